@@ -1,0 +1,84 @@
+/* model.h - what gen knows about an app while it works: modules, structs, errors.
+ *
+ * Row structs come from the SQL compiler, the others from the authors' headers; templates are
+ * checked against all of them, and shapes are emitted for all of them. Everything lives in the
+ * generator's arena until the process ends. One thread.
+ */
+#ifndef PD_GEN_MODEL_H
+#define PD_GEN_MODEL_H
+
+#include <pando/base.h>
+
+struct gen_field {
+    pd_str name;
+    enum pd_type type;
+    enum pd_type as;   /* PD_T_OPT */
+    unsigned flags;    /* enum pd_field_flags */
+    int64_t min, max;
+    pd_str of_name;    /* PD_T_STRUCT, PD_T_PTR, PD_T_LIST: element struct, as written */
+    struct gen_struct *of; /* resolved by gen_model_resolve */
+    pd_str file;
+    int line;
+    struct gen_field *next;
+};
+
+struct gen_struct {
+    pd_str name;       /* "ledger_account" (without "struct") */
+    struct gen_module *module;
+    bool is_row;       /* begins with struct pd_row pd; made by the SQL compiler */
+    bool is_list;      /* { T *rows; size_t n; }: fields empty, of is the element */
+    struct gen_struct *of;
+    struct gen_field *fields, **last;
+    unsigned nfields;
+    pd_str file;
+    int line;
+    struct gen_struct *next;
+};
+
+struct gen_module {
+    pd_str name, dir;  /* "ledger", "finflow/modules/ledger" */
+    struct gen_module *next;
+};
+
+struct gen {
+    struct pd_arena arena;
+    pd_str app_dir, out_dir;
+    struct gen_module *modules;
+    struct gen_struct *structs; /* in order of definition */
+    unsigned errors;
+    void (*report)(void *arg, pd_str text); /* where errors go; default standard error */
+    void *report_arg;
+};
+
+void gen_init(struct gen *g);
+void gen_fini(struct gen *g);
+
+/* Finds the modules of the app in alphabetical order. */
+pd_err gen_scan(struct gen *g, pd_str app_dir) PD_MUST;
+
+struct gen_struct *gen_struct_add(struct gen *g, struct gen_module *m, pd_str name, pd_str file, int line);
+struct gen_field *gen_field_add(struct gen *g, struct gen_struct *s, pd_str name, enum pd_type type);
+struct gen_struct *gen_struct_find(struct gen *g, pd_str name);
+struct gen_field *gen_struct_field(struct gen_struct *s, pd_str name); /* NULL if it has none */
+/* Nearest name for "did you mean"; null if nothing is near. */
+pd_str gen_nearest(pd_str wanted, const pd_str *names, size_t n);
+
+/* Reports one error and counts it. `code` is "PD-SQL-012"; remedy NULL or a printf format's result. */
+void gen_error(struct gen *g, pd_str file, int line, int column, const char *code, pd_str message,
+               pd_str remedy);
+
+/* Writes a generated file if its content changed (so that nothing is rebuilt for nothing). */
+pd_err gen_write(struct gen *g, pd_str name, pd_str content) PD_MUST;
+
+/* --- the three compilers; each reports errors itself and returns when all are found ------------ */
+
+void gen_sql_read(struct gen *g);      /* migrations and queries -> row structs, statements */
+void gen_shapes_read(struct gen *g);   /* headers -> structs */
+void gen_model_resolve(struct gen *g); /* names -> structs */
+void gen_views_read(struct gen *g);    /* templates, checked against the structs */
+pd_err gen_sql_write(struct gen *g) PD_MUST;
+pd_err gen_shapes_write(struct gen *g) PD_MUST;
+pd_err gen_views_write(struct gen *g) PD_MUST;
+pd_err gen_assets_write(struct gen *g) PD_MUST;
+
+#endif

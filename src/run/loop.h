@@ -1,0 +1,114 @@
+/* loop.h - the loop of a thread, as the layers above drive it.
+ *
+ * A turn of the loop: poll -> callbacks of ready I/O -> timers -> mail from other threads -> ready
+ * fibers -> turn hooks (flush) -> poll again. Callbacks run on the loop's own stack and must not
+ * wait; what has to wait starts a fiber.
+ *
+ * Threading: everything belongs to the thread of the loop, except pd_loop_post and pd_loop_stop.
+ */
+#ifndef PD_LOOP_H
+#define PD_LOOP_H
+
+#include "base/list.h"
+#include "os/os.h"
+
+struct pd_loop;
+
+struct pd_loop_opts {
+    const char *name;        /* default "loop" */
+    unsigned max_fibers;     /* default 10000; a start beyond gives PD_EOVERLOAD */
+    size_t stack_bytes;      /* default 256 KiB */
+    int64_t stall_us;        /* the watchdog reports a fiber that ran longer; default 50 ms; -1 off */
+};
+
+/* Makes the calling thread a loop thread; one per thread. Freed with everything it owns. */
+struct pd_loop *pd_loop_new(const struct pd_loop_opts *opts);
+void pd_loop_free(struct pd_loop *l);
+struct pd_loop *pd_loop_self(void); /* NULL on a thread without loop */
+void pd_loop_run(struct pd_loop *l);  /* until stopped and no fibers are left */
+void pd_loop_stop(struct pd_loop *l); /* any thread */
+/* Runs fn(arg) in a fiber on a fresh loop until it returns, then frees the loop. For tests and
+ * command-line tools. */
+pd_err pd_loop_main(const struct pd_loop_opts *opts, pd_err (*fn)(void *arg), void *arg) PD_MUST;
+struct pd_os_poll *pd_loop_poll(struct pd_loop *l);
+
+struct pd_loop_stats {
+    unsigned fibers, fibers_peak, io;
+    uint64_t turns, switches, stalls;
+    size_t stack_bytes_touched;
+};
+void pd_loop_stats(struct pd_loop *l, struct pd_loop_stats *out);
+
+/* --- fibers without a group (connections, services) ---------------------------------------- */
+
+/* Starts a detached fiber; runs when the loop gets to it. `name` is static. */
+pd_err pd_fiber_go(const char *name, void (*fn)(void *arg), void *arg, struct pd_fiber **out) PD_MUST;
+/* Starts it and runs it at once, until it first waits or ends. For I/O callbacks: a handler that
+ * never waits costs two switches and no queue. Returns with *out NULL if it has ended. Not callable
+ * from a fiber. */
+pd_err pd_fiber_run(const char *name, void (*fn)(void *arg), void *arg, pd_mono deadline,
+                    struct pd_fiber **out) PD_MUST;
+void pd_fiber_cancel(struct pd_fiber *f); /* same thread */
+
+/* Fiber-local: one pointer for the layer that owns the unit of work (the request). */
+void pd_fiber_set_work(void *work, void (*describe)(void *work, char *out, size_t size));
+void *pd_fiber_work(void);
+
+/* The primitive under all waits. Park puts the running fiber to sleep until pd_fiber_wake (PD_OK),
+ * its deadline or cancel. The waker must be told by the caller when park returns with an error. */
+pd_err pd_fiber_park(void) PD_MUST PD_YIELDS;
+void pd_fiber_wake(struct pd_fiber *f); /* same thread; waking a fiber that is not parked is remembered once */
+
+/* Nothing that yields may be called between these two (asserted): a database writer is held, … */
+void pd_noyield_begin(const char *why);
+void pd_noyield_end(void);
+
+/* --- I/O ------------------------------------------------------------------------------------------ */
+
+struct pd_io { /* embed it */
+    pd_os_sock sock;
+    unsigned want, armed; /* armed: what the poll was told; brought up to date once per turn */
+    void (*ready)(struct pd_io *io, unsigned events); /* on the loop's stack */
+    struct pd_fiber *reader, *writer;                 /* fibers in pd_io_wait */
+    struct pd_io *dirty_next;
+    bool dirty, dead;
+};
+/* `ready` NULL: only pd_io_wait is used. */
+pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
+                  void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
+void pd_io_want(struct pd_io *io, unsigned events); /* lazily: told to the poll at the end of the turn */
+void pd_io_close(struct pd_io *io);                 /* removes and closes the socket; wakes waiters with PD_ECLOSED */
+pd_err pd_io_wait(struct pd_io *io, unsigned events) PD_MUST PD_YIELDS; /* PD_OS_READ or PD_OS_WRITE */
+
+/* --- timers, turn hooks, mail ----------------------------------------------------------------- */
+
+struct pd_timer { /* embed it; zero-initialised is idle */
+    pd_mono at;
+    size_t heap_index;
+    void (*fire)(struct pd_timer *t);
+};
+void pd_timer_set(struct pd_timer *t, pd_mono at, void (*fire)(struct pd_timer *t)); /* re-arms */
+void pd_timer_stop(struct pd_timer *t);
+
+/* Runs once at the end of the current turn (flush what was collected), then must be asked again. */
+struct pd_turn_hook {
+    struct pd_turn_hook *next;
+    void (*run)(struct pd_turn_hook *h);
+    bool queued;
+};
+void pd_turn_end(struct pd_turn_hook *h);
+
+/* Runs fn on the loop's thread, between turns. Any thread may post; the message is the caller's and
+ * is free again when fn runs. Order per sender is kept. */
+struct pd_mail {
+    struct pd_mail *next;
+    void (*fn)(struct pd_mail *m);
+};
+void pd_loop_post(struct pd_loop *to, struct pd_mail *m);
+
+/* The process-wide offload pool. Set up by the first loop. */
+struct pd_offload_opts { unsigned threads /* 2 */, max_queued /* 256 */; };
+void pd_offload_start(const struct pd_offload_opts *opts);
+void pd_offload_stop(void);
+
+#endif
