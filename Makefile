@@ -1,0 +1,44 @@
+# The thin front: two commands for people (run, test), a few for those who work on pando.
+# What it needs from Debian it installs itself: see scripts/deps.
+
+BUILD ?= build
+export BUILD
+
+.PHONY: help run test bench format check sanitize clean
+help:
+	@echo "make run       build FinFlow and serve it at http://localhost:8080 with demo data"
+	@echo "make test      build everything and prove it: unit, wire, system, simulation, browser"
+	@echo "make sanitize  the unit and system tests under AddressSanitizer and UBSan"
+	@echo "make bench     pando beside its peers, in turn, on this machine"
+	@echo "make check     layers, formatting, file sizes"
+	@echo "make format    clang-format over the tree"
+
+run:
+	@scripts/deps run
+	@scripts/build
+	@scripts/run
+
+test:
+	@scripts/deps test
+	@scripts/build
+	@scripts/test
+
+sanitize:
+	@scripts/deps test
+	@BUILD=$(BUILD)-asan scripts/build -Db_sanitize=address,undefined -Db_lundef=false
+	@BUILD=$(BUILD)-asan scripts/test unit system
+
+bench:
+	@scripts/deps bench
+	@BUILD=$(BUILD)-release scripts/build -Dbuildtype=release
+	@BUILD=$(BUILD)-release scripts/bench $(ONLY)
+
+check:
+	@tools/layers
+	@tools/format --check
+
+format:
+	@tools/format
+
+clean:
+	rm -rf build build-*
