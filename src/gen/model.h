@@ -53,17 +53,35 @@ struct gen {
 void gen_init(struct gen *g);
 void gen_fini(struct gen *g);
 
-/* Finds the modules of the app in alphabetical order. */
+/* Finds the modules of the app (DIR/modules/<name>) in alphabetical order. */
 pd_err gen_scan(struct gen *g, pd_str app_dir) PD_MUST;
+/* Name of the app: the last part of app_dir ("finflow"). */
+pd_str gen_app_name(struct gen *g);
 
-struct gen_struct *gen_struct_add(struct gen *g, struct gen_module *m, pd_str name, pd_str file, int line);
+enum { GEN_FILE_MAX = 32 << 20 };
+/* The whole file, NUL behind len. PD_ENOTFOUND if it is absent, PD_ETOOBIG beyond GEN_FILE_MAX. */
+pd_err gen_read(struct gen *g, pd_str path, pd_str *text) PD_MUST;
+bool gen_exists(struct gen *g, pd_str path);
+/* Names in a directory in bytewise order, without those that begin with '.'. A directory that does
+ * not exist is empty. */
+pd_err gen_list(struct gen *g, pd_str dir, pd_str **names, size_t *n) PD_MUST;
+
+/* A row struct's link (`struct pd_row pd`) is not one of its fields. For every row struct X the list
+ * struct X_list is known without being added. Texts given here must outlive g (its arena). */
+struct gen_struct *gen_struct_add(struct gen *g, struct gen_module *m, pd_str name, pd_str file,
+                                  int line);
 struct gen_field *gen_field_add(struct gen *g, struct gen_struct *s, pd_str name, enum pd_type type);
 struct gen_struct *gen_struct_find(struct gen *g, pd_str name);
 struct gen_field *gen_struct_field(struct gen_struct *s, pd_str name); /* NULL if it has none */
 /* Nearest name for "did you mean"; null if nothing is near. */
 pd_str gen_nearest(pd_str wanted, const pd_str *names, size_t n);
 
-/* Reports one error and counts it. `code` is "PD-SQL-012"; remedy NULL or a printf format's result. */
+/* "did you mean \"name\"?", or `otherwise` if nothing is near: a remedy ready for gen_error. */
+pd_str gen_did_you_mean(struct gen *g, pd_str wanted, const pd_str *names, size_t n,
+                        pd_str otherwise);
+
+/* Reports one error and counts it. `code` is "PD-SQL-012" (errors.def, errors_views.def); `remedy`
+ * may be null. Column 0: the whole line. */
 void gen_error(struct gen *g, pd_str file, int line, int column, const char *code, pd_str message,
                pd_str remedy);
 
