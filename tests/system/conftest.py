@@ -1,0 +1,175 @@
+"""Black-box tests: they know FinFlow only through its program, its sockets and its files.
+
+PANDO_BUILD names the build directory (default: build). Every server gets a directory of its own and a free
+port of the loopback; its log is shown when a test fails.
+"""
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import uuid
+
+import httpx
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("PANDO_BUILD", ROOT / "build"))
+FINFLOW = pathlib.Path(os.environ.get("FINFLOW", BUILD / "finflow" / "finflow"))
+API = "/api/v1"
+PASSWORD = "correct horse battery"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """One FinFlow process in a directory of its own; can be killed and started again."""
+
+    def __init__(self, directory, **settings):
+        self.dir = pathlib.Path(directory)
+        self.port = free_port()
+        self.settings = settings
+        self.process = None
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def env(self):
+        clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TMPDIR")}
+        return {
+            **clean,
+            "PANDO_ENV": "test",
+            "PORT": str(self.port),
+            "DATABASE_URL": f"sqlite:{self.dir}/finflow.db",
+            **{k: str(v) for k, v in self.settings.items()},
+        }
+
+    def start(self, wait=True):
+        self.log = open(self.dir / "log", "ab")
+        self.process = subprocess.Popen(
+            [FINFLOW, "serve"], cwd=self.dir, env=self.env(), stdout=self.log, stderr=self.log
+        )
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=30):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"finflow ended with {self.process.returncode}:\n{self.log_text()}")
+            try:
+                if httpx.get(self.url + "/readyz", timeout=1).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+        raise RuntimeError("finflow is not ready:\n" + self.log_text())
+
+    def log_text(self):
+        return (self.dir / "log").read_text(errors="replace")
+
+    def command(self, *args, input=None, timeout=120):
+        return subprocess.run(
+            [FINFLOW, *map(str, args)], cwd=self.dir, env=self.env(), text=True, input=input,
+            capture_output=True, timeout=timeout,
+        )
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, seconds=20):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(seconds)
+        return self.process.returncode
+
+    def client(self):
+        return httpx.Client(base_url=self.url, timeout=30)
+
+
+class Person:
+    """Somebody signed up, with a client that carries the cookie."""
+
+    def __init__(self, server, name="Ada"):
+        self.http = server.client()
+        self.email = f"{uuid.uuid4().hex[:12]}@example.com"
+        answer = self.post("/signup", email=self.email, password=PASSWORD, name=name)
+        assert answer.status_code == 201, answer.text
+        self.user, self.org = answer.json()["user"], answer.json()["org"]
+
+    def get(self, path, **params):
+        return self.http.get(API + path, params=params)
+
+    def post(self, path, **body):
+        return self.http.post(API + path, json=body)
+
+    def patch(self, path, **body):
+        return self.http.patch(API + path, json=body)
+
+    def account(self, name="Current", currency="EUR", kind="checking"):
+        answer = self.post("/accounts", name=name, currency=currency, kind=kind)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def deposit(self, account, amount, memo="pay"):
+        answer = self.post(f"/accounts/{account['id']}/deposits", amount=amount, memo=memo)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def transfer(self, source, target, amount, id=None, currency="EUR", memo="rent"):
+        return self.post(
+            "/transfers", id=id or str(uuid.uuid4()), to=target["id"], amount=amount, currency=currency,
+            memo=memo, **{"from": source["id"]},
+        )
+
+    def balance(self, account):
+        return self.get(f"/accounts/{account['id']}").json()["balance"]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    s = Server(tmp_path_factory.mktemp("finflow")).start()
+    yield s
+    assert s.stop() == 0, s.log_text()
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """A server that the test may kill, restart and fill."""
+    s = Server(tmp_path)
+    yield s
+    if s.process and s.process.poll() is None:
+        s.kill()
+
+
+@pytest.fixture
+def ada(server):
+    return Person(server)
+
+
+@pytest.fixture
+def bob(server):
+    return Person(server, "Bob")
+
+
+def problem(answer, status, code=None):
+    """Checks that an answer is a problem of RFC 9457 and returns it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    body = answer.json()
+    assert body["status"] == status and body["title"] and body["type"]
+    assert isinstance(body["detail"], str)
+    if code:
+        assert body["code"] == code
+    for word in ("sqlite", "SELECT", "select ", ".c:"):
+        assert word not in answer.text
+    return body
+
+
+def wrong_fields(answer):
+    return {e["field"] for e in problem(answer, 422)["errors"]}

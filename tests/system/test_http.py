@@ -1,0 +1,111 @@
+"""What every answer keeps, whatever the endpoint."""
+import socket
+
+import pytest
+from conftest import API, problem
+
+
+def raw(server, data, timeout=10):
+    with socket.create_connection(("127.0.0.1", server.port), timeout) as s:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        got = b""
+        while piece := s.recv(65536):
+            got += piece
+    return got
+
+
+def test_health(server):
+    with server.client() as http:
+        assert http.get("/up").status_code == 200
+        assert http.get("/livez").status_code == 200
+        assert http.get("/readyz").status_code == 200
+
+
+def test_metrics(server):
+    with server.client() as http:
+        http.get("/up")
+        answer = http.get("/metrics")
+    assert answer.status_code == 200
+    assert "# TYPE" in answer.text and "http_requests" in answer.text
+
+
+def test_absent_path(server):
+    with server.client() as http:
+        problem(http.get(API + "/nothing"), 404)
+        page = http.get("/nothing", headers={"Accept": "text/html"})
+    assert page.status_code == 404 and page.headers["content-type"].startswith("text/html")
+
+
+def test_wrong_method_says_which_are_allowed(ada):
+    answer = ada.http.request("DELETE", API + "/me")
+    problem(answer, 405)
+    assert "GET" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize("body, content_type, status", [
+    (b"{", "application/json", 400),
+    (b"{}x", "application/json", 400),
+    (b'{"name":"a","name":"b"}', "application/json", 400),
+    (b'{"name":"\xff"}', "application/json", 400),
+    (b"", "application/json", 400),
+    (b"name=x", "text/plain", 415),
+    (b"[]", "application/json", 422),
+    (b"{}", "application/json", 422),
+    (b'{"name":"' + b"a" * (2 << 20) + b'"}', "application/json", 413),
+])
+def test_bad_bodies(ada, body, content_type, status):
+    answer = ada.http.post(API + "/accounts", content=body, headers={"Content-Type": content_type})
+    problem(answer, status)
+
+
+def test_security_headers(server):
+    with server.client() as http:
+        headers = http.get("/").headers
+    policy = headers["content-security-policy"]
+    assert "unsafe-inline" not in policy and "unsafe-eval" not in policy
+    assert "frame-ancestors 'none'" in policy and "base-uri 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "referrer-policy" in headers
+
+
+def test_head_has_the_headers_of_get_and_no_body(server):
+    with server.client() as http:
+        head, get = http.head("/login"), http.get("/login")
+    assert head.status_code == 200 and head.content == b""
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+def test_pipelined_requests_are_answered_in_order(server):
+    got = raw(server, b"GET /up HTTP/1.1\r\nHost: x\r\n\r\n" * 15 + b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert got.count(b"HTTP/1.1 200") == 15
+    assert got.rindex(b"HTTP/1.1 404") > got.rindex(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("request_bytes, status", [
+    (b"GET / HTTP/1.1\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    (b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
+    (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+    (b"GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    (b"GET /..%2fetc HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+])
+def test_ambiguous_requests_are_refused(server, request_bytes, status):
+    got = raw(server, request_bytes)
+    assert got.startswith(b"HTTP/1.1 %d " % status)
+    assert b"connection: close" in got.lower() or status not in (400,)
+
+
+def test_assets_are_immutable_and_compressed(server):
+    with server.client() as http:
+        page = http.get("/login").text
+        at = page.index("/assets/app-")
+        url = page[at:page.index('"', at)]
+        css = http.get(url, headers={"Accept-Encoding": "br"})
+        assert css.status_code == 200 and "immutable" in css.headers["cache-control"]
+        assert css.headers["vary"].lower() == "accept-encoding"
+        again = http.get(url, headers={"If-None-Match": css.headers["etag"], "Accept-Encoding": "br"})
+        assert again.status_code == 304
+        assert http.get(url.replace(".css", "x.css")).status_code == 404
