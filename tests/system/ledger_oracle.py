@@ -1,0 +1,34 @@
+"""The ledger's rules, checked on the file itself with Python's own SQLite: an independent oracle."""
+import sqlite3
+
+
+def broken_rules(path):
+    """The rules that the database breaks, as readable lines; [] if it breaks none."""
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    broken = []
+
+    def none(rule, sql):
+        rows = db.execute(sql).fetchmany(3)
+        if rows:
+            broken.append(f"{rule}: {rows}")
+
+    none("each transfer sums to zero", """
+        select transfer_id, currency, sum(amount) from ledger_entry
+        group by transfer_id, currency having sum(amount) <> 0""")
+    none("all entries sum to zero", "select currency, sum(amount) from ledger_entry group by currency having sum(amount) <> 0")
+    none("a balance is the sum of its entries", """
+        select a.id, a.balance, total(e.amount) from ledger_account a left join ledger_entry e on e.account_id = a.id
+        group by a.id having a.balance <> coalesce(sum(e.amount), 0)""")
+    none("a balance is its last balance_after", """
+        select a.id, a.balance, e.balance_after from ledger_account a
+        join ledger_entry e on e.id = (select max(id) from ledger_entry where account_id = a.id)
+        where a.balance <> e.balance_after""")
+    none("no balance below zero", "select id, balance from ledger_account where balance < 0 and kind <> 'external'")
+    none("each transfer has its two entries", """
+        select t.id, count(e.id) from ledger_transfer t left join ledger_entry e on e.transfer_id = t.id
+        group by t.id having count(e.id) <> 2""")
+    for (line,) in db.execute("pragma quick_check"):
+        if line != "ok":
+            broken.append(f"quick_check: {line}")
+    db.close()
+    return broken

@@ -1,0 +1,224 @@
+"""The program as its own tool: starting, refusing to start, stopping, seeding and importing."""
+import os
+import random
+import resource
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import threading
+import time
+
+import httpx
+import pytest
+from conftest import API, FINFLOW, Person, Server
+from ledger_oracle import broken_rules
+
+
+def one_clear_line(result, *words):
+    assert result.returncode != 0
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert word in lines[0]
+    assert "Sanitizer" not in result.stderr
+
+
+def serve(server, **settings):
+    server.settings.update(settings)
+    return server.command("serve", timeout=20)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("PORT", "abc"), ("PORT", "70000"), ("PORT", "-1"), ("DATABASE_URL", "mysql://x"), ("DATABASE_URL", "sqlite:"),
+    ("PANDO_ENV", "prod"), ("WORKERS", "many"), ("REDIS_URL", "redis://x"), ("PANDO_PROT", "1"),
+    ("DATABASE_URL", "postgres://localhost/x"), ("SECRET_KEY", "short"),
+])
+def test_a_wrong_setting_is_named(own_server, name, value):
+    one_clear_line(serve(own_server, **{name: value}), name)
+
+
+def test_an_unknown_setting_in_the_file_is_named(own_server):
+    (own_server.dir / "pando.conf").write_text("PROT = 9000\n")
+    one_clear_line(own_server.command("serve"), "PROT", "pando.conf")
+
+
+def test_production_needs_a_secret_key(own_server):
+    one_clear_line(serve(own_server, PANDO_ENV="production"), "SECRET_KEY")
+
+
+def test_a_taken_port_is_named(own_server):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", own_server.port))
+        s.listen()
+        one_clear_line(own_server.command("serve"), str(own_server.port))
+
+
+def test_a_second_server_on_the_same_file_is_refused(own_server, tmp_path_factory):
+    own_server.start()
+    second = Server(tmp_path_factory.mktemp("second"), DATABASE_URL=f"sqlite:{own_server.dir}/finflow.db")
+    one_clear_line(second.command("serve"), "finflow.db", str(own_server.process.pid))
+    assert httpx.get(own_server.url + "/up").status_code == 200
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, just some text " * 50, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_corrupt_database_is_left_as_it_is(own_server, content):
+    path = own_server.dir / "finflow.db"
+    path.write_bytes(content)
+    one_clear_line(own_server.command("serve"), "finflow.db")
+    assert path.read_bytes() == content
+
+
+def test_a_missing_directory(own_server):
+    one_clear_line(serve(own_server, DATABASE_URL="sqlite:/nonexistent/x/finflow.db"), "/nonexistent/x")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+def test_a_full_disk_loses_nothing(own_server, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("cannot mount a tmpfs here")
+    try:
+        own_server.settings["DATABASE_URL"] = f"sqlite:{disk}/finflow.db"
+        own_server.start()
+        ada = Person(own_server)
+        a, b = ada.account("A"), ada.account("B")
+        ada.deposit(a, 10**6)
+        (disk / "filler").write_bytes(b"x" * (shutil.disk_usage(disk).free - 30_000))
+        codes = [ada.transfer(a, b, 1, memo="m" * 140).status_code for _ in range(100)]
+        made = codes.count(201)
+        assert set(codes) <= {201, 507, 503} and made < 100
+        assert ada.balance(b) == made
+        (disk / "filler").unlink()
+        assert ada.transfer(a, b, 1).status_code == 201
+        assert ada.balance(b) == made + 1
+        assert own_server.stop() == 0
+        assert broken_rules(disk / "finflow.db") == []
+    finally:
+        subprocess.run(["umount", "-l", disk])
+
+
+def test_help_and_unknown_commands(own_server):
+    for args in (["--help"], ["serve", "--help"], ["seed", "--help"], ["import", "--help"]):
+        result = own_server.command(*args)
+        assert result.returncode == 0 and "finflow" in result.stdout
+    one_clear_line(own_server.command("sevre"), "serve")
+    assert own_server.command("version").stdout.strip()
+    routes = own_server.command("routes").stdout
+    assert "/api/v1/transfers" in routes and "POST" in routes
+
+
+def test_sigterm_drains(own_server):
+    own_server.start()
+    ada = Person(own_server)
+    a, b = ada.account("A"), ada.account("B")
+    ada.deposit(a, 10**6)
+    results = []
+
+    def work():
+        try:
+            while True:
+                results.append(ada.transfer(a, b, 1).status_code)
+        except httpx.TransportError:
+            pass
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.5)
+    assert own_server.stop() == 0
+    thread.join()
+    assert set(results) <= {201, 503} and results.count(201) > 10
+    db = sqlite3.connect(own_server.dir / "finflow.db")
+    assert db.execute("select count(*) from ledger_transfer where amount = 1").fetchone()[0] >= results.count(201)
+
+
+def test_sessions_survive_a_restart(own_server):
+    own_server.start()
+    ada = Person(own_server)
+    own_server.stop()
+    own_server.start()
+    assert ada.get("/me").status_code == 200
+
+
+def test_seed_is_deterministic_and_right(own_server, tmp_path_factory):
+    def dump(server):
+        db = sqlite3.connect(server.dir / "finflow.db")
+        rows = db.execute("select account_id, amount, balance_after, memo from ledger_entry order by id").fetchall()
+        users = db.execute("select email from identity_user order by id").fetchall()
+        return rows, users
+
+    dumps = []
+    for _ in range(2):
+        server = Server(tmp_path_factory.mktemp("seed"))
+        result = server.command("seed", "--users", 6, "--orgs", 3, "--entries", 3000, "--seed", 7)
+        assert result.returncode == 0, result.stderr
+        assert broken_rules(server.dir / "finflow.db") == []
+        dumps.append(dump(server))
+    assert dumps[0] == dumps[1] and len(dumps[0][0]) >= 3000 and len(dumps[0][1]) == 6
+    assert server.command("check").returncode == 0
+
+
+def csv_file(path, rows, seed=1):
+    rng = random.Random(seed)
+    with open(path, "w") as out:
+        out.write("Date,Description,Amount\n")
+        for i in range(rows):
+            out.write(f"2025-{i % 12 + 1:02d}-{i % 28 + 1:02d},\"Shop, {i}\",{rng.randint(1, 99999) / 100:.2f}\n")
+
+
+def import_account(server):
+    server.start()
+    ada = Person(server)
+    account = ada.account("Bank")
+    server.stop()
+    return ada, account
+
+
+def test_import_says_what_it_refused_and_never_doubles(own_server, tmp_path):
+    ada, account = import_account(own_server)
+    path = tmp_path / "bank.csv"
+    path.write_text('Date,Description,Amount\n2025-01-02,Coffee,"3.20"\n2025-13-02,Bad date,1\n2025-01-03,Bad amount,abc\n'
+                    '2025-01-02,Coffee,"3.20"\n2025-01-04,Missing\n2025-01-05,"Quoted, ""memo""",10.00\n')
+    first = own_server.command("import", "--account", account["id"], path)
+    assert first.returncode == 0, first.stderr
+    for row in (3, 4, 6):
+        assert f"row {row}:" in first.stderr
+    assert "imported 3, skipped 0 duplicates, refused 3 of 6 rows" in first.stdout + first.stderr
+    second = own_server.command("import", "--account", account["id"], path)
+    assert "imported 0, skipped 3 duplicates, refused 3 of 6 rows" in second.stdout + second.stderr
+    assert broken_rules(own_server.dir / "finflow.db") == []
+    own_server.start()
+    assert ada.balance(account) == 320 + 320 + 1000
+    memos = [t["memo"] for t in ada.get("/transactions").json()["items"]]
+    assert 'Quoted, "memo"' in memos
+
+
+def test_import_of_200000_rows_in_constant_memory(own_server, tmp_path):
+    ada, account = import_account(own_server)
+
+    def peak(rows):
+        path = tmp_path / f"{rows}.csv"
+        csv_file(path, rows)
+        process = subprocess.Popen([FINFLOW, "import", "--account", account["id"], path], cwd=own_server.dir,
+                                   env=own_server.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        return usage.ru_maxrss
+
+    small, large = peak(200), peak(200_000)
+    print(f"peak RSS: 200 rows {small} KiB, 200,000 rows {large} KiB")
+    if "asan" not in str(FINFLOW):
+        assert large - small < 20 * 1024
+    assert broken_rules(own_server.dir / "finflow.db") == []
+
+
+def test_import_to_an_absent_account(own_server, tmp_path):
+    import_account(own_server)
+    path = tmp_path / "x.csv"
+    csv_file(path, 3)
+    one_clear_line(own_server.command("import", "--account", 99999, path), "99999")
+    one_clear_line(own_server.command("import", "--account", 1, tmp_path / "absent.csv"), "absent.csv")
