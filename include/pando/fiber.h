@@ -16,7 +16,7 @@
  * passed and PD_ECANCELED once the fiber is canceled; from then on every further wait fails at
  * once, except between pd_shield_begin() and pd_shield_end(). Nobody is stopped by force.
  *
- * Rules: no pthread lock held across a yield (asserted in debug builds); errno is read before the
+ * Rules: no pthread lock held across a yield (pd_noyield_begin asserts it); errno is read before the
  * next yield; no pointer to thread-local data kept across one; no fork after start.
  */
 #ifndef PANDO_FIBER_H
@@ -69,6 +69,8 @@ void pd_group_init(struct pd_group *g);
 /* Starts fn(arg) on this thread; it inherits deadline and log context. `name` is static.
  * PD_EOVERLOAD if the thread's fiber limit is reached. */
 pd_err pd_group_go(struct pd_group *g, const char *name, void (*fn)(void *arg), void *arg) PD_MUST;
+/* For children: notes the first error, which pd_group_wait returns, and cancels the siblings. */
+void pd_group_fail(struct pd_group *g, pd_err err);
 /* Waits for all. If the caller is canceled or late, the children are canceled and still joined. */
 pd_err pd_group_wait(struct pd_group *g) PD_MUST PD_YIELDS;
 void pd_group_cancel(struct pd_group *g);
@@ -89,7 +91,8 @@ void pd_mutex_unlock(struct pd_mutex *m);
 struct pd_cond {
     struct pd_waiters waiters;
 };
-pd_err pd_cond_wait(struct pd_cond *c, struct pd_mutex *m) PD_MUST PD_YIELDS; /* m may be NULL */
+/* m may be NULL; it is held again on return, whatever the result. */
+pd_err pd_cond_wait(struct pd_cond *c, struct pd_mutex *m) PD_MUST PD_YIELDS;
 void pd_cond_signal(struct pd_cond *c);
 void pd_cond_broadcast(struct pd_cond *c);
 

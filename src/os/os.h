@@ -25,6 +25,11 @@ pd_time pd_os_clock(void); /* microseconds since the epoch, wall clock */
 uint64_t pd_os_cpu_ns(void); /* CPU time of the calling thread; 0 in simulation */
 void pd_os_random(void *out, size_t n); /* cryptographic (from the seed in simulation) */
 
+/* Which backend was linked. Only for what makes no sense in simulation (the stall watchdog). */
+bool pd_os_simulated(void);
+/* Which of n > 0 equal choices comes next: 0, or the seed's draw in simulation. */
+unsigned pd_os_pick(unsigned n);
+
 /* --- sockets ------------------------------------------------------------------------------ */
 
 typedef int pd_os_sock; /* >= 0; a file descriptor under epoll, an index in simulation */
@@ -68,12 +73,15 @@ struct pd_os_event {
 struct pd_os_poll;
 struct pd_os_poll *pd_os_poll_new(void); /* aborts if the system has no descriptors left */
 void pd_os_poll_free(struct pd_os_poll *p);
-/* Level-triggered unless `edge`. Interest is changed with set; 0 events keeps it registered. */
+/* Level-triggered unless `edge`. Interest is changed with set; 0 events keeps it registered.
+ * PD_OS_HUP is reported without being asked for when the connection is broken both ways; asked for,
+ * it also means that the peer has ended its half. */
 int pd_os_poll_add(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edge, void *data);
 int pd_os_poll_set(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edge, void *data);
 int pd_os_poll_del(struct pd_os_poll *p, pd_os_sock s);
 /* Waits until something is ready, `until` has come (PD_FOREVER: no limit; 0: do not wait), or a wake.
- * Returns the number of events stored. */
+ * Returns the number of events stored; in simulation -EDEADLK when `until` is PD_FOREVER and nothing
+ * can ever happen again. */
 int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_mono until);
 void pd_os_poll_wake(struct pd_os_poll *p); /* from any thread; wakes coalesce */
 
@@ -99,6 +107,9 @@ struct pd_os_job {
 struct pd_os_pool *pd_os_pool_new(unsigned threads, unsigned max_queued);
 void pd_os_pool_free(struct pd_os_pool *p);      /* finishes what is queued */
 bool pd_os_pool_put(struct pd_os_pool *p, struct pd_os_job *job); /* false: queue full */
+/* Takes back a job whose fn has not started: true, and neither fn nor done will run. */
+bool pd_os_pool_cancel(struct pd_os_pool *p, struct pd_os_job *job);
+/* Runs `done` of the finished jobs whose home this is. */
 void pd_os_pool_reap(struct pd_os_pool *p, struct pd_os_poll *home);
 
 /* --- files --------------------------------------------------------------------------------------- */

@@ -23,10 +23,13 @@ struct pd_loop_opts {
 
 /* Makes the calling thread a loop thread; one per thread. Freed with everything it owns. */
 struct pd_loop *pd_loop_new(const struct pd_loop_opts *opts);
-void pd_loop_free(struct pd_loop *l);
+void pd_loop_free(struct pd_loop *l); /* fibers that are left are canceled and run to their end */
 struct pd_loop *pd_loop_self(void); /* NULL on a thread without loop */
 void pd_loop_run(struct pd_loop *l);  /* until stopped and no fibers are left */
 void pd_loop_stop(struct pd_loop *l); /* any thread */
+/* From now on SIGTERM, SIGINT, SIGHUP and SIGUSR2 do not end the process: fn is called on this loop
+ * once for each. One loop per process asks for it. */
+void pd_loop_on_signal(struct pd_loop *l, void (*fn)(int signo, void *arg), void *arg);
 /* Runs fn(arg) in a fiber on a fresh loop until it returns, then frees the loop. For tests and
  * command-line tools. */
 pd_err pd_loop_main(const struct pd_loop_opts *opts, pd_err (*fn)(void *arg), void *arg) PD_MUST;
@@ -41,7 +44,8 @@ void pd_loop_stats(struct pd_loop *l, struct pd_loop_stats *out);
 
 /* --- fibers without a group (connections, services) ---------------------------------------- */
 
-/* Starts a detached fiber; runs when the loop gets to it. `name` is static. */
+/* Starts a detached fiber; runs when the loop gets to it. `name` is static. *out (which may be NULL)
+ * is valid until fn returns: the fiber is reused then. */
 pd_err pd_fiber_go(const char *name, void (*fn)(void *arg), void *arg, struct pd_fiber **out) PD_MUST;
 /* Starts it and runs it at once, until it first waits or ends. For I/O callbacks: a handler that
  * never waits costs two switches and no queue. Returns with *out NULL if it has ended. Not callable
@@ -55,7 +59,8 @@ void pd_fiber_set_work(void *work, void (*describe)(void *work, char *out, size_
 void *pd_fiber_work(void);
 
 /* The primitive under all waits. Park puts the running fiber to sleep until pd_fiber_wake (PD_OK),
- * its deadline or cancel. The waker must be told by the caller when park returns with an error. */
+ * its deadline or cancel. The waker must be told by the caller when park returns with an error.
+ * A wake that came before is PD_OK at once, so callers look at their condition again. */
 pd_err pd_fiber_park(void) PD_MUST PD_YIELDS;
 void pd_fiber_wake(struct pd_fiber *f); /* same thread; waking a fiber that is not parked is remembered once */
 
@@ -70,10 +75,11 @@ struct pd_io { /* embed it */
     unsigned want, armed; /* armed: what the poll was told; brought up to date once per turn */
     void (*ready)(struct pd_io *io, unsigned events); /* on the loop's stack */
     struct pd_fiber *reader, *writer;                 /* fibers in pd_io_wait */
-    struct pd_io *dirty_next;
-    bool dirty, dead;
+    struct pd_list dirty;                             /* linked while `armed` may be out of date */
+    bool attached, hung_up, closed;
 };
-/* `ready` NULL: only pd_io_wait is used. */
+/* `ready` NULL: only pd_io_wait is used. PD_OS_HUP is passed to `ready` at most once in the life of
+ * an io, together with the wanted events: reading or writing then tells what happened. */
 pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
                   void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
 void pd_io_want(struct pd_io *io, unsigned events); /* lazily: told to the poll at the end of the turn */
