@@ -14,6 +14,7 @@
 #define PANDO_LOG_H
 
 #include <pando/str.h>
+#include <pando/value.h>
 
 enum pd_log_level { PD_LOG_DEBUG, PD_LOG_INFO, PD_LOG_WARN, PD_LOG_ERROR };
 
@@ -43,6 +44,8 @@ struct pd_log_field {
 void pd_log_start(const struct pd_log_opts *opts); /* once, before threads; NULL = defaults */
 void pd_log_stop(void);                            /* writes what is in the ring */
 uint64_t pd_log_dropped(void);
+/* Takes the time of records from `clock` instead of the system's: for the simulation. NULL undoes. */
+void pd_log_clock(pd_time (*clock)(void));
 /* Sets what identifies the current unit of work in each record (a request id); "" for none.
  * The scheduler keeps it per fiber: the pointer must stay valid while it is set. */
 void pd_log_context(pd_str id);

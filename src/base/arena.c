@@ -1,0 +1,287 @@
+/* arena.c - bump allocation in chunks that are recycled per thread.
+ *
+ * An arena is a stack of chunks; allocation bumps a pointer in the top one. Chunk sizes are powers
+ * of two (4 KiB ... 1 MiB) and double with each chunk of an arena, so that an arena of n bytes has
+ * O(log n) chunks and wastes at most about half. A chunk that is given back goes to its thread's
+ * free list of that size: after the first requests nothing calls malloc any more. The lists are
+ * bounded; larger blocks and what does not fit go back to malloc.
+ *
+ * A mark is the top chunk and the pointer in it; release pops back to exactly there. Chunks are
+ * only ever pushed on top (a large block too), which is what keeps that true.
+ *
+ * Under AddressSanitizer everything not handed out is poisoned, with a gap behind each block, so
+ * an overrun or a use after reset is reported like one of malloc's. Other debug builds fill
+ * released memory with 0xDD.
+ */
+#include <pando/arena.h>
+
+#include "base/list.h"
+#include "base/sanitize.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ALIGN = 16,
+    CLASS_MIN_SHIFT = 12, /* 4 KiB: a small request fits in the first chunk */
+    CLASS_COUNT = 9,      /* ... 1 MiB */
+    GROW_CLASSES = 6,     /* doubling stops at 128 KiB; beyond, only what a large block needs */
+    CACHE_BYTES = 4 << 20 /* kept per thread and size: 1024 x 4 KiB ... 4 x 1 MiB */
+};
+#define BUDGET_DEFAULT ((size_t)16 << 20)
+#define BLOCK_MAX      ((size_t)1 << 46) /* anything above is a bug in the caller, not a need */
+
+struct pd_arena_chunk {
+    struct pd_arena_chunk *below;
+    char *end;
+    unsigned class; /* CLASS_COUNT: not a cached size */
+    char pad[12];
+    char body[] __attribute__((aligned(ALIGN)));
+};
+
+struct pd_arena_defer {
+    struct pd_arena_defer *below;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+/* --- the thread's free chunks --------------------------------------------------------- */
+
+static _Thread_local struct {
+    struct pd_arena_chunk *free[CLASS_COUNT];
+    size_t bytes[CLASS_COUNT];
+    bool registered;
+} cache;
+
+static pthread_key_t exit_key;
+static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+
+static void at_thread_exit(void *unused)
+{
+    (void)unused;
+    pd_arena_trim();
+}
+
+static void make_exit_key(void)
+{
+    pd_assert(pthread_key_create(&exit_key, at_thread_exit) == 0);
+}
+
+/* A thread that ends gives its chunks back; thread-locals alone would lose them. */
+static void register_thread(void)
+{
+    pthread_once(&exit_once, make_exit_key);
+    pthread_setspecific(exit_key, &cache);
+    cache.registered = true;
+}
+
+static size_t class_size(unsigned class)
+{
+    return (size_t)1 << (CLASS_MIN_SHIFT + class);
+}
+
+static void chunk_free(struct pd_arena_chunk *c)
+{
+    pd_asan_unpoison(c->body, (size_t)(c->end - c->body));
+    free(c);
+}
+
+void pd_arena_trim(void)
+{
+    for (unsigned i = 0; i < CLASS_COUNT; i++) {
+        while (cache.free[i]) {
+            struct pd_arena_chunk *c = cache.free[i];
+            cache.free[i] = c->below;
+            chunk_free(c);
+        }
+        cache.bytes[i] = 0;
+    }
+    cache.registered = false; /* the exit key is being cleared, or will simply be set again */
+}
+
+static void chunk_put(struct pd_arena_chunk *c)
+{
+    pd_poison(c->body, (size_t)(c->end - c->body));
+    if (c->class == CLASS_COUNT || cache.bytes[c->class] >= CACHE_BYTES) {
+        chunk_free(c);
+        return;
+    }
+    if (!cache.registered)
+        register_thread();
+    c->below = cache.free[c->class];
+    cache.free[c->class] = c;
+    cache.bytes[c->class] += class_size(c->class);
+}
+
+static struct pd_arena_chunk *chunk_new(unsigned class, size_t bytes)
+{
+    struct pd_arena_chunk *c = malloc(bytes);
+    if (!c)
+        pd_panic("out of memory: %zu bytes for an arena", bytes);
+    c->class = class;
+    c->end = (char *)c + bytes;
+    pd_asan_poison(c->body, (size_t)(c->end - c->body));
+    return c;
+}
+
+static struct pd_arena_chunk *chunk_get(unsigned class)
+{
+    struct pd_arena_chunk *c = cache.free[class];
+    if (!c)
+        return chunk_new(class, class_size(class));
+    cache.free[class] = c->below;
+    cache.bytes[class] -= class_size(class);
+    return c;
+}
+
+/* --- life ------------------------------------------------------------------------------ */
+
+void pd_arena_init(struct pd_arena *a, const struct pd_arena_opts *opts)
+{
+    *a = (struct pd_arena){
+        .name = opts && opts->name ? opts->name : "arena",
+        .budget = opts && opts->budget ? opts->budget : BUDGET_DEFAULT,
+    };
+}
+
+/* A deferred function may allocate and defer again: take each off before it runs. */
+static void run_defers(struct pd_arena *a, const struct pd_arena_defer *until)
+{
+    while (a->defers != until) {
+        struct pd_arena_defer *d = a->defers;
+        a->defers = d->below;
+        d->fn(d->arg);
+    }
+}
+
+static void pop_chunks(struct pd_arena *a, const struct pd_arena_chunk *until)
+{
+    while (a->chunks != until) {
+        struct pd_arena_chunk *c = a->chunks;
+        a->chunks = c->below;
+        chunk_put(c);
+    }
+}
+
+void pd_arena_reset(struct pd_arena *a)
+{
+    run_defers(a, NULL);
+    pop_chunks(a, NULL);
+    a->at = a->end = NULL;
+    a->used = 0;
+}
+
+void pd_arena_fini(struct pd_arena *a)
+{
+    pd_arena_reset(a);
+}
+
+/* --- allocation --------------------------------------------------------------------------- */
+
+/* What a block takes in its chunk. Never 0, so that each block has an address of its own. */
+static size_t footprint(size_t size)
+{
+    return ((size + (size == 0) + ALIGN - 1) & ~(size_t)(ALIGN - 1)) + PD_ASAN_GAP;
+}
+
+static void push_chunk(struct pd_arena *a, struct pd_arena_chunk *c)
+{
+    c->below = a->chunks;
+    a->chunks = c;
+    a->at = c->body;
+    a->end = c->end;
+}
+
+/* The class after the top chunk's, or the first in which `need` fits. */
+static unsigned next_class(const struct pd_arena *a, size_t need)
+{
+    unsigned class = a->chunks ? a->chunks->class + 1 : 0;
+    if (class >= GROW_CLASSES)
+        class = GROW_CLASSES - 1;
+    while (class < CLASS_COUNT && class_size(class) - sizeof(struct pd_arena_chunk) < need)
+        class ++;
+    return class;
+}
+
+PD_COLD static void add_chunk(struct pd_arena *a, size_t need)
+{
+    unsigned class = next_class(a, need);
+    push_chunk(a, class < CLASS_COUNT ? chunk_get(class)
+                                      : chunk_new(class, need + sizeof(struct pd_arena_chunk)));
+}
+
+void *pd_arena_alloc(struct pd_arena *a, size_t size)
+{
+    pd_assert(size < BLOCK_MAX);
+    size_t need = footprint(size);
+    if (__builtin_expect(need > (size_t)(a->end - a->at), 0))
+        add_chunk(a, need);
+    char *block = a->at;
+    a->at += need;
+    a->used += size;
+    pd_asan_unpoison(block, size);
+    return block;
+}
+
+void *pd_arena_zalloc(struct pd_arena *a, size_t size)
+{
+    return memset(pd_arena_alloc(a, size), 0, size);
+}
+
+void *pd_arena_array(struct pd_arena *a, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        pd_panic("arena %s: %zu x %zu bytes", a->name, count, size);
+    return pd_arena_zalloc(a, total);
+}
+
+/* True if `block` could be changed to new_size where it is; then it has been. */
+static bool resize_last(struct pd_arena *a, char *block, size_t old_size, size_t new_size)
+{
+    if (block + footprint(old_size) != a->at || footprint(new_size) > (size_t)(a->end - block))
+        return false;
+    a->at = block + footprint(new_size);
+    a->used = a->used - old_size + new_size;
+    pd_asan_poison(block, (size_t)(a->at - block));
+    pd_asan_unpoison(block, new_size);
+    return true;
+}
+
+void *pd_arena_grow(struct pd_arena *a, void *block, size_t old_size, size_t new_size)
+{
+    if (!block)
+        return pd_arena_alloc(a, new_size);
+    pd_assert(new_size < BLOCK_MAX);
+    if (resize_last(a, block, old_size, new_size))
+        return block;
+    void *bigger = pd_arena_alloc(a, new_size);
+    return memcpy(bigger, block, old_size < new_size ? old_size : new_size);
+}
+
+/* --- scratch, defers ----------------------------------------------------------------------- */
+
+struct pd_arena_mark pd_arena_mark(struct pd_arena *a)
+{
+    return (struct pd_arena_mark){ a->chunks, a->defers, a->at, a->used };
+}
+
+void pd_arena_release(struct pd_arena *a, struct pd_arena_mark m)
+{
+    run_defers(a, m.defers);
+    pop_chunks(a, m.chunk);
+    if (m.chunk)
+        pd_poison(m.at, (size_t)((m.chunk->end) - m.at));
+    a->at = m.at;
+    a->end = m.chunk ? m.chunk->end : NULL;
+    if (!pd_arena_over_budget(a)) /* over budget sticks until reset */
+        a->used = m.used;
+}
+
+void pd_defer(struct pd_arena *a, void (*fn)(void *arg), void *arg)
+{
+    struct pd_arena_defer *d = pd_arena_alloc(a, sizeof(*d));
+    *d = (struct pd_arena_defer){ a->defers, fn, arg };
+    a->defers = d;
+}
