@@ -15,7 +15,7 @@
  */
 #include <pando/arena.h>
 
-#include "base/list.h"
+#include "base/fault.h"
 #include "base/sanitize.h"
 
 #include <pthread.h>
@@ -116,7 +116,7 @@ static void chunk_put(struct pd_arena_chunk *c)
 
 static struct pd_arena_chunk *chunk_new(unsigned class, size_t bytes)
 {
-    struct pd_arena_chunk *c = malloc(bytes);
+    struct pd_arena_chunk *c = PD_FAULT(malloc) ? NULL : malloc(bytes);
     if (!c)
         pd_panic("out of memory: %zu bytes for an arena", bytes);
     c->class = class;

@@ -53,7 +53,7 @@ bool pd_fault_reached(enum pd_fault f)
 struct request {
     enum pd_fault f;
     uint64_t n;
-    bool forever;
+    enum pd_fault_mode mode;
 };
 
 static bool find(pd_str name, enum pd_fault *out)
@@ -72,9 +72,10 @@ static pd_err parse_one(pd_str text, struct request *out)
     pd_str rest = text, name, count = PD_STR_NULL, mode = PD_STR_NULL;
     bool whole = pd_str_split(&rest, ':', &name) && pd_str_split(&rest, ':', &count) &&
                  pd_str_split(&rest, ':', &mode) && pd_str_is_null(rest);
-    out->forever = pd_str_eq(mode, PD_STR("forever"));
-    if (!whole || !pd_str_to_u64(count, &out->n) || out->n == 0 || out->n > INT64_MAX ||
-        (!out->forever && !pd_str_eq(mode, PD_STR("once"))))
+    bool forever = pd_str_eq(mode, PD_STR("forever"));
+    out->mode = forever ? PD_FAULT_FOREVER : PD_FAULT_ONCE;
+    if (!whole || !pd_str_to_u64(count, &out->n) || out->n == 0 || out->n >= INT64_MAX ||
+        (!forever && !pd_str_eq(mode, PD_STR("once"))))
         return pd_hint(pd_fail(PD_ECONFIG, "malformed fault \"%.*s\"", PD_ARG(text)),
                        "write name:N:once or name:N:forever");
     if (!find(name, &out->f))
@@ -83,14 +84,21 @@ static pd_err parse_one(pd_str text, struct request *out)
     return PD_OK;
 }
 
-static void arm(const struct request *r)
+void pd_fault_set(enum pd_fault f, uint64_t skip, enum pd_fault_mode mode)
 {
-    hooks[r->f].forever = r->forever;
-    __atomic_store_n(&hooks[r->f].left, (int64_t)r->n, __ATOMIC_RELAXED);
-    __atomic_store_n(&pd_fault_armed[r->f], 1, __ATOMIC_RELEASE);
+    if (!COMPILED_IN)
+        pd_panic("fault hooks are not compiled into this release build");
+    hooks[f].forever = mode == PD_FAULT_FOREVER;
+    __atomic_store_n(&hooks[f].left, (int64_t)skip + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&pd_fault_armed[f], 1, __ATOMIC_RELEASE);
 }
 
-pd_err pd_fault_set(pd_str spec)
+void pd_fault_unset(enum pd_fault f)
+{
+    __atomic_store_n(&pd_fault_armed[f], 0, __ATOMIC_RELAXED);
+}
+
+pd_err pd_fault_parse(pd_str spec)
 {
     struct request requests[SPEC_MAX];
     unsigned n = 0;
@@ -103,14 +111,14 @@ pd_err pd_fault_set(pd_str spec)
         PD_TRY(parse_one(one, &requests[n++]));
     }
     for (unsigned i = 0; i < n; i++)
-        arm(&requests[i]);
+        pd_fault_set(requests[i].f, requests[i].n - 1, requests[i].mode);
     return PD_OK;
 }
 
 pd_err pd_fault_from_env(void)
 {
     const char *spec = getenv("PANDO_FAULTS");
-    return spec && *spec ? pd_fault_set(pd_str_c(spec)) : PD_OK;
+    return spec && *spec ? pd_fault_parse(pd_str_c(spec)) : PD_OK;
 }
 
 void pd_fault_reset(void)

@@ -1,10 +1,10 @@
 /* fault.h - named places where a test can make something fail.
  *
- *     if (PD_FAULT(recv_reset))
+ *     if (PD_FAULT(reset))
  *         return -ECONNRESET;
  *
- *     PD_TRY(pd_fault_set(PD_STR("recv_reset:3:once")));   // the third recv from now on fails
- *     PANDO_FAULTS="recv_short:1:forever,fsync:2:once" ./finflow serve
+ *     pd_fault_set(PD_FAULT_reset, 2, PD_FAULT_ONCE);      // the third recv from now on fails
+ *     PANDO_FAULTS="short_read:1:forever,fsync:2:once" ./finflow serve
  *
  * Names are listed in fault.def. "name:N:once" fires at the Nth time the place is reached,
  * "name:N:forever" at that and each later time. Unset, a hook is a load and a branch; with NDEBUG
@@ -35,11 +35,18 @@ bool pd_fault_reached(enum pd_fault f);        /* private: counts down; true if 
      pd_fault_reached(PD_FAULT_##name))
 #endif
 
+enum pd_fault_mode { PD_FAULT_ONCE, PD_FAULT_FOREVER };
+
+/* Lets the place be passed `skip` times, then fires once, or every time. Panics with NDEBUG. */
+void pd_fault_set(enum pd_fault f, uint64_t skip, enum pd_fault_mode mode);
+void pd_fault_unset(enum pd_fault f);
+
 /* Sets hooks from "name:N:once|forever[,…]". PD_ECONFIG if it is malformed, names no hook, or hooks
  * are not compiled in; then nothing is set. */
-pd_err pd_fault_set(pd_str spec) PD_MUST;
+pd_err pd_fault_parse(pd_str spec) PD_MUST;
 /* The same from the environment's PANDO_FAULTS; fine if that is unset or empty. */
 pd_err pd_fault_from_env(void) PD_MUST;
+
 void pd_fault_reset(void);                /* unsets all and clears the counts */
 uint64_t pd_fault_fired(enum pd_fault f); /* how often it has fired since the reset */
 const char *pd_fault_name(enum pd_fault f);
