@@ -1,0 +1,449 @@
+/* Tests of http/parse.h: the table of raw heads, what an accepted head says, limits, and that no
+ * split of the bytes changes anything. */
+#include "http/parse.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "parse_cases.h"
+
+static const struct pd_http_limits limits = {
+    .max_headers = 8,
+    .max_head_bytes = 1024,
+    .max_line_bytes = 256,
+};
+
+struct parsed {
+    struct pd_http_header headers[PD_HTTP_MAX_HEADERS];
+    struct pd_http_req req;
+    struct pd_http_parser p;
+    enum pd_http_parsed step;
+};
+
+static void start(struct parsed *t)
+{
+    memset(t, 0, sizeof *t);
+    t->req.headers = t->headers;
+    pd_http_parser_init(&t->p, &limits);
+}
+
+/* Gives the bytes in three parts, each time in fresh memory of just that size, so that reading too
+ * far and pointers left behind are seen by the sanitizer. */
+static void parse_split(struct parsed *t, const char *bytes, size_t n, size_t cut, size_t cut2,
+                        char **memory)
+{
+    size_t ends[] = { cut, cut2, n };
+    start(t);
+    *memory = NULL;
+    for (int i = 0; i < 3; i++) {
+        if (i > 0 && t->step != PD_HTTP_MORE)
+            return;
+        char *copy = malloc(ends[i] ? ends[i] : 1);
+        memcpy(copy, bytes, ends[i]);
+        t->step = pd_http_parse_request(&t->p, copy, ends[i], &t->req);
+        free(*memory);
+        *memory = copy;
+    }
+}
+
+static void parse_whole(struct parsed *t, const char *bytes)
+{
+    start(t);
+    t->step = pd_http_parse_request(&t->p, bytes, strlen(bytes), &t->req);
+}
+
+static void assert_str(pd_str got, const char *want)
+{
+    if (!pd_str_eq(got, pd_str_c(want)))
+        fail_msg("got \"%.*s\", want \"%s\"", PD_ARG(got), want);
+}
+
+static void every_case_gets_its_verdict(void **state)
+{
+    (void)state;
+    assert_true(sizeof cases / sizeof cases[0] >= 120);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct parsed t;
+        start(&t);
+        t.step = pd_http_parse_request(&t.p, cases[i].bytes, cases[i].n, &t.req);
+        int status = t.step == PD_HTTP_BAD ? t.p.status : 0;
+        if (t.step == PD_HTTP_MORE || status != cases[i].status)
+            fail_msg("%s %s: got %d (step %d, %s), want %d", cases[i].level, cases[i].reason,
+                     status, (int)t.step, t.p.reason ? t.p.reason : "", cases[i].status);
+        if (t.step == PD_HTTP_HEAD)
+            assert_int_equal(t.p.length, cases[i].n);
+        else
+            assert_non_null(t.p.reason);
+    }
+}
+
+static void assert_same(const struct parsed *a, const struct parsed *b, const char *what)
+{
+    if (a->step != b->step || a->p.status != b->p.status)
+        fail_msg("%s: split gives step %d status %d, whole gives %d %d", what, (int)b->step,
+                 b->p.status, (int)a->step, a->p.status);
+    if (a->step != PD_HTTP_HEAD)
+        return;
+    assert_int_equal(a->p.length, b->p.length);
+    assert_int_equal(a->req.body_length, b->req.body_length);
+    assert_int_equal(a->req.keep_alive, b->req.keep_alive);
+    assert_int_equal(a->req.nheaders, b->req.nheaders);
+    assert_memory_equal(a->req.known, b->req.known, sizeof a->req.known);
+    assert_true(pd_str_eq(a->req.method_text, b->req.method_text));
+    assert_true(pd_str_eq(a->req.target, b->req.target));
+    assert_true(pd_str_eq(a->req.path, b->req.path));
+    assert_true(pd_str_eq(a->req.query, b->req.query));
+    assert_true(pd_str_eq(a->req.host, b->req.host));
+    for (unsigned i = 0; i < a->req.nheaders; i++) {
+        assert_true(pd_str_eq(a->headers[i].name, b->headers[i].name));
+        assert_true(pd_str_eq(a->headers[i].value, b->headers[i].value));
+    }
+}
+
+static void splits_do_not_matter(const char *bytes, size_t n, const char *what)
+{
+    struct parsed whole, split;
+    char *mem = NULL;
+    start(&whole);
+    whole.step = pd_http_parse_request(&whole.p, bytes, n, &whole.req);
+    for (size_t cut = 0; cut <= n; cut++) {
+        size_t cut2 = cut + (n - cut) / 2;
+        parse_split(&split, bytes, n, cut, cut2, &mem);
+        assert_same(&whole, &split, what);
+        free(mem);
+    }
+}
+
+static void no_split_of_a_case_changes_its_verdict(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        splits_do_not_matter(cases[i].bytes, cases[i].n, cases[i].reason);
+}
+
+static void bytes_may_come_one_by_one(void **state)
+{
+    (void)state;
+    static const char head[] =
+        "POST /a?b=c HTTP/1.1\r\nHost: example.org:80\r\nX-Long: some value\r\n"
+        "Content-Length: 12\r\nConnection: close\r\n\r\n";
+    struct parsed t, whole;
+    char *mem = NULL;
+    start(&t);
+    for (size_t n = 1; n < sizeof head; n++) {
+        char *copy = malloc(n);
+        memcpy(copy, head, n);
+        t.step = pd_http_parse_request(&t.p, copy, n, &t.req);
+        free(mem);
+        mem = copy;
+        assert_int_equal(t.step, n + 1 == sizeof head ? PD_HTTP_HEAD : PD_HTTP_MORE);
+    }
+    parse_whole(&whole, head);
+    assert_same(&whole, &t, "one by one");
+    free(mem);
+}
+
+static void a_head_is_taken_apart(void **state)
+{
+    (void)state;
+    struct parsed t;
+    parse_whole(&t, "PATCH /a/%20b?x=1&y=2?z HTTP/1.1\r\nhOsT:  example.org \r\nCookie: a=b\r\n"
+                    "X-Other: v\r\nCookie: c=d\r\nContent-Length: 7\r\n\r\nbody...");
+    assert_int_equal(t.step, PD_HTTP_HEAD);
+    assert_int_equal(t.req.method, PD_PATCH);
+    assert_str(t.req.method_text, "PATCH");
+    assert_str(t.req.target, "/a/%20b?x=1&y=2?z");
+    assert_str(t.req.path, "/a/%20b");
+    assert_str(t.req.query, "x=1&y=2?z");
+    assert_str(t.req.host, "example.org");
+    assert_int_equal(t.req.minor, 1);
+    assert_int_equal(t.req.nheaders, 5);
+    assert_int_equal(t.req.body_length, 7);
+    assert_true(t.req.keep_alive);
+    assert_str(pd_http_known(&t.req, PD_H_COOKIE), "a=b"); /* the first one */
+    assert_str(pd_http_header(&t.req, PD_STR("x-oTHER")), "v");
+    assert_str(pd_http_header(&t.req, PD_STR("COOKIE")), "a=b");
+    assert_true(pd_str_is_null(pd_http_header(&t.req, PD_STR("X-Absent"))));
+    assert_true(pd_str_is_null(pd_http_known(&t.req, PD_H_RANGE)));
+}
+
+static void query_is_null_or_empty(void **state)
+{
+    (void)state;
+    struct parsed t;
+    parse_whole(&t, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(pd_str_is_null(t.req.query));
+    parse_whole(&t, "GET /a? HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_false(pd_str_is_null(t.req.query));
+    assert_int_equal(t.req.query.len, 0);
+}
+
+static void absolute_targets_give_host_and_path(void **state)
+{
+    (void)state;
+    struct parsed t;
+    parse_whole(&t, "GET http://a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+    assert_str(t.req.path, "/");
+    assert_str(t.req.host, "a:80");
+    parse_whole(&t, "GET http://a/b?c HTTP/1.0\r\n\r\n");
+    assert_str(t.req.path, "/b");
+    assert_str(t.req.query, "c");
+    assert_str(t.req.host, "a");
+    parse_whole(&t, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_str(t.req.path, "/");
+    assert_str(t.req.target, "*");
+}
+
+static void connection_header_decides_keep_alive(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        bool keep;
+    } table[] = {
+        { "GET / HTTP/1.1\r\nHost: a\r\n\r\n", true },
+        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false },
+        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n", false },
+        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: te, close\r\n\r\n", false },
+        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: te\r\nConnection: close\r\n\r\n", false },
+        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n", false },
+        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+          false },
+        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", true },
+        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: closed\r\n\r\n", true },
+        { "GET / HTTP/1.0\r\n\r\n", false },
+        { "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true },
+        { "GET / HTTP/1.0\r\nConnection: Keep-Alive, x\r\n\r\n", true },
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct parsed t;
+        parse_whole(&t, table[i].head);
+        assert_int_equal(t.step, PD_HTTP_HEAD);
+        if (t.req.keep_alive != table[i].keep)
+            fail_msg("keep-alive of %s", table[i].head);
+    }
+}
+
+static void body_length_and_expectation(void **state)
+{
+    (void)state;
+    struct parsed t;
+    parse_whole(&t, P "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n");
+    assert_int_equal(t.req.body_length, -1);
+    assert_true(t.p.chunked && t.p.expect);
+    parse_whole(&t, P "Content-Length: 0\r\nExpect: 100-continue\r\n\r\n");
+    assert_int_equal(t.req.body_length, 0);
+    assert_false(t.p.expect); /* nothing to wait for */
+}
+
+static void a_later_minor_is_served_as_1_1(void **state)
+{
+    (void)state;
+    struct parsed t;
+    parse_whole(&t, "GET / HTTP/1.7\r\nHost: a\r\n\r\n");
+    assert_int_equal(t.req.minor, 1);
+}
+
+static int verdict_of(char *bytes, size_t n)
+{
+    struct parsed t;
+    start(&t);
+    t.step = pd_http_parse_request(&t.p, bytes, n, &t.req);
+    splits_do_not_matter(bytes, n, "limits");
+    free(bytes);
+    return t.step == PD_HTTP_BAD ? t.p.status : t.step == PD_HTTP_MORE ? 1 : 0;
+}
+
+static char *text(size_t *n, const char *before, size_t fill, const char *after)
+{
+    char *out = malloc(strlen(before) + fill + strlen(after) + 1);
+    *n = (size_t)sprintf(out, "%s", before);
+    memset(out + *n, 'x', fill);
+    *n += fill;
+    *n += (size_t)sprintf(out + *n, "%s", after);
+    return out;
+}
+
+static void limits_hold_to_the_byte(void **state)
+{
+    (void)state;
+    size_t n;
+    /* "GET /" + fill + " HTTP/1.1\r\n" = 256 */
+    char *fits = text(&n, "GET /", 256 - 16, " HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(verdict_of(fits, n), 0);
+    char *long_target = text(&n, "GET /", 256 - 15, " HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(verdict_of(long_target, n), 414);
+    char *unfinished = text(&n, "GET /", 300, "");
+    assert_int_equal(verdict_of(unfinished, n), 414);
+    char *line = text(&n, G H "X: ", 256 - 5, "\r\n\r\n");
+    assert_int_equal(verdict_of(line, n), 0);
+    char *long_line = text(&n, G H "X: ", 256 - 4, "\r\n\r\n");
+    assert_int_equal(verdict_of(long_line, n), 431);
+    char *long_name = text(&n, G H, 300, "");
+    assert_int_equal(verdict_of(long_name, n), 431);
+}
+
+static void headers_and_bytes_are_counted(void **state)
+{
+    (void)state;
+    char head[4096];
+    for (int headers = 7; headers <= 9; headers++) {
+        int n = sprintf(head, G H);
+        for (int i = 1; i < headers; i++)
+            n += sprintf(head + n, "X-%d: y\r\n", i);
+        n += sprintf(head + n, "\r\n");
+        char *copy = strdup(head);
+        assert_int_equal(verdict_of(copy, (size_t)n), headers <= 8 ? 0 : 431);
+    }
+    for (int size = 1023; size <= 1025; size++) {
+        int n = sprintf(head, G H);
+        for (int i = 0; i < 5; i++)
+            n += sprintf(head + n, "X: %0184d\r\n", i);
+        n += sprintf(head + n, "Y: %0*d\r\n\r\n", size - n - 7, 1);
+        assert_int_equal(n, size);
+        char *copy = strdup(head);
+        assert_int_equal(verdict_of(copy, (size_t)n), size <= 1024 ? 0 : 431);
+    }
+}
+
+static void known_headers_are_found_in_any_case(void **state)
+{
+    (void)state;
+    static const char *const names[PD_H_KNOWN] = {
+        "Host",
+        "Connection",
+        "Content-Length",
+        "Content-Type",
+        "Transfer-Encoding",
+        "Expect",
+        "Cookie",
+        "Accept",
+        "Accept-Encoding",
+        "Authorization",
+        "Origin",
+        "Sec-Fetch-Site",
+        "If-None-Match",
+        "If-Modified-Since",
+        "Range",
+        "User-Agent",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "Referer",
+    };
+    for (unsigned k = 0; k < PD_H_KNOWN; k++) {
+        char upper[32];
+        size_t n = strlen(names[k]);
+        for (size_t i = 0; i <= n; i++)
+            upper[i] =
+                (char)(names[k][i] >= 'a' && names[k][i] <= 'z' ? names[k][i] - 32 : names[k][i]);
+        assert_int_equal(pd_http_known_find(pd_str_c(names[k])), k);
+        assert_int_equal(pd_http_known_find(pd_str_c(upper)), k);
+        upper[n / 2] = '~';
+        assert_int_equal(pd_http_known_find(pd_str_c(upper)), PD_H_KNOWN);
+        assert_int_equal(pd_http_known_find(pd_str_n(names[k], n - 1)), PD_H_KNOWN);
+    }
+    assert_int_equal(pd_http_known_find(PD_STR_NULL), PD_H_KNOWN);
+}
+
+static void random_bytes_never_crash_and_splits_agree(void **state)
+{
+    (void)state;
+    unsigned seed = getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : 1;
+    print_message("seed %u (set SEED to change it)\n", seed);
+    static const char base[] = "POST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nX: y\r\n\r\n";
+    static const char spice[] = "\r\n :\t\0,;/?#@[]x1\x7f\x80";
+    srand(seed);
+    for (int round = 0; round < 2000; round++) {
+        char bytes[sizeof base];
+        size_t n = sizeof base - 1;
+        memcpy(bytes, base, n);
+        for (int i = rand() % 4; i >= 0; i--)
+            bytes[(size_t)rand() % n] = spice[(size_t)rand() % (sizeof spice - 1)];
+        splits_do_not_matter(bytes, n, "random");
+    }
+}
+
+/* --- replies --------------------------------------------------------------------------------- */
+
+static enum pd_http_parsed reply(const char *bytes, bool body, struct pd_http_reply_head *r)
+{
+    static struct pd_http_header headers[8];
+    struct pd_http_parser p;
+    pd_http_parser_init(&p, &limits);
+    *r = (struct pd_http_reply_head){ .headers = headers };
+    return pd_http_parse_reply(&p, bytes, strlen(bytes), body, r);
+}
+
+static void reply_heads_are_taken_apart(void **state)
+{
+    (void)state;
+    struct pd_http_reply_head r;
+    assert_int_equal(reply("HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\n", true, &r),
+                     PD_HTTP_HEAD);
+    assert_int_equal(r.status, 404);
+    assert_int_equal(r.body_length, 3);
+    assert_true(r.keep_alive);
+    assert_int_equal(reply("HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n", true, &r),
+                     PD_HTTP_HEAD);
+    assert_int_equal(r.body_length, -1);
+    assert_int_equal(reply("HTTP/1.1 200 OK\r\n\r\n", true, &r), PD_HTTP_HEAD);
+    assert_int_equal(r.body_length, -2);
+    assert_false(r.keep_alive);
+    assert_int_equal(reply("HTTP/1.1 204 No\r\n\r\n", true, &r), PD_HTTP_HEAD);
+    assert_int_equal(r.body_length, 0);
+    assert_true(r.keep_alive);
+    assert_int_equal(reply("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", false, &r),
+                     PD_HTTP_HEAD);
+    assert_int_equal(r.body_length, 0); /* HEAD */
+    assert_int_equal(reply("HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n", true, &r), PD_HTTP_HEAD);
+    assert_false(r.keep_alive);
+}
+
+static void malformed_replies_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "HTTP/1.1 20 OK\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 099 OK\r\n\r\n",
+        "HTTP/1.1  200 OK\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\n\n",
+        "ICY 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "HTTP/1.1 200 O\x01K\r\n\r\n",
+        "HTTP/1.1 200\r\n\r\n",
+    };
+    struct pd_http_reply_head r;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        if (reply(wrong[i], true, &r) != PD_HTTP_BAD)
+            fail_msg("accepted: %s", wrong[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_gets_its_verdict),
+        cmocka_unit_test(no_split_of_a_case_changes_its_verdict),
+        cmocka_unit_test(bytes_may_come_one_by_one),
+        cmocka_unit_test(a_head_is_taken_apart),
+        cmocka_unit_test(query_is_null_or_empty),
+        cmocka_unit_test(absolute_targets_give_host_and_path),
+        cmocka_unit_test(connection_header_decides_keep_alive),
+        cmocka_unit_test(body_length_and_expectation),
+        cmocka_unit_test(a_later_minor_is_served_as_1_1),
+        cmocka_unit_test(limits_hold_to_the_byte),
+        cmocka_unit_test(headers_and_bytes_are_counted),
+        cmocka_unit_test(known_headers_are_found_in_any_case),
+        cmocka_unit_test(random_bytes_never_crash_and_splits_agree),
+        cmocka_unit_test(reply_heads_are_taken_apart),
+        cmocka_unit_test(malformed_replies_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
