@@ -1,0 +1,127 @@
+/* ctx.c - the unit of work: fails as a whole, commits as a whole.
+ *
+ * A context starts as a few plain fields; the session, which holds what it has open in the
+ * database, is taken from the thread's free list by the first statement, so that a request without
+ * one costs nothing. The first error marks the context and is kept with its diag: whatever happens
+ * afterwards (a rollback that logs, a clean-up that fails) the answer is about the cause.
+ *
+ * An error other than a constraint cannot be mended by the handler, so the transaction is undone
+ * where it happens and the writer goes to the next one at once instead of when the handler returns.
+ */
+#include "data/driver.h"
+
+void pd_ctx_init(struct pd_ctx *c, struct pd_db *db, struct pd_arena *arena)
+{
+    *c = (struct pd_ctx){ .arena = arena, .db = db };
+}
+
+void pd_ctx_fini(struct pd_ctx *c)
+{
+    if (!c->session)
+        return;
+    pd_rollback(c);
+    c->db->driver->session_put(c->session);
+    c->session = NULL;
+}
+
+struct pd_session *pd_ctx_session(struct pd_ctx *c)
+{
+    if (!c->session && c->db)
+        c->session = c->db->driver->session_get(c->db);
+    return c->session;
+}
+
+pd_err pd_ctx_fail(struct pd_ctx *c, pd_err e)
+{
+    if (e == PD_OK || c->failed != PD_OK)
+        return c->failed;
+    c->failed = e;
+    struct pd_session *s = pd_ctx_session(c);
+    if (!s)
+        return e;
+    /* The diag may be about something else if the caller made up the code: then say just the code.
+     */
+    if (pd_diag()->code == e)
+        s->diag = *pd_diag();
+    else
+        s->diag = (struct pd_diag){ .code = e };
+    if (!s->diag.message[0])
+        memcpy(s->diag.message, pd_err_text(e), strlen(pd_err_text(e)) + 1);
+    s->own_failed = true;
+    return e;
+}
+
+const struct pd_diag *pd_ctx_diag(const struct pd_ctx *c)
+{
+    if (c->failed == PD_OK || !c->session || !c->session->own_failed)
+        return NULL;
+    return &c->session->diag;
+}
+
+bool pd_begin(struct pd_ctx *c)
+{
+    if (c->failed != PD_OK)
+        return false;
+    struct pd_session *s = pd_ctx_session(c);
+    if (!s) {
+        pd_ctx_fail(c, pd_fail(PD_ECONFIG, "a transaction was begun, but there is no database"));
+        return false;
+    }
+    if (s->in_tx)
+        return true;
+    pd_err e = c->db->driver->begin(s);
+    if (e != PD_OK)
+        pd_ctx_fail(c, e);
+    return e == PD_OK;
+}
+
+static void check_idle(const struct pd_session *s, const char *what)
+{
+    if (s->active)
+        pd_panic("%s inside the callback of a pd_stmt_each of the same transaction", what);
+}
+
+pd_err pd_commit(struct pd_ctx *c)
+{
+    struct pd_session *s = c->session;
+    if (!s || !s->in_tx)
+        return c->failed;
+    check_idle(s, "pd_commit");
+    if (c->failed != PD_OK) {
+        c->db->driver->rollback(s);
+        return c->failed;
+    }
+    s->nsites =
+        0; /* what follows is another unit: an import that commits now and then is no loop */
+    pd_err e = c->db->driver->commit(s);
+    if (e != PD_OK)
+        pd_ctx_fail(c, e);
+    return e;
+}
+
+void pd_rollback(struct pd_ctx *c)
+{
+    struct pd_session *s = c->session;
+    if (!s)
+        return;
+    check_idle(s, "pd_rollback");
+    if (s->in_tx)
+        c->db->driver->rollback(s);
+    s->constraint[0] = '\0';
+    s->nsites = 0;
+    if (c->failed == PD_ECONSTRAINT)
+        c->failed = PD_OK;
+}
+
+bool pd_violated(struct pd_ctx *c, const char *constraint)
+{
+    struct pd_session *s = c->session;
+    const char *have = s && c->failed == PD_ECONSTRAINT ? s->constraint : "";
+    if (strcmp(have, constraint) != 0)
+        return false;
+    if (have[0] == '\0')
+        return true;
+    s->constraint[0] = '\0';
+    c->failed = PD_OK;
+    return true;
+}

@@ -1,0 +1,102 @@
+/* data.h - the database as the layers above drive it: open, migrate, watch, close.
+ *
+ *     struct pd_db *db;
+ *     PD_TRY(pd_db_open(PD_STR("sqlite:var/app.db"), NULL, &db));
+ *     PD_TRY(pd_db_migrate(db, modules, nmodules, NULL));
+ *     …                                         // any number of loops use contexts on it (db.h)
+ *     pd_db_close(db);
+ *
+ * One database per process is the rule, more are possible. A SQLite file is written by one process
+ * only: a second one is refused by a lock on "<file>.lock", with the id of the first in the
+ * message.
+ *
+ * Threading: open, migrate and close are called by one thread, from a fiber. In between, every loop
+ * thread may use the database; each gets connections of its own for reading on first use. Before
+ * close no context may be in use any more, and the other loops must have come to rest.
+ */
+#ifndef PD_DATA_H
+#define PD_DATA_H
+
+#include <pando/db.h>
+
+enum pd_nplus1 {
+    PD_NPLUS1_AUTO,  /* from PANDO_ENV: test -> FAIL, production -> COUNT, else WARN */
+    PD_NPLUS1_COUNT, /* only in the statistics */
+    PD_NPLUS1_WARN,  /* log each call site once */
+    PD_NPLUS1_FAIL,  /* the context fails with a message that names the call site */
+};
+
+struct pd_db_opts {
+    unsigned readers;     /* connections per thread for reading, at most; default 16 */
+    unsigned max_waiting; /* fibers waiting for the writer, in all; default 1024 */
+    unsigned max_batch;   /* transactions per durable commit, at most; default 128 */
+    int64_t wait_us;      /* longest wait for the writer; default 10 s (or the fiber's deadline) */
+    int64_t statement_us; /* longest statement; default 60 s (or the fiber's deadline) */
+    size_t mmap_bytes;    /* of the file mapped by each connection; default 256 MiB */
+    uint64_t max_bytes;   /* the file may not grow beyond; PD_ENOSPACE then; 0 = no limit */
+    uint32_t checkpoint_pages; /* WAL length that asks for a checkpoint; default 1000 */
+    enum pd_nplus1 nplus1;
+};
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+/* `url` is "sqlite:PATH" (the file and its folder are made if absent). Fails with one clear line:
+ * PD_ECONFIG (url), PD_EBUSY (another process has it), PD_EDENIED (folder or file not writable),
+ * PD_ECORRUPT (not a database, or damaged), PD_EIO. `opts` may be NULL. */
+pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out) PD_MUST PD_YIELDS;
+/* Moves the log into the file, gives the lock back and frees everything. NULL is fine. */
+void pd_db_close(struct pd_db *db) PD_YIELDS;
+
+/* --- migrations
+ * ------------------------------------------------------------------------------------ */
+
+struct pd_migrate_report {
+    unsigned applied; /* now */
+    unsigned present; /* were there already */
+    unsigned newer;   /* in the database, unknown to this program: made by a newer one; fine */
+    /* Called after each applied one; may be NULL. */
+    void (*each)(void *arg, const char *module, const char *name);
+    void *arg;
+};
+/* Brings the schema of every module up to date, in the order given, each migration in a transaction
+ * of its own together with its line in pando_migration. A migration whose text has changed since it
+ * was applied, or one that would have to go in before an applied one, is PD_ECONFIG and nothing
+ * more is done. `report` may be NULL. */
+pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
+                     struct pd_migrate_report *report) PD_MUST PD_YIELDS;
+/* PD_OK if nothing is left to migrate; PD_ECONFIG naming the first that is missing. */
+pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
+                         unsigned n) PD_MUST PD_YIELDS;
+
+/* --- insight
+ * ----------------------------------------------------------------------------------------- */
+
+struct pd_db_stats {
+    uint64_t reads, writes;      /* statements outside and inside write transactions */
+    uint64_t commits, rollbacks; /* of contexts */
+    uint64_t batches;            /* durable commits: commits / batches is the gain */
+    uint64_t lost;               /* transactions undone by the failure of their batch */
+    uint64_t waits, refused;     /* waited for the writer; refused because too many did */
+    uint64_t snapshots;          /* read transactions opened */
+    uint64_t yields;             /* long statements that let others run */
+    uint64_t nplus1;
+    uint64_t checkpoints;
+    unsigned waiting; /* for the writer, now */
+    unsigned largest_batch;
+    unsigned connections; /* for reading, open now */
+    uint32_t wal_pages;
+};
+void pd_db_stats(struct pd_db *db, struct pd_db_stats *out);
+
+/* Reads one row: is the database there? For readiness probes. */
+pd_err pd_db_ping(struct pd_db *db) PD_MUST PD_YIELDS;
+/* Reads the whole file and checks structure and foreign keys; PD_ECORRUPT says what is wrong first.
+ */
+pd_err pd_db_check(struct pd_db *db) PD_MUST PD_YIELDS;
+
+/* Why the context has failed: the diag as it was when it was marked. NULL if it has not. Valid
+ * until pd_ctx_fini. */
+const struct pd_diag *pd_ctx_diag(const struct pd_ctx *c);
+
+#endif

@@ -1,0 +1,117 @@
+/* db.c - opening by URL, and what needs no engine.
+ *
+ * The URL's scheme picks the driver; everything else about the engine is behind it.
+ */
+#include "data/driver.h"
+#include <stdlib.h>
+
+static enum pd_nplus1 nplus1_from_env(void)
+{
+    const char *env = getenv("PANDO_ENV");
+    if (env && strcmp(env, "test") == 0)
+        return PD_NPLUS1_FAIL;
+    if (env && strcmp(env, "production") == 0)
+        return PD_NPLUS1_COUNT;
+    return PD_NPLUS1_WARN;
+}
+
+static struct pd_db_opts opts_fill(const struct pd_db_opts *given)
+{
+    struct pd_db_opts o = given ? *given : (struct pd_db_opts){ 0 };
+    o.readers = o.readers ? o.readers : 16;
+    o.max_waiting = o.max_waiting ? o.max_waiting : 1024;
+    o.max_batch = o.max_batch ? o.max_batch : 128;
+    o.wait_us = o.wait_us ? o.wait_us : 10 * PD_SECOND;
+    o.statement_us = o.statement_us ? o.statement_us : 60 * PD_SECOND;
+    o.mmap_bytes = o.mmap_bytes ? o.mmap_bytes : (size_t)256 << 20;
+    o.checkpoint_pages = o.checkpoint_pages ? o.checkpoint_pages : 1000;
+    if (o.nplus1 == PD_NPLUS1_AUTO)
+        o.nplus1 = nplus1_from_env();
+    return o;
+}
+
+static pd_err url_parse(pd_str url, pd_str *where)
+{
+    pd_str scheme = PD_STR("sqlite:");
+    if (pd_str_starts(url, PD_STR("postgres:")) || pd_str_starts(url, PD_STR("postgresql:")))
+        return pd_hint(pd_fail(PD_ECONFIG, "this program was built without PostgreSQL"),
+                       "use sqlite:PATH");
+    if (!pd_str_starts(url, scheme))
+        return pd_hint(pd_fail(PD_ECONFIG, "malformed database URL \"%.*s\"", PD_ARG(url)),
+                       "write sqlite:PATH, for instance sqlite:var/app.db");
+    *where = pd_str_sub(url, scheme.len, PD_NPOS);
+    if (pd_str_starts(*where, PD_STR("///"))) /* sqlite:///abs/path is common, too */
+        *where = pd_str_sub(*where, 2, PD_NPOS);
+    if (where->len == 0 || pd_str_eq(*where, PD_STR(":memory:")) ||
+        pd_str_find(*where, '\0') != PD_NPOS)
+        return pd_hint(pd_fail(PD_ECONFIG, "database URL \"%.*s\" names no file", PD_ARG(url)),
+                       "write sqlite:PATH; databases in memory cannot be shared by threads");
+    return PD_OK;
+}
+
+pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
+{
+    *out = NULL;
+    pd_str where;
+    PD_TRY(url_parse(url, &where));
+    struct pd_db *db = calloc(1, sizeof *db);
+    if (!db)
+        pd_panic("out of memory");
+    db->driver = &pd_sqlite_driver;
+    db->opts = opts_fill(opts);
+    pthread_mutex_init(&db->warned_lock, NULL);
+    pd_err e = db->driver->open(db, where);
+    if (e != PD_OK) {
+        pthread_mutex_destroy(&db->warned_lock);
+        free(db);
+        return e;
+    }
+    *out = db;
+    return PD_OK;
+}
+
+void pd_db_close(struct pd_db *db)
+{
+    if (!db)
+        return;
+    db->driver->close(db);
+    pthread_mutex_destroy(&db->warned_lock);
+    free(db);
+}
+
+void pd_db_stats(struct pd_db *db, struct pd_db_stats *out)
+{
+    *out = (struct pd_db_stats){ .nplus1 = atomic_load(&db->nplus1) };
+    db->driver->stats(db, out);
+}
+
+pd_err pd_db_check(struct pd_db *db)
+{
+    return db->driver->check(db);
+}
+
+pd_err pd_db_ping(struct pd_db *db)
+{
+    static const struct pd_column one[] = {
+        { .name = "one", .type = PD_T_I64, .offset = sizeof(struct pd_row) }
+    };
+    static const struct pd_stmt ping = {
+        .name = "pando.ping",
+        .file = __FILE__,
+        .flags = PD_S_READONLY,
+        .sql_sqlite = "select 1 as one",
+        .sql_postgres = "select 1::bigint as one",
+        .ncolumns = 1,
+        .row_size = sizeof(struct pd_row) + sizeof(int64_t),
+        .columns = one,
+    };
+    struct pd_arena arena;
+    struct pd_ctx c;
+    pd_arena_init(&arena, &(struct pd_arena_opts){ .name = "ping" });
+    pd_ctx_init(&c, db, &arena);
+    (void)pd_stmt_one(&c, &ping, NULL, PD_SITE);
+    pd_err e = c.failed;
+    pd_ctx_fini(&c);
+    pd_arena_fini(&arena);
+    return e;
+}

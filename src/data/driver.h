@@ -1,0 +1,126 @@
+/* driver.h - the boundary between the unit of work and a database engine.
+ *
+ * Above it: contexts, relations, migrations, the N+1 detector (ctx.c, stmt.c, relation.c, …), which
+ * know no engine. Below it: one const struct of functions per engine (sqlite.c). What crosses it
+ * is a statement descriptor, a parameter struct, and a pd_result that rows are stored into.
+ *
+ * Every function that returns pd_err has filled the diag when it fails. A driver never touches
+ * c->failed: the caller marks the context.
+ */
+#ifndef PD_DRIVER_H
+#define PD_DRIVER_H
+
+#include "data/data.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* --- rows
+ * ------------------------------------------------------------------------------------------ */
+
+struct pd_relation_cache;
+
+/* The rows of one result, as relations see them: siblings are loaded together. */
+struct pd_rowset {
+    char *rows;
+    size_t n;
+    uint32_t row_size;
+    struct pd_relation_cache *caches; /* PD_RELATIONS_MAX of them, made on the first touch */
+};
+
+enum pd_result_kind { PD_RESULT_ONE, PD_RESULT_MANY, PD_RESULT_EXEC, PD_RESULT_EACH };
+
+/* Where a driver puts what a statement gives. */
+struct pd_result {
+    enum pd_result_kind kind;
+    const struct pd_stmt *stmt;
+    struct pd_arena *arena; /* of the rows; PD_RESULT_EACH: a scratch arena, reset per row */
+    struct pd_rowset *set;
+    char *rows;
+    size_t n, cap;
+    int64_t changes; /* rows inserted, updated or deleted */
+    bool (*fn)(void *arg, const void *row);
+    void *arg;
+};
+
+/* Zeroed memory for the next row. */
+void *pd_result_slot(struct pd_result *r);
+/* The slot has been filled. *more says whether further rows are wanted. PD_ENOMEM if the rows do
+ * not fit the arena's budget. */
+pd_err pd_result_take(struct pd_result *r, bool *more) PD_MUST PD_YIELDS;
+
+/* --- session
+ * ------------------------------------------------------------------------------------------ */
+
+enum { PD_SITES_MAX = 24, PD_CONSTRAINT_MAX = 160 };
+
+struct pd_site { /* a keyed statement and where it was called: the N+1 detector's memory */
+    const struct pd_stmt *stmt;
+    const char *site;
+    uint64_t last_key; /* hash */
+    unsigned keys;     /* times the key was another one than before */
+};
+
+/* What a context has open. Drivers embed it at the start of their own. */
+struct pd_session {
+    struct pd_db *db;
+    bool in_tx;      /* holds the write transaction */
+    bool own_failed; /* diag is filled */
+    unsigned active; /* statements being stepped inside the transaction: no commit, no rollback */
+    unsigned nsites;
+    struct pd_site sites[PD_SITES_MAX];
+    char constraint[PD_CONSTRAINT_MAX]; /* violated last: "table.column"; "" = none */
+    struct pd_diag diag;                /* why the context failed */
+};
+
+/* --- driver
+ * -------------------------------------------------------------------------------------------- */
+
+struct pd_driver {
+    const char *name;
+    pd_err (*open)(struct pd_db *db, pd_str where) PD_YIELDS;
+    void (*close)(struct pd_db *db) PD_YIELDS;
+
+    /* Sessions are recycled per thread; get zeroes what a unit of work starts with. */
+    struct pd_session *(*session_get)(struct pd_db *db);
+    void (*session_put)(struct pd_session *s);
+
+    /* Runs one statement: inside the session's transaction if it has one, else reading the newest
+     * committed state. A violated constraint is named in s->constraint. */
+    pd_err (*run)(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
+                  struct pd_result *out) PD_YIELDS;
+    /* Several statements without parameters, in the transaction: migrations. */
+    pd_err (*script)(struct pd_session *s, const char *sql) PD_YIELDS;
+
+    /* begin sets s->in_tx; after commit (whatever it returns) and rollback it is clear. */
+    pd_err (*begin)(struct pd_session *s) PD_YIELDS;
+    pd_err (*commit)(struct pd_session *s) PD_YIELDS;
+    void (*rollback)(struct pd_session *s) PD_YIELDS;
+
+    pd_err (*check)(struct pd_db *db) PD_YIELDS;
+    void (*stats)(struct pd_db *db, struct pd_db_stats *out);
+};
+extern const struct pd_driver pd_sqlite_driver;
+
+enum { PD_WARNED_MAX = 64 };
+
+struct pd_db {
+    const struct pd_driver *driver;
+    struct pd_db_opts opts; /* defaults filled in */
+    void *engine;
+    _Atomic(uint64_t) nplus1;
+    pthread_mutex_t warned_lock; /* guards the two below */
+    const char *warned[PD_WARNED_MAX];
+    unsigned nwarned;
+};
+
+/* --- shared by the files above the drivers
+ * ------------------------------------------------------------- */
+
+/* The session of the context, taken on first use; NULL if the context has no database. */
+struct pd_session *pd_ctx_session(struct pd_ctx *c);
+
+/* Notes a run of a keyed statement; fails if it is the loop of an N+1 (see pd_nplus1). */
+pd_err pd_nplus1_note(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
+                      const char *site) PD_MUST;
+
+#endif

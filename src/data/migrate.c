@@ -1,0 +1,258 @@
+/* migrate.c - brings the schema of every module up to date.
+ *
+ * The history is a table, one row per applied migration: module, name, and a checksum of the
+ * author's text. A module's migrations are ordered by their place in its array, which `pando gen`
+ * sorts by name. What the database has must be a beginning of what the program has, or the other
+ * way round:
+ *
+ *     database   1 2 3      1 2 3 4 5           1 2' 3            1 3
+ *     program    1 2 3 4    1 2 3               1 2  3            1 2 3
+ *                apply 4    fine: 4 and 5 are   refused: 2 was    refused: 2 came
+ *                           a newer program's   changed           too late
+ *
+ * Each migration runs in an ordinary write transaction together with its row, so a crash leaves
+ * either both or none of them.
+ */
+#include "data/driver.h"
+#include <stdio.h>
+
+/* --- the history's statements
+ * --------------------------------------------------------------------- */
+
+static const char create_sql[] = "create table if not exists pando_migration ("
+                                 " module text not null,"
+                                 " name text not null,"
+                                 " checksum text not null,"
+                                 " applied_at integer not null,"
+                                 " primary key (module, name)) strict, without rowid";
+
+struct history_row {
+    struct pd_row pd;
+    pd_str name, checksum;
+};
+struct exists_row {
+    struct pd_row pd;
+    int64_t n;
+};
+struct add_params {
+    pd_str module, name, checksum;
+    pd_time applied_at;
+};
+
+#define COLUMN(struct_, field, kind)                                                               \
+    {                                                                                              \
+        .name = #field, .type = kind, .offset = offsetof(struct struct_, field)                    \
+    }
+static const struct pd_column module_param[] = { { .name = "module", .type = PD_T_STR } };
+static const struct pd_column history_columns[] = { COLUMN(history_row, name, PD_T_STR),
+                                                    COLUMN(history_row, checksum, PD_T_STR) };
+static const struct pd_column exists_columns[] = { COLUMN(exists_row, n, PD_T_I64) };
+static const struct pd_column add_columns[] = { COLUMN(add_params, module, PD_T_STR),
+                                                COLUMN(add_params, name, PD_T_STR),
+                                                COLUMN(add_params, checksum, PD_T_STR),
+                                                COLUMN(add_params, applied_at, PD_T_TIME) };
+static const char *const table[] = { "pando_migration", NULL };
+
+static const struct pd_stmt history_stmt = {
+    .name = "pando.migrations",
+    .file = __FILE__,
+    .line = __LINE__,
+    .flags = PD_S_READONLY,
+    .sql_sqlite = "select name, checksum from pando_migration where module = ?1 order by name",
+    .nparams = 1,
+    .ncolumns = 2,
+    .row_size = sizeof(struct history_row),
+    .params = module_param,
+    .columns = history_columns,
+    .reads = table,
+};
+static const struct pd_stmt exists_stmt = {
+    .name = "pando.migration_table",
+    .file = __FILE__,
+    .line = __LINE__,
+    .flags = PD_S_READONLY,
+    .sql_sqlite = "select count(*) from sqlite_schema where name = 'pando_migration'",
+    .ncolumns = 1,
+    .row_size = sizeof(struct exists_row),
+    .columns = exists_columns,
+};
+static const struct pd_stmt add_stmt = {
+    .name = "pando.migration_add",
+    .file = __FILE__,
+    .line = __LINE__,
+    .sql_sqlite = "insert into pando_migration (module, name, checksum, applied_at) "
+                  "values (?1, ?2, ?3, ?4)",
+    .nparams = 4,
+    .params = add_columns,
+    .writes = table,
+};
+
+/* --- comparing
+ * --------------------------------------------------------------------------------------- */
+
+enum { CHECKSUM_TEXT = 17 };
+
+static pd_str checksum_text(const struct pd_migration *m, char *out)
+{
+    int n = snprintf(out, CHECKSUM_TEXT, "%016llx", (unsigned long long)m->checksum);
+    return pd_str_n(out, (size_t)n);
+}
+
+static pd_err changed(const struct pd_sql_module *m, const struct pd_migration *mig)
+{
+    return pd_hint(pd_fail(PD_ECONFIG, "migration %s of module %s has changed since it was applied",
+                           mig->name, m->name),
+                   "put its old text back, and make the change in a new migration");
+}
+
+static pd_err out_of_order(const struct pd_sql_module *m, pd_str have, const char *missing)
+{
+    return pd_hint(pd_fail(PD_ECONFIG,
+                           "module %s: %.*s was applied, but %s, which comes before it, was not",
+                           m->name, PD_ARG(have), missing),
+                   "rename %s so that it comes last", missing);
+}
+
+static pd_err unknown(const struct pd_sql_module *m, pd_str have)
+{
+    return pd_hint(pd_fail(PD_ECONFIG,
+                           "module %s: the database has migration %.*s, which this "
+                           "program does not know, before ones that it knows",
+                           m->name, PD_ARG(have)),
+                   "is this the program that belongs to the database?");
+}
+
+/* How many of the module's migrations are in the database already; those beyond are *newer. */
+static pd_err compare(const struct pd_sql_module *m, const struct history_row *have, size_t n,
+                      uint32_t *present, unsigned *newer)
+{
+    char text[CHECKSUM_TEXT];
+    uint32_t both = 0;
+    for (; both < n && both < m->nmigrations; both++) {
+        const struct pd_migration *mig = &m->migrations[both];
+        int order = pd_str_cmp(have[both].name, pd_str_c(mig->name));
+        if (order > 0)
+            return out_of_order(m, have[both].name, mig->name);
+        if (order < 0)
+            return unknown(m, have[both].name);
+        if (!pd_str_eq(have[both].checksum, checksum_text(mig, text)))
+            return changed(m, mig);
+    }
+    *present = both;
+    *newer = (unsigned)(n - both);
+    return PD_OK;
+}
+
+static pd_err history(struct pd_ctx *c, const struct pd_sql_module *m, uint32_t *present,
+                      unsigned *newer)
+{
+    pd_str name = pd_str_c(m->name);
+    struct pd_rows rows = pd_stmt_many(c, &history_stmt, &name, PD_SITE);
+    PD_TRY(c->failed);
+    return compare(m, rows.rows, rows.n, present, newer);
+}
+
+/* --- applying
+ * ------------------------------------------------------------------------------------------ */
+
+static pd_err apply_parts(struct pd_ctx *c, const struct pd_sql_module *m,
+                          const struct pd_migration *mig)
+{
+    char text[CHECKSUM_TEXT];
+    struct add_params row = { pd_str_c(m->name), pd_str_c(mig->name), checksum_text(mig, text),
+                              pd_time_now() };
+    PD_TRY(pd_begin(c) ? PD_OK : c->failed);
+    PD_TRY(c->db->driver->script(c->session, mig->sqlite));
+    pd_stmt_exec(c, &add_stmt, &row, PD_SITE);
+    return pd_commit(c);
+}
+
+static pd_err apply(struct pd_ctx *c, const struct pd_sql_module *m, const struct pd_migration *mig)
+{
+    pd_err e = apply_parts(c, m, mig);
+    return e == PD_OK ? e : pd_wrap(e, "applying migration %s of module %s", mig->name, m->name);
+}
+
+static pd_err migrate_module(struct pd_ctx *c, const struct pd_sql_module *m,
+                             struct pd_migrate_report *report)
+{
+    uint32_t present = 0;
+    unsigned newer = 0;
+    PD_TRY(history(c, m, &present, &newer));
+    report->present += present;
+    report->newer += newer;
+    for (uint32_t i = present; i < m->nmigrations; i++) {
+        PD_TRY(apply(c, m, &m->migrations[i]));
+        report->applied++;
+        if (report->each)
+            report->each(report->arg, m->name, m->migrations[i].name);
+    }
+    return PD_OK;
+}
+
+static pd_err migrate_all(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n,
+                          struct pd_migrate_report *report)
+{
+    PD_TRY(pd_begin(c) ? PD_OK : c->failed);
+    PD_TRY(c->db->driver->script(c->session, create_sql));
+    PD_TRY(pd_commit(c));
+    for (unsigned i = 0; i < n; i++)
+        PD_TRY(migrate_module(c, modules[i], report));
+    return PD_OK;
+}
+
+static pd_err is_migrated(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n)
+{
+    const struct exists_row *there = pd_stmt_one(c, &exists_stmt, NULL, PD_SITE);
+    PD_TRY(c->failed);
+    for (unsigned i = 0; i < n; i++) {
+        const struct pd_sql_module *m = modules[i];
+        uint32_t present = 0;
+        unsigned newer = 0;
+        if (there && there->n)
+            PD_TRY(history(c, m, &present, &newer));
+        if (present < m->nmigrations)
+            return pd_hint(pd_fail(PD_ECONFIG, "migration %s of module %s has not been applied",
+                                   m->migrations[present].name, m->name),
+                           "run `migrate` first");
+    }
+    return PD_OK;
+}
+
+/* --- entrances
+ * ------------------------------------------------------------------------------------------ */
+
+/* Keeps the diag of the error over the end of the context, whose rollback may fail in its own way.
+ */
+static pd_err finish(struct pd_ctx *c, struct pd_arena *a, pd_err e)
+{
+    struct pd_diag why = *pd_diag();
+    pd_ctx_fini(c);
+    pd_arena_fini(a);
+    if (e == PD_OK)
+        return e;
+    pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
+    for (unsigned i = 0; i < why.wraps; i++)
+        pd_wrap(e, "%s", why.while_doing[i]);
+    return e;
+}
+
+pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
+                     struct pd_migrate_report *report)
+{
+    struct pd_migrate_report ignored = { 0 };
+    struct pd_arena a;
+    struct pd_ctx c;
+    pd_arena_init(&a, &(struct pd_arena_opts){ .name = "migrate" });
+    pd_ctx_init(&c, db, &a);
+    return finish(&c, &a, migrate_all(&c, modules, n, report ? report : &ignored));
+}
+
+pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
+{
+    struct pd_arena a;
+    struct pd_ctx c;
+    pd_arena_init(&a, &(struct pd_arena_opts){ .name = "migrate" });
+    pd_ctx_init(&c, db, &a);
+    return finish(&c, &a, is_migrated(&c, modules, n));
+}

@@ -1,0 +1,337 @@
+/* sqlite_conn.c - one connection: its settings, its prepared statements, and stepping them.
+ *
+ * A statement is prepared once per connection and found again by the address of its descriptor.
+ * Stepping runs on the loop: every 1000 virtual machine operations (some 20 µs) SQLite calls the
+ * progress handler, which looks at the exact clock, stops what is past its deadline, and on a
+ * reading connection lets the other fibers run once half a millisecond is over. The connection is
+ * then simply busy; nobody else touches it. The writer's connection does not yield, because
+ * everybody who wants to write waits for it; it is bounded by its deadline alone.
+ *
+ * Interrupting a *writing* statement makes SQLite undo the whole transaction, and with it the parts
+ * of others in the same batch. So a late write gets some grace while others depend on it: if it
+ * ends by itself, only its own savepoint is undone.
+ */
+#include "data/sqlite.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    PROGRESS_OPS = 1000,
+    SLICE_US = 500,    /* reading without a break */
+    GRACE_US = 250000, /* for a late write when others are in the batch */
+    TABLE_START = 64,  /* prepared statements; grows */
+};
+
+/* --- stepping
+ * ------------------------------------------------------------------------------------------ */
+
+static int stop(struct lite_run *run, pd_err why)
+{
+    run->stopped = why;
+    return 1;
+}
+
+static int progress(void *arg)
+{
+    struct lite_conn *conn = arg;
+    struct lite_run *run = conn->run;
+    if (!run) /* a command (COMMIT, a check), perhaps on a thread of the offload pool */
+        return 0;
+    pd_mono now = pd_os_mono();
+    if (run->next_yield == 0) { /* first call */
+        pd_mono cap = now + conn->lite->db->opts.statement_us;
+        run->deadline = cap < run->deadline ? cap : run->deadline;
+        run->next_yield = now + SLICE_US;
+    }
+    bool grace = run->writes && conn->lite->writer.nbatch > 0 && now < run->deadline + GRACE_US;
+    if (now > run->deadline && !grace)
+        return stop(run, PD_ETIME);
+    if (!run->may_yield || now < run->next_yield)
+        return 0;
+    struct lite_pool *pool = pd_lite_pool(conn->lite);
+    lite_count(&pool->yields);
+    pd_err e = pd_yield();
+    run->next_yield = pd_os_mono() + SLICE_US;
+    return e == PD_OK ? 0 : stop(run, e);
+}
+
+static pd_err take_row(const struct pd_stmt *stmt, sqlite3_stmt *q, struct pd_result *out,
+                       bool *more)
+{
+    char *row = pd_result_slot(out);
+    PD_TRY(pd_lite_decode(out->arena, stmt, q, row));
+    return pd_result_take(out, more);
+}
+
+/* A write is always stepped to its end: foreign keys are checked there, even behind RETURNING. */
+static pd_err step(struct lite_conn *conn, struct lite_session *session, const struct pd_stmt *stmt,
+                   sqlite3_stmt *q, struct pd_result *out)
+{
+    bool more = out->kind != PD_RESULT_EXEC;
+    int rc;
+    while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+        if (more)
+            PD_TRY(take_row(stmt, q, out, &more));
+        if (!more && !conn->run->writes)
+            return PD_OK;
+    }
+    if (rc != SQLITE_DONE) {
+        pd_err e = pd_lite_fail(conn, stmt, rc);
+        if (e == PD_ECONSTRAINT && session)
+            pd_lite_constraint(conn, stmt, session->base.constraint, PD_CONSTRAINT_MAX);
+        return e;
+    }
+    out->changes = conn->run->writes ? sqlite3_changes64(conn->handle) : 0;
+    return PD_OK;
+}
+
+/* --- prepared statements
+ * ---------------------------------------------------------------------------------- */
+
+static struct lite_stmt **slot_of(struct lite_stmt **table, unsigned size,
+                                  const struct pd_stmt *key)
+{
+    unsigned at = (unsigned)(((uintptr_t)key >> 4) * 0x9e3779b1u) & (size - 1);
+    while (table[at] && table[at]->of != key)
+        at = (at + 1) & (size - 1);
+    return &table[at];
+}
+
+static void *must(void *p)
+{
+    if (!p)
+        pd_panic("out of memory");
+    return p;
+}
+
+static void table_grow(struct lite_conn *conn)
+{
+    unsigned size = conn->ntable ? conn->ntable * 2 : TABLE_START;
+    struct lite_stmt **table = must(calloc(size, sizeof *table));
+    for (unsigned i = 0; i < conn->ntable; i++)
+        if (conn->table[i])
+            *slot_of(table, size, conn->table[i]->of) = conn->table[i];
+    free(conn->table);
+    conn->table = table;
+    conn->ntable = size;
+}
+
+/* The descriptor was made from a schema: it must fit the one found here. */
+static pd_err check_shape(const struct pd_stmt *s, sqlite3_stmt *q)
+{
+    if (sqlite3_bind_parameter_count(q) != (int)s->nparams)
+        return pd_fail(PD_EINTERNAL, "%s: %d parameters in SQL, %u in its descriptor (%s:%d)",
+                       s->name, sqlite3_bind_parameter_count(q), s->nparams, s->file, s->line);
+    if (s->ncolumns && sqlite3_column_count(q) != (int)s->ncolumns)
+        return pd_fail(PD_EINTERNAL, "%s: %d columns in SQL, %u in its descriptor (%s:%d)", s->name,
+                       sqlite3_column_count(q), s->ncolumns, s->file, s->line);
+    if ((s->flags & PD_S_READONLY) && !sqlite3_stmt_readonly(q))
+        return pd_fail(PD_EINTERNAL, "%s writes, but is described as read-only (%s:%d)", s->name,
+                       s->file, s->line);
+    return PD_OK;
+}
+
+static pd_err prepare(struct lite_conn *conn, const struct pd_stmt *s, sqlite3_stmt **out)
+{
+    sqlite3_stmt *q = NULL;
+    int rc =
+        sqlite3_prepare_v3(conn->handle, s->sql_sqlite, -1, SQLITE_PREPARE_PERSISTENT, &q, NULL);
+    if (rc != SQLITE_OK)
+        return pd_lite_fail(conn, s, rc);
+    pd_err e = check_shape(s, q);
+    if (e != PD_OK)
+        sqlite3_finalize(q);
+    else
+        *out = q;
+    return e;
+}
+
+static pd_err stmt_add(struct lite_conn *conn, const struct pd_stmt *s, struct lite_stmt **out)
+{
+    sqlite3_stmt *q = NULL;
+    PD_TRY(prepare(conn, s, &q));
+    if ((conn->used + 1) * 2 > conn->ntable)
+        table_grow(conn);
+    struct lite_stmt *new = must(calloc(1, sizeof *new));
+    *new = (struct lite_stmt){ .of = s, .handle = q };
+    *slot_of(conn->table, conn->ntable, s) = new;
+    conn->used++;
+    *out = new;
+    return PD_OK;
+}
+
+static pd_err run_handle(struct lite_conn *conn, struct lite_session *session,
+                         const struct pd_stmt *stmt, sqlite3_stmt *q, const void *params,
+                         struct pd_result *out)
+{
+    PD_TRY(pd_lite_bind(out->arena, stmt, q, params));
+    struct lite_run *outer = conn->run; /* a statement inside the callback of another's rows */
+    bool writer = conn == conn->lite->writer.conn;
+    struct lite_run run = { .deadline = pd_deadline(),
+                            .may_yield = !writer,
+                            .writes = !(stmt->flags & PD_S_READONLY) };
+    conn->run = &run;
+    pd_err e = step(conn, session, stmt, q, out);
+    sqlite3_reset(q); /* repeats the step's error */
+    conn->run = outer;
+    return e;
+}
+
+pd_err pd_lite_conn_run(struct lite_conn *conn, struct lite_session *session,
+                        const struct pd_stmt *stmt, const void *params, struct pd_result *out)
+{
+    struct lite_stmt *s = *slot_of(conn->table, conn->ntable, stmt);
+    if (!s)
+        PD_TRY(stmt_add(conn, stmt, &s));
+    if (s->busy) { /* recursion: rare enough to prepare a copy */
+        sqlite3_stmt *copy = NULL;
+        PD_TRY(prepare(conn, stmt, &copy));
+        pd_err e = run_handle(conn, session, stmt, copy, params, out);
+        sqlite3_finalize(copy);
+        return e;
+    }
+    s->busy = true;
+    pd_err e = run_handle(conn, session, stmt, s->handle, params, out);
+    s->busy = false;
+    return e;
+}
+
+/* --- commands
+ * --------------------------------------------------------------------------------------------- */
+
+static const char *const command_sql[LITE_COMMANDS] = {
+    [LITE_BEGIN] = "begin",
+    [LITE_BEGIN_IMMEDIATE] = "begin immediate",
+    [LITE_COMMIT] = "commit",
+    [LITE_ROLLBACK] = "rollback",
+    [LITE_SAVEPOINT] = "savepoint pando",
+    [LITE_RELEASE] = "release pando",
+    [LITE_ROLLBACK_TO] = "rollback to pando",
+};
+
+pd_err pd_lite_command(struct lite_conn *conn, enum lite_command what)
+{
+    sqlite3_stmt **q = &conn->commands[what];
+    int rc = SQLITE_OK;
+    if (!*q)
+        rc = sqlite3_prepare_v3(conn->handle, command_sql[what], -1, SQLITE_PREPARE_PERSISTENT, q,
+                                NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(*q);
+    pd_err e = rc == SQLITE_DONE ? PD_OK : pd_lite_fail(conn, NULL, rc);
+    sqlite3_reset(*q);
+    return e;
+}
+
+pd_err pd_lite_conn_int(struct lite_conn *conn, const char *sql, int64_t *out)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(conn->handle, sql, -1, &q, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(q);
+    pd_err e = PD_OK;
+    if (rc == SQLITE_ROW)
+        *out = sqlite3_column_int64(q, 0);
+    else
+        e = pd_lite_fail(conn, NULL, rc == SQLITE_DONE ? SQLITE_INTERNAL : rc);
+    sqlite3_finalize(q);
+    return e;
+}
+
+/* --- settings
+ * --------------------------------------------------------------------------------------------- */
+
+static pd_err pragma(struct lite_conn *conn, const char *fmt, ...) PD_PRINTF(2, 3) PD_MUST;
+static pd_err pragma(struct lite_conn *conn, const char *fmt, ...)
+{
+    char sql[128];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(sql, sizeof sql, fmt, args);
+    va_end(args);
+    int rc = sqlite3_exec(conn->handle, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? PD_OK : pd_lite_fail(conn, NULL, rc);
+}
+
+/* One checkpointing connection in all: Debian 12's 3.40.1 may corrupt the file when a checkpoint
+ * races another connection's commit (sqlite.org/wal.html#walresetbug). */
+static pd_err settings(struct lite_conn *conn, bool writer)
+{
+    static const struct {
+        int what, value;
+    } config[] = {
+        { SQLITE_DBCONFIG_DQS_DML, 0 }, /* "x" is a name, never a string */
+        { SQLITE_DBCONFIG_DQS_DDL, 0 },
+        { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 }, /* no functions with effects out of the file */
+        { SQLITE_DBCONFIG_DEFENSIVE, 1 },
+        { SQLITE_DBCONFIG_ENABLE_FKEY, 1 },
+        { SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1 }, /* the writer checkpoints explicitly */
+    };
+    const struct pd_db_opts *opts = &conn->lite->db->opts;
+    sqlite3_extended_result_codes(conn->handle, 1);
+    for (size_t i = 0; i < sizeof config / sizeof *config; i++)
+        sqlite3_db_config(conn->handle, config[i].what, config[i].value, NULL);
+    sqlite3_busy_timeout(conn->handle, 250); /* only a foreign program can make it busy */
+    PD_TRY(pragma(conn, "pragma wal_autocheckpoint = 0"));
+    PD_TRY(pragma(conn, "pragma mmap_size = %zu", opts->mmap_bytes));
+    if (!writer)
+        return pragma(conn, "pragma query_only = 1");
+    int64_t wal = 0;
+    PD_TRY(pd_lite_conn_int(conn, "select journal_mode = 'wal' from pragma_journal_mode('wal')",
+                            &wal));
+    if (!wal)
+        return pd_fail(PD_ECONFIG, "%s: the file system does not allow a write-ahead log",
+                       conn->lite->path);
+    PD_TRY(pragma(conn, "pragma synchronous = full"));
+    PD_TRY(pragma(conn, "pragma cache_size = -16384"));
+    PD_TRY(pragma(conn, "pragma journal_size_limit = %d", 64 << 20));
+    if (opts->max_bytes)
+        PD_TRY(pragma(conn, "pragma max_page_count = %lld", (long long)(opts->max_bytes >> 12)));
+    return PD_OK;
+}
+
+static pd_err conn_fill(struct lite_conn *conn, bool writer)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    int rc = sqlite3_open_v2(conn->lite->path, &conn->handle,
+                             flags | (writer ? SQLITE_OPEN_CREATE : 0), NULL);
+    if (!conn->handle)
+        pd_panic("out of memory");
+    if (rc != SQLITE_OK)
+        return pd_lite_fail(conn, NULL, rc);
+    table_grow(conn);
+    PD_TRY(settings(conn, writer));
+    sqlite3_progress_handler(conn->handle, PROGRESS_OPS, progress, conn);
+    return PD_OK;
+}
+
+pd_err pd_lite_conn_open(struct lite_db *lite, bool writer, struct lite_conn **out)
+{
+    struct lite_conn *conn = must(calloc(1, sizeof *conn));
+    conn->lite = lite;
+    pd_err e = conn_fill(conn, writer);
+    if (e != PD_OK)
+        pd_lite_conn_close(conn);
+    else
+        *out = conn;
+    return e;
+}
+
+void pd_lite_conn_close(struct lite_conn *conn)
+{
+    if (!conn)
+        return;
+    for (unsigned i = 0; i < conn->ntable; i++) {
+        if (!conn->table[i])
+            continue;
+        sqlite3_finalize(conn->table[i]->handle);
+        free(conn->table[i]);
+    }
+    free(conn->table);
+    for (unsigned i = 0; i < LITE_COMMANDS; i++)
+        sqlite3_finalize(conn->commands[i]);
+    int rc = sqlite3_close(conn->handle);
+    pd_assert(rc == SQLITE_OK); /* a statement is still open: a bug of ours */
+    free(conn);
+}

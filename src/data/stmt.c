@@ -1,0 +1,165 @@
+/* stmt.c - running one statement in a context.
+ *
+ * All four entrances do the same: refuse if the context has failed, note keyed statements for the
+ * N+1 detector, open the write transaction before a write, let the driver fill a pd_result, and
+ * mark the context if that fails. Rows are decoded straight into structs in the arena: an array
+ * that doubles, each row pointing to the rowset that relation.c loads siblings by.
+ */
+#include "data/driver.h"
+#include "base/fault.h"
+
+/* --- results
+ * --------------------------------------------------------------------------------------- */
+
+static void result_grow(struct pd_result *r)
+{
+    size_t cap = r->cap ? r->cap * 2 : 8;
+    size_t size = r->stmt->row_size;
+    pd_assert(cap <= SIZE_MAX / size);
+    r->rows = r->rows ? pd_arena_grow(r->arena, r->rows, r->cap * size, cap * size)
+                      : pd_arena_alloc(r->arena, cap * size);
+    r->cap = cap;
+}
+
+/* A single row lies behind its rowset in one block. */
+static void result_single(struct pd_result *r)
+{
+    struct pd_rowset *set = pd_arena_alloc(r->arena, sizeof *set + r->stmt->row_size);
+    *set = (struct pd_rowset){ .rows = (char *)(set + 1), .row_size = r->stmt->row_size };
+    r->set = set;
+    r->rows = set->rows;
+    r->cap = 1;
+}
+
+_Static_assert(sizeof(struct pd_rowset) % sizeof(void *) == 0, "rows behind it are aligned");
+
+void *pd_result_slot(struct pd_result *r)
+{
+    if (r->kind == PD_RESULT_ONE || r->kind == PD_RESULT_EACH)
+        result_single(r);
+    else if (r->n == r->cap)
+        result_grow(r);
+    char *slot = r->rows + (r->kind == PD_RESULT_MANY ? r->n * r->stmt->row_size : 0);
+    memset(slot, 0, r->stmt->row_size);
+    return slot;
+}
+
+pd_err pd_result_take(struct pd_result *r, bool *more)
+{
+    r->n++;
+    *more = r->kind != PD_RESULT_ONE;
+    if (pd_arena_over_budget(r->arena))
+        return pd_hint(
+            pd_fail(PD_ENOMEM, "%s: row %zu does not fit the memory budget", r->stmt->name, r->n),
+            "add a limit, or read it row by row (:each)");
+    if (r->kind == PD_RESULT_MANY)
+        return PD_OK;
+    r->set->n = 1;
+    ((struct pd_row *)(void *)r->rows)->set = r->set;
+    if (r->kind == PD_RESULT_EACH) {
+        *more = r->fn(r->arg, r->rows);
+        pd_arena_reset(r->arena);
+    }
+    return PD_OK;
+}
+
+/* Rows move while the array grows, so they are linked to their set at the end. */
+static void result_link(struct pd_result *r)
+{
+    if (r->kind != PD_RESULT_MANY || r->n == 0)
+        return;
+    struct pd_rowset *set = pd_arena_new(r->arena, struct pd_rowset);
+    *set = (struct pd_rowset){ .rows = r->rows, .n = r->n, .row_size = r->stmt->row_size };
+    for (size_t i = 0; i < r->n; i++)
+        ((struct pd_row *)(void *)(r->rows + i * set->row_size))->set = set;
+    r->set = set;
+}
+
+/* --- running
+ * ------------------------------------------------------------------------------------------ */
+
+static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
+                      const char *site)
+{
+    struct pd_session *session = pd_ctx_session(c);
+    if (!session)
+        return pd_fail(PD_ECONFIG, "%s was called, but there is no database", s->name);
+    pd_err e = pd_check();
+    if (e != PD_OK)
+        return pd_fail(e, "%s before %s", pd_err_text(e), s->name);
+    if ((s->flags & (PD_S_KEYED | PD_S_READONLY | PD_S_BATCH)) == (PD_S_KEYED | PD_S_READONLY))
+        PD_TRY(pd_nplus1_note(session, s, params, site));
+    if ((s->flags & PD_S_READONLY) && PD_FAULT(data_read))
+        return pd_fail(PD_EIO, "%s: fault data_read was injected", s->name);
+    if (s->flags & PD_S_READONLY)
+        return PD_OK;
+    PD_TRY(session->in_tx ? PD_OK : c->db->driver->begin(session));
+    if (PD_FAULT(data_write))
+        return pd_fail(PD_EIO, "%s: fault data_write was injected", s->name);
+    return PD_OK;
+}
+
+static pd_err drive(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
+                    struct pd_result *out)
+{
+    struct pd_session *session = c->session;
+    bool inside = session->in_tx;
+    c->statements++;
+    session->active += inside;
+    pd_err e = c->db->driver->run(session, s, params, out);
+    session->active -= inside;
+    return e;
+}
+
+/* Runs it; false if the context has failed, before or by it. */
+static bool run(struct pd_ctx *c, const struct pd_stmt *s, const void *params, const char *site,
+                struct pd_result *out)
+{
+    if (c->failed != PD_OK)
+        return false;
+    pd_err e = prepare(c, s, params, site);
+    if (e == PD_OK)
+        e = drive(c, s, params, out);
+    if (__builtin_expect(e == PD_OK, 1))
+        return c->failed == PD_OK; /* a callback of :each may have marked it */
+    pd_ctx_fail(c, pd_wrap(e, "running %s for %s", s->name, site));
+    if (e != PD_ECONSTRAINT && c->session && c->session->in_tx && c->session->active == 0)
+        c->db->driver->rollback(c->session);
+    return false;
+}
+
+void *pd_stmt_one(struct pd_ctx *c, const struct pd_stmt *s, const void *params, const char *site)
+{
+    struct pd_result r = { .kind = PD_RESULT_ONE, .stmt = s, .arena = c->arena };
+    return run(c, s, params, site, &r) && r.n ? r.rows : NULL;
+}
+
+struct pd_rows pd_stmt_many(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
+                            const char *site)
+{
+    struct pd_result r = { .kind = PD_RESULT_MANY, .stmt = s, .arena = c->arena };
+    if (!run(c, s, params, site, &r))
+        return (struct pd_rows){ NULL, 0 };
+    result_link(&r);
+    return (struct pd_rows){ r.rows, r.n };
+}
+
+int64_t pd_stmt_exec(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
+                     const char *site)
+{
+    struct pd_result r = { .kind = PD_RESULT_EXEC, .stmt = s, .arena = c->arena };
+    return run(c, s, params, site, &r) ? r.changes : -1;
+}
+
+pd_err pd_stmt_each(struct pd_ctx *c, const struct pd_stmt *s, const void *params, const char *site,
+                    bool (*fn)(void *arg, const void *row), void *arg)
+{
+    struct pd_arena scratch;
+    pd_arena_init(&scratch, &(struct pd_arena_opts){ .name = s->name });
+    struct pd_result r = {
+        .kind = PD_RESULT_EACH, .stmt = s, .arena = &scratch, .fn = fn, .arg = arg
+    };
+    (void)run(c, s, params, site, &r);
+    pd_arena_fini(&scratch);
+    return c->failed;
+}
