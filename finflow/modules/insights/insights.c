@@ -148,3 +148,9 @@ void insights_month_report(struct pd_ctx *c, pd_date first, pd_str currency,
         out->spending += out->by_category.rows[i].spending;
     }
 }
+
+pd_str insights_default_currency(struct pd_ctx *c)
+{
+    struct insights_day *first = insights_first_currency(c, c->org_id);
+    return first ? first->currency : PD_STR("EUR");
+}

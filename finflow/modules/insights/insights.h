@@ -39,6 +39,9 @@ void insights_month_report(struct pd_ctx *c, pd_date first, pd_str currency,
 struct insights_day_sum_list insights_days(struct pd_ctx *c, pd_str currency, pd_date first,
                                            pd_date next);
 
+/* The currency of a report that does not name one: the organisation's first, else EUR. */
+pd_str insights_default_currency(struct pd_ctx *c);
+
 extern const struct pd_module insights_module;
 
 #endif

@@ -29,3 +29,11 @@ from insights_day
 where org_id = :org_id and currency = :currency and day >= :first and day < :next
 group by day
 order by day;
+
+-- The currency of a report that does not name one.
+-- name: first_currency :one
+select id, org_id, currency, day, category_id, income, spending
+from insights_day
+where org_id = :org_id
+order by org_id, currency, day, category_id
+limit 1;
