@@ -109,8 +109,9 @@ pd_err sim_client_call(struct sim_client *cl, const char *method, const char *pa
                        struct sim_answer *out)
 {
     char head[2048];
-    int n = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n",
-                     method, path);
+    int n =
+        snprintf(head, sizeof head,
+                 "%s %s HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n", method, path);
     if (cl->cookie[0])
         n += snprintf(head + n, sizeof head - (size_t)n, "Cookie: %s\r\n", cl->cookie);
     if (!pd_str_is_null(body))

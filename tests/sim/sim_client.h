@@ -1,8 +1,9 @@
 /* sim_client.h - an HTTP client of a few lines, for the simulation only.
  *
- * It is deliberately not pando's own client: the simulation must not check the house with the house's
- * own ruler. One connection, one request at a time, answers with Content-Length or chunked.
- * All functions yield and obey the fiber's deadline. An error leaves the connection unusable: reopen.
+ * It is deliberately not pando's own client: the simulation must not check the house with the
+ * house's own ruler. One connection, one request at a time, answers with Content-Length or chunked.
+ * All functions yield and obey the fiber's deadline. An error leaves the connection unusable:
+ * reopen.
  */
 #ifndef PD_SIM_CLIENT_H
 #define PD_SIM_CLIENT_H
@@ -30,10 +31,11 @@ pd_err sim_client_call(struct sim_client *cl, const char *method, const char *pa
                        struct sim_answer *out) PD_MUST PD_YIELDS;
 
 /* Sends `bytes` in pieces of `piece` bytes with `pause_us` between them; does not read. */
-pd_err sim_client_trickle(struct sim_client *cl, pd_str bytes, size_t piece, int64_t pause_us) PD_MUST
-    PD_YIELDS;
+pd_err sim_client_trickle(struct sim_client *cl, pd_str bytes, size_t piece,
+                          int64_t pause_us) PD_MUST PD_YIELDS;
 
-/* The value of "key":"…" or "key":number at any depth, first occurrence; null if it is not there. */
+/* The value of "key":"…" or "key":number at any depth, first occurrence; null if it is not there.
+ */
 pd_str sim_json_value(pd_str json, const char *key);
 
 #endif

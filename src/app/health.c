@@ -1,0 +1,36 @@
+/* health.c - the routes by which others see how this process is.
+ *
+ * /up and /livez say that the process lives and look at nothing else: a load balancer must not take
+ * every instance out because the database is away. /readyz says whether requests should come here.
+ */
+#include "app/serve.h"
+
+static pd_status alive(struct pd_ctx *c)
+{
+    return pd_text(c, 200, PD_STR("text/plain; charset=utf-8"), PD_STR("ok\n"));
+}
+
+static pd_status not_ready(struct pd_ctx *c, pd_str why)
+{
+    pd_reply_header(c, "Retry-After", PD_STR("1"));
+    return pd_text(c, 503, PD_STR("text/plain; charset=utf-8"), why);
+}
+
+static pd_status ready(struct pd_ctx *c)
+{
+    struct pd_instance *in = pd_instance_current();
+    if (!pd_instance_ready(in))
+        return not_ready(c, PD_STR("starting or draining\n"));
+    struct pd_db *db = pd_instance_db(in);
+    if (db && pd_db_ping(db) != PD_OK)
+        return not_ready(c, PD_STR("the database does not answer\n"));
+    return alive(c);
+}
+
+const struct pd_route pd_platform_routes[] = {
+    { PD_GET_, "/up", alive, .doc = "200 while the process lives" },
+    { PD_GET_, "/livez", alive, .doc = "200 while the process lives" },
+    { PD_GET_, "/readyz", ready, .doc = "200 when requests should come here, else 503" },
+    { PD_GET_, "/metrics", pd_metrics_handler, .doc = "Prometheus metrics" },
+};
+const unsigned pd_nplatform_routes = sizeof pd_platform_routes / sizeof pd_platform_routes[0];

@@ -1,0 +1,253 @@
+/* instance.c - see serve.h. What is shared by the loop threads is immutable after open, or atomic;
+ * what belongs to one thread is found by the thread's slot. */
+#include "app/serve.h"
+#include "os/os.h"
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { MAX_THREADS = 256 };
+
+struct slot { /* one per attached loop thread */
+    struct pd_loop *loop;
+    struct pd_http_server *server;
+};
+
+struct pd_instance {
+    const struct pd_app *app;
+    struct pd_config *config;
+    struct pd_arena arena;
+    struct pd_db *db;
+    struct pd_web *web;
+    struct slot slots[MAX_THREADS];
+    atomic_uint nslots;
+    atomic_bool draining;
+};
+
+static struct pd_instance *_Atomic current;
+
+/* --- libsodium draws from os.h, so that a simulation is reproducible
+ * ------------------------------ */
+
+static const char *random_name(void)
+{
+    return "pando-os";
+}
+
+static uint32_t random_u32(void)
+{
+    uint32_t v;
+    pd_os_random(&v, sizeof v);
+    return v;
+}
+
+static void random_bytes(void *const out, const size_t n)
+{
+    pd_os_random(out, n);
+}
+
+static pd_err start_crypto(void)
+{
+    static struct randombytes_implementation source = { .implementation_name = random_name,
+                                                        .random = random_u32,
+                                                        .buf = random_bytes };
+    if (randombytes_set_implementation(&source) < 0 || sodium_init() < 0)
+        return pd_fail(PD_EINTERNAL, "libsodium does not start");
+    return PD_OK;
+}
+
+/* --- open
+ * --------------------------------------------------------------------------------------------- */
+
+static unsigned sql_modules(struct pd_instance *in, const struct pd_sql_module ***out)
+{
+    const struct pd_app *app = in->app;
+    unsigned n = 0;
+    *out = pd_arena_new_n(&in->arena, const struct pd_sql_module *, app->nmodules);
+    for (unsigned i = 0; i < app->nmodules; i++)
+        if (app->modules[i]->sql)
+            (*out)[n++] = app->modules[i]->sql;
+    return n;
+}
+
+static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
+{
+    const struct pd_sql_module **modules;
+    unsigned n = sql_modules(in, &modules);
+    if (n == 0)
+        return PD_OK;
+    PD_TRY(pd_db_open(pd_config_get(in->config, "DATABASE_URL"), NULL, &in->db));
+    if (mode == PD_OPEN_MIGRATE)
+        return PD_OK;
+    if (!pd_config_is(in->config, "PANDO_ENV", "production"))
+        return pd_db_migrate(in->db, modules, n, NULL);
+    pd_err e = pd_db_is_migrated(in->db, modules, n);
+    return e == PD_OK ? PD_OK : pd_hint(e, "run: %s migrate", in->app->name);
+}
+
+static pd_err open_web(struct pd_instance *in)
+{
+    const struct pd_app *app = in->app;
+    const struct pd_config *cfg = in->config;
+    const struct pd_route **routes =
+        pd_arena_new_n(&in->arena, const struct pd_route *, app->nmodules);
+    unsigned *nroutes = pd_arena_new_n(&in->arena, unsigned, app->nmodules);
+    const char **names = pd_arena_new_n(&in->arena, const char *, app->nmodules);
+    for (unsigned i = 0; i < app->nmodules; i++) {
+        routes[i] = app->modules[i]->routes;
+        nroutes[i] = app->modules[i]->nroutes;
+        names[i] = app->modules[i]->name;
+    }
+    return pd_web_new(
+        &(struct pd_web_opts){
+            .routes = routes,
+            .nroutes = nroutes,
+            .modules = names,
+            .n = app->nmodules,
+            .platform = pd_platform_routes,
+            .nplatform = pd_nplatform_routes,
+            .authenticate = app->authenticate,
+            .error_page = app->error_page,
+            .api_prefix = app->api_prefix,
+            .sign_in_path = app->sign_in_path,
+            .app_name = app->name,
+            .assets = app->assets,
+            .nassets = app->nassets,
+            .db = in->db,
+            .secret_keys = pd_config_get(cfg, "SECRET_KEY"),
+            .cdn_url = pd_config_get(cfg, "CDN_URL"),
+            .trusted_proxies = pd_config_get(cfg, "TRUSTED_PROXIES"),
+            .production = pd_config_is(cfg, "PANDO_ENV", "production"),
+            .development = pd_config_is(cfg, "PANDO_ENV", "development"),
+            .test = pd_config_is(cfg, "PANDO_ENV", "test"),
+            .access_log = pd_config_int(cfg, "ACCESS_LOG"),
+            .request_us = pd_config_int(cfg, "REQUEST_SECONDS") * PD_SECOND,
+        },
+        &in->web);
+}
+
+static pd_err open_parts(struct pd_instance *in, enum pd_open_mode mode)
+{
+    PD_TRY(start_crypto());
+    PD_TRY(pd_config_secret(in->config, "var"));
+    PD_TRY(open_database(in, mode));
+    return open_web(in);
+}
+
+pd_err pd_instance_open(const struct pd_app *app, struct pd_config *cfg, enum pd_open_mode mode,
+                        struct pd_instance **out)
+{
+    struct pd_instance *in = calloc(1, sizeof *in);
+    if (!in)
+        pd_panic("out of memory");
+    in->app = app;
+    in->config = cfg;
+    pd_arena_init(&in->arena, &(struct pd_arena_opts){ .name = "instance" });
+    pd_config_use(cfg);
+    pd_err e = open_parts(in, mode);
+    if (e != PD_OK) {
+        struct pd_diag why = *pd_diag(); /* closing may fail in its own way */
+        pd_instance_close(in);
+        e = pd_fail(why.code, "%s", why.message);
+        return why.hint[0] ? pd_hint(e, "%s", why.hint) : e;
+    }
+    atomic_store(&current, in);
+    *out = in;
+    return PD_OK;
+}
+
+void pd_instance_close(struct pd_instance *in)
+{
+    struct pd_instance *self = in;
+    atomic_compare_exchange_strong(&current, &self, NULL);
+    pd_web_free(in->web);
+    pd_db_close(in->db);
+    pd_arena_fini(&in->arena);
+    free(in);
+}
+
+/* --- threads
+ * ---------------------------------------------------------------------------------------------- */
+
+static struct slot *own_slot(struct pd_instance *in)
+{
+    struct pd_loop *self = pd_loop_self();
+    unsigned n = atomic_load(&in->nslots);
+    for (unsigned i = 0; i < n; i++)
+        if (in->slots[i].loop == self)
+            return &in->slots[i];
+    return NULL;
+}
+
+pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
+{
+    struct pd_http_server *server = pd_http_server_new(&(struct pd_http_server_opts){
+        .limits = { .request_us = pd_config_int(in->config, "REQUEST_SECONDS") * PD_SECOND },
+        .handle = pd_web_handle,
+        .done = pd_web_done,
+        .arg = in->web,
+    });
+    pd_err e = pd_http_server_listen(server, listener);
+    if (e != PD_OK) {
+        pd_http_server_free(server);
+        return e;
+    }
+    unsigned i = atomic_load(&in->nslots);
+    pd_assert(i < MAX_THREADS);
+    in->slots[i] = (struct slot){ pd_loop_self(), server };
+    atomic_store(&in->nslots, i + 1);
+    return PD_OK;
+}
+
+void pd_instance_drain(struct pd_instance *in)
+{
+    atomic_store(&in->draining, true);
+    struct slot *slot = own_slot(in);
+    if (!slot || !slot->server)
+        return;
+    pd_mono old = pd_deadline_within(pd_config_int(in->config, "DRAIN_SECONDS") * PD_SECOND);
+    pd_http_server_drain(slot->server);
+    pd_deadline_restore(old);
+    struct pd_http_server *server = slot->server;
+    slot->server = NULL;
+    pd_http_server_free(server);
+}
+
+/* --- insight
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct pd_db *pd_instance_db(struct pd_instance *in)
+{
+    return in->db;
+}
+
+struct pd_web *pd_instance_web(struct pd_instance *in)
+{
+    return in->web;
+}
+
+const struct pd_app *pd_instance_app(struct pd_instance *in)
+{
+    return in->app;
+}
+
+bool pd_instance_ready(const struct pd_instance *in)
+{
+    return in && atomic_load(&in->nslots) > 0 && !atomic_load(&in->draining);
+}
+
+struct pd_instance *pd_instance_current(void)
+{
+    return atomic_load(&current);
+}
+
+void pd_instance_each_server(struct pd_instance *in,
+                             void (*fn)(void *arg, struct pd_http_server *s, struct pd_loop *l),
+                             void *arg)
+{
+    unsigned n = atomic_load(&in->nslots);
+    for (unsigned i = 0; i < n; i++)
+        if (in->slots[i].server)
+            fn(arg, in->slots[i].server, in->slots[i].loop);
+}

@@ -1,0 +1,202 @@
+/* metrics.c - /metrics in the text format of Prometheus 0.0.4.
+ *
+ * Every thread counts for itself; a scrape adds the threads up. Names follow the conventions of
+ * Prometheus and OpenMetrics: base units, _total for counters. Labels come from the program (route
+ * patterns, modules), never from requests, so their number is bounded.
+ */
+#include "app/serve.h"
+#include "base/hist.h"
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { METRICS_MAX = 4 << 20 };
+
+static void head(struct pd_buf *b, const char *name, const char *type, const char *help)
+{
+    pd_buf_fmt(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void number(struct pd_buf *b, const char *name, const char *type, const char *help,
+                   uint64_t v)
+{
+    head(b, name, type, help);
+    pd_buf_fmt(b, "%s %llu\n", name, (unsigned long long)v);
+}
+
+/* --- requests -----------------------------------------------------------------------------------
+ */
+
+static void requests_of(void *arg, const struct pd_route_stats *s)
+{
+    static const char *const classes[] = { "", "1xx", "2xx", "3xx", "4xx", "5xx" };
+    for (unsigned i = 1; i < 6; i++)
+        if (s->by_class[i])
+            pd_buf_fmt(arg, "http_requests_total{module=\"%s\",route=\"%s\",status=\"%s\"} %llu\n",
+                       s->module, s->route ? s->route->pattern : "", classes[i],
+                       (unsigned long long)s->by_class[i]);
+}
+
+static void latency_of(void *arg, const struct pd_route_stats *s)
+{
+    static const unsigned bounds_us[] = { 100,     250,     500,     1000,    2500,   5000,
+                                          10000,   25000,   50000,   100000,  250000, 500000,
+                                          1000000, 2500000, 5000000, 10000000 };
+    const char *route = s->route ? s->route->pattern : "";
+    const struct pd_hist *h = &s->latency_us;
+    if (!h->count)
+        return;
+    for (unsigned i = 0; i < sizeof bounds_us / sizeof bounds_us[0]; i++)
+        pd_buf_fmt(
+            arg,
+            "http_request_duration_seconds_bucket{module=\"%s\",route=\"%s\",le=\"%g\"} %llu\n",
+            s->module, route, bounds_us[i] / 1e6,
+            (unsigned long long)pd_hist_count_to(h, bounds_us[i]));
+    pd_buf_fmt(arg,
+               "http_request_duration_seconds_bucket{module=\"%s\",route=\"%s\",le=\"+Inf\"} %llu\n"
+               "http_request_duration_seconds_sum{module=\"%s\",route=\"%s\"} %.6f\n"
+               "http_request_duration_seconds_count{module=\"%s\",route=\"%s\"} %llu\n",
+               s->module, route, (unsigned long long)h->count, s->module, route,
+               (double)h->sum / 1e6, s->module, route, (unsigned long long)h->count);
+}
+
+static void statements_of(void *arg, const struct pd_route_stats *s)
+{
+    if (s->statements)
+        pd_buf_fmt(arg, "http_request_statements_total{module=\"%s\",route=\"%s\"} %llu\n",
+                   s->module, s->route ? s->route->pattern : "", (unsigned long long)s->statements);
+}
+
+static void put_requests(struct pd_buf *b, struct pd_web *web)
+{
+    head(b, "http_requests_total", "counter", "Requests answered, by route and class of status.");
+    pd_web_stats(web, requests_of, b);
+    head(b, "http_request_duration_seconds", "histogram", "From the complete head to the answer.");
+    pd_web_stats(web, latency_of, b);
+    head(b, "http_request_statements_total", "counter",
+         "SQL statements run by requests, by route.");
+    pd_web_stats(web, statements_of, b);
+}
+
+/* --- servers, loops
+ * ------------------------------------------------------------------------------- */
+
+struct totals {
+    struct pd_http_server_stats http;
+    struct pd_loop_stats loop;
+};
+
+static void add_server(void *arg, struct pd_http_server *s, struct pd_loop *l)
+{
+    struct totals *t = arg;
+    struct pd_http_server_stats h;
+    struct pd_loop_stats loop;
+    pd_http_server_stats(s, &h);
+    pd_loop_stats(l, &loop);
+    t->http.accepted += h.accepted;
+    t->http.refused += h.refused;
+    t->http.bad_requests += h.bad_requests;
+    t->http.timeouts += h.timeouts;
+    t->http.connections += h.connections;
+    t->http.in_flight += h.in_flight;
+    t->loop.fibers += loop.fibers;
+    t->loop.turns += loop.turns;
+    t->loop.stalls += loop.stalls;
+}
+
+static void put_servers(struct pd_buf *b, struct pd_instance *in)
+{
+    struct totals t = { 0 };
+    pd_instance_each_server(in, add_server, &t);
+    number(b, "http_connections_accepted_total", "counter", "Connections accepted.",
+           t.http.accepted);
+    number(b, "http_connections_refused_total", "counter", "Connections over the limit.",
+           t.http.refused);
+    number(b, "http_connections", "gauge", "Connections open now.", t.http.connections);
+    number(b, "http_requests_in_flight", "gauge", "Requests being handled now.", t.http.in_flight);
+    number(b, "http_bad_requests_total", "counter", "Requests that were not HTTP.",
+           t.http.bad_requests);
+    number(b, "http_timeouts_total", "counter", "Connections closed for being slow.",
+           t.http.timeouts);
+    number(b, "pando_fibers", "gauge", "Fibers alive now.", t.loop.fibers);
+    number(b, "pando_loop_turns_total", "counter", "Turns of the event loops.", t.loop.turns);
+    number(b, "pando_loop_stalls_total", "counter", "Times a fiber held a loop for too long.",
+           t.loop.stalls);
+}
+
+/* --- database, process
+ * ----------------------------------------------------------------------------- */
+
+static void put_database(struct pd_buf *b, struct pd_db *db)
+{
+    struct pd_db_stats s;
+    pd_db_stats(db, &s);
+    number(b, "db_reads_total", "counter", "Statements outside write transactions.", s.reads);
+    number(b, "db_writes_total", "counter", "Statements inside write transactions.", s.writes);
+    number(b, "db_commits_total", "counter", "Transactions committed.", s.commits);
+    number(b, "db_rollbacks_total", "counter", "Transactions rolled back.", s.rollbacks);
+    number(b, "db_durable_batches_total", "counter",
+           "Durable commits: many transactions share one.", s.batches);
+    number(b, "db_writer_waits_total", "counter", "Transactions that waited for the writer.",
+           s.waits);
+    number(b, "db_writer_refused_total", "counter", "Transactions refused: too many waited.",
+           s.refused);
+    number(b, "db_writer_waiting", "gauge", "Transactions waiting for the writer now.", s.waiting);
+    number(b, "db_repeated_keyed_loads_total", "counter",
+           "N+1: keyed statements repeated in one request.", s.nplus1);
+    number(b, "db_wal_pages", "gauge", "Pages in the write-ahead log.", s.wal_pages);
+}
+
+static uint64_t resident_bytes(void)
+{
+    struct pd_arena a;
+    pd_arena_init(&a, NULL);
+    pd_str text, size;
+    uint64_t pages = 0;
+    if (pd_os_file_read(&a, PD_STR("/proc/self/statm"), 256, &text) == PD_OK &&
+        pd_str_split(&text, ' ', &size) && pd_str_split(&text, ' ', &size))
+        (void)!pd_str_to_u64(size, &pages);
+    pd_arena_fini(&a);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void put_process(struct pd_buf *b, const struct pd_app *app)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    double cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                 (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    head(b, "process_cpu_seconds_total", "counter", "User and system CPU time.");
+    pd_buf_fmt(b, "process_cpu_seconds_total %.6f\n", cpu);
+    number(b, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
+    number(b, "pando_log_dropped_total", "counter", "Log records dropped: the ring was full.",
+           pd_log_dropped());
+    head(b, "pando_build_info", "gauge", "The program.");
+    pd_buf_fmt(b, "pando_build_info{app=\"%s\",version=\"%s\"} 1\n", app->name, app->version);
+}
+
+static bool may_see(struct pd_ctx *c)
+{
+    if (!pd_is_production())
+        return true;
+    pd_str token = pd_setting("METRICS_TOKEN"), given = pd_header(c, "Authorization");
+    return token.len && pd_str_starts(given, PD_STR("Bearer ")) &&
+           pd_str_eq_ct(pd_str_sub(given, 7, given.len), token);
+}
+
+pd_status pd_metrics_handler(struct pd_ctx *c)
+{
+    if (!may_see(c))
+        return pd_problem(c, 401, "token_required", "send METRICS_TOKEN as a bearer token");
+    struct pd_instance *in = pd_instance_current();
+    struct pd_buf b;
+    pd_buf_init(&b, c->arena, METRICS_MAX);
+    put_requests(&b, pd_instance_web(in));
+    put_servers(&b, in);
+    if (pd_instance_db(in))
+        put_database(&b, pd_instance_db(in));
+    put_process(&b, pd_instance_app(in));
+    if (b.failed)
+        return pd_problem(c, 500, "too_large", "the metrics are larger than %d bytes", METRICS_MAX);
+    return pd_text(c, 200, PD_STR("text/plain; version=0.0.4; charset=utf-8"), pd_buf_str(&b));
+}

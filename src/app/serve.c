@@ -1,0 +1,259 @@
+/* serve.c - the server process: one loop per thread, signals, drain.
+ *
+ * The first loop runs on the main thread. Its main fiber opens the instance, starts the other
+ * threads, and sleeps until a signal asks it to stop. Attaching is done by one thread after the
+ * other, so the slots need no lock. On SIGTERM or SIGINT every loop drains; a second one ends the
+ * process at once. Listeners are bound before anything else is started, so that a taken port is
+ * said at once and nothing has to be undone.
+ */
+#include "app/serve.h"
+#include "os/os.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum thread_state { THREAD_NEW, THREAD_UP, THREAD_DOWN };
+
+struct thread { /* a further loop thread */
+    struct server *server;
+    pd_os_sock listener;
+    pthread_t id;
+    struct pd_loop *loop;
+    struct pd_fiber *fiber;
+    struct pd_mail told, stop;
+    enum thread_state state, seen; /* state: the thread's; seen: what the main loop knows */
+    bool stopping;
+    pd_err result;
+};
+
+struct server {
+    const struct pd_app *app;
+    struct pd_config *config;
+    struct pd_instance *instance;
+    unsigned threads;
+    pd_os_sock *listeners;
+    struct thread *pool; /* [0] is unused: that one is this thread */
+    struct pd_loop *loop;
+    struct pd_fiber *main;
+    unsigned stops; /* signals that asked for the end */
+    int exit_code;
+};
+
+/* --- listeners
+ * ------------------------------------------------------------------------------------- */
+
+static int bind_one(const struct pd_os_addr *addr, bool share)
+{
+    return pd_os_listen(addr, &(struct pd_os_listen_opts){ .reuse_port = share });
+}
+
+static pd_err cannot_listen(const struct pd_os_addr *addr, int err)
+{
+    char text[PD_OS_ADDR_TEXT];
+    pd_str where = pd_os_addr_format(addr, text);
+    if (err == EADDRINUSE)
+        return pd_hint(pd_fail(PD_EBUSY, "%.*s is in use by another program", PD_ARG(where)),
+                       "stop it, or choose another PORT");
+    return pd_fail_errno(pd_err_from_errno(err), err, "cannot listen on %.*s", PD_ARG(where));
+}
+
+/* Several threads share a port by SO_REUSEPORT, which would also share it with a stranger of the
+ * same user: so the port is bound alone first. */
+static pd_err bind_all(struct server *s)
+{
+    struct pd_os_addr addr;
+    pd_str host = pd_config_get(s->config, "HOST");
+    char text[300];
+    snprintf(text, sizeof text, "%.*s:%d", PD_ARG(host), (int)pd_config_int(s->config, "PORT"));
+    if (!pd_os_addr_parse(pd_str_c(text), &addr))
+        return pd_fail(PD_ECONFIG, "HOST=%.*s is not a numeric address", PD_ARG(host));
+    int alone = bind_one(&addr, false);
+    if (alone < 0)
+        return cannot_listen(&addr, -alone);
+    s->listeners[0] = alone;
+    if (s->threads == 1)
+        return PD_OK;
+    pd_os_close(alone);
+    for (unsigned i = 0; i < s->threads; i++) {
+        int sock = bind_one(&addr, true);
+        if (sock < 0)
+            return cannot_listen(&addr, -sock);
+        s->listeners[i] = sock;
+    }
+    return PD_OK;
+}
+
+static unsigned thread_count(const struct pd_config *cfg)
+{
+    int64_t n = pd_config_int(cfg, "THREADS");
+    if (n == 0)
+        n = pd_config_is(cfg, "PANDO_ENV", "production") ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
+    return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
+}
+
+/* --- further threads
+ * -------------------------------------------------------------------------------- */
+
+/* Told by a thread to the main loop: "my state has changed, look". */
+static void deliver_state(struct pd_mail *m)
+{
+    struct thread *t = pd_container(m, struct thread, told);
+    t->seen = t->state;
+    pd_fiber_wake(t->server->main);
+}
+
+static void tell_state(struct thread *t, enum thread_state state)
+{
+    t->state = state;
+    t->told.fn = deliver_state;
+    pd_loop_post(t->server->loop, &t->told);
+}
+
+static void deliver_stop(struct pd_mail *m)
+{
+    struct thread *t = pd_container(m, struct thread, stop);
+    t->stopping = true;
+    pd_fiber_wake(t->fiber);
+}
+
+static pd_err thread_fiber(void *arg)
+{
+    struct thread *t = arg;
+    t->loop = pd_loop_self();
+    t->fiber = pd_fiber_self();
+    pd_err e = pd_instance_attach(t->server->instance, t->listener);
+    if (e != PD_OK) {
+        pd_log_diag(PD_LOG_ERROR, "thread does not start");
+        return e;
+    }
+    tell_state(t, THREAD_UP);
+    while (!t->stopping)
+        (void)!pd_fiber_park();
+    pd_instance_drain(t->server->instance);
+    return PD_OK;
+}
+
+static void *thread_main(void *arg)
+{
+    struct thread *t = arg;
+    t->result = pd_loop_main(&(struct pd_loop_opts){ .name = "web" }, thread_fiber, t);
+    tell_state(t, THREAD_DOWN);
+    return NULL;
+}
+
+static void wait_state(struct thread *t, enum thread_state wanted)
+{
+    while (t->seen < wanted)
+        (void)!pd_fiber_park();
+}
+
+static pd_err start_threads(struct server *s)
+{
+    for (unsigned i = 1; i < s->threads; i++) {
+        struct thread *t = &s->pool[i];
+        t->server = s;
+        t->listener = s->listeners[i];
+        int err = pthread_create(&t->id, NULL, thread_main, t);
+        if (err)
+            return pd_fail_errno(PD_EOVERLOAD, err, "cannot start thread %u", i);
+        wait_state(t, THREAD_UP);
+        if (t->seen == THREAD_DOWN)
+            return pd_fail(t->result, "thread %u does not start; see the log", i);
+    }
+    return PD_OK;
+}
+
+static void stop_threads(struct server *s)
+{
+    for (unsigned i = 1; i < s->threads; i++) {
+        struct thread *t = &s->pool[i];
+        if (t->seen != THREAD_UP)
+            continue;
+        t->stop.fn = deliver_stop;
+        pd_loop_post(t->loop, &t->stop);
+    }
+}
+
+static void join_threads(struct server *s)
+{
+    for (unsigned i = 1; i < s->threads; i++) {
+        struct thread *t = &s->pool[i];
+        if (!t->server || !t->id)
+            continue;
+        wait_state(t, THREAD_DOWN);
+        pthread_join(t->id, NULL);
+    }
+}
+
+/* --- the main fiber
+ * ------------------------------------------------------------------------------------ */
+
+static void on_signal(int signo, void *arg)
+{
+    struct server *s = arg;
+    if (signo != SIGTERM && signo != SIGINT)
+        return;
+    if (s->stops++ > 0)
+        _exit(128 + signo);
+    pd_fiber_wake(s->main);
+}
+
+static void greet(const struct server *s)
+{
+    pd_str host = pd_config_get(s->config, "HOST");
+    pd_str env = pd_config_get(s->config, "PANDO_ENV");
+    pd_log_info("serving", "app", s->app->name, "version", s->app->version, "host", host, "port",
+                pd_config_int(s->config, "PORT"), "env", env, "threads", s->threads);
+}
+
+static pd_err serve(struct server *s)
+{
+    PD_TRY(pd_instance_open(s->app, s->config, PD_OPEN_SERVE, &s->instance));
+    PD_TRY(pd_instance_attach(s->instance, s->listeners[0]));
+    pd_err e = start_threads(s);
+    if (e == PD_OK) {
+        greet(s);
+        while (s->stops == 0)
+            (void)!pd_fiber_park();
+        pd_log_info("stopping: requests in flight are finished");
+    }
+    struct pd_diag why = *pd_diag();
+    stop_threads(s);
+    pd_instance_drain(s->instance);
+    join_threads(s);
+    return e == PD_OK ? PD_OK : pd_fail(e, "%s", why.message);
+}
+
+static pd_err main_fiber(void *arg)
+{
+    struct server *s = arg;
+    s->main = pd_fiber_self();
+    s->loop = pd_loop_self();
+    pd_loop_on_signal(s->loop, on_signal, s);
+    pd_err e = bind_all(s);
+    if (e == PD_OK)
+        e = serve(s);
+    if (e != PD_OK)
+        s->exit_code = pd_complain(s->app, e);
+    if (s->instance)
+        pd_instance_close(s->instance);
+    return PD_OK;
+}
+
+int pd_serve(const struct pd_app *app, struct pd_config *cfg)
+{
+    struct server s = { .app = app, .config = cfg, .threads = thread_count(cfg) };
+    s.listeners = calloc(s.threads, sizeof *s.listeners);
+    s.pool = calloc(s.threads, sizeof *s.pool);
+    if (!s.listeners || !s.pool)
+        pd_panic("out of memory");
+    pd_err e = pd_loop_main(&(struct pd_loop_opts){ .name = "web" }, main_fiber, &s);
+    if (e != PD_OK && s.exit_code == 0)
+        s.exit_code = pd_complain(app, e);
+    free(s.pool);
+    free(s.listeners);
+    return s.exit_code;
+}

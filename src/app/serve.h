@@ -1,0 +1,63 @@
+/* serve.h - an application in operation: opened once per process, attached to each loop thread.
+ *
+ *     struct pd_instance *in;
+ *     PD_TRY(pd_instance_open(app, cfg, PD_OPEN_SERVE, &in));   // database, migrations, routes,
+ * keys PD_TRY(pd_instance_attach(in, listener));                  // on each loop thread …
+ *     pd_instance_drain(in);                                     // on each loop thread, then
+ *     pd_instance_close(in);                                     // once
+ *
+ * Nothing of an instance is needed by another process. All functions run in a fiber.
+ */
+#ifndef PD_SERVE_H
+#define PD_SERVE_H
+
+#include "app/config.h"
+#include "data/data.h"
+#include "http/http.h"
+#include "web/dispatch.h"
+
+enum pd_open_mode {
+    PD_OPEN_SERVE,   /* migrates in development and test; in production the schema must be there */
+    PD_OPEN_COMMAND, /* the same, for a command of a module */
+    PD_OPEN_MIGRATE, /* leaves the schema to the caller */
+};
+
+struct pd_instance;
+
+/* `cfg` stays the caller's and must outlive the instance. */
+pd_err pd_instance_open(const struct pd_app *app, struct pd_config *cfg, enum pd_open_mode mode,
+                        struct pd_instance **out) PD_MUST PD_YIELDS;
+void pd_instance_close(struct pd_instance *in) PD_YIELDS;
+
+/* Starts answering on this loop; takes over the listening socket, also on failure. */
+pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener) PD_MUST;
+/* Stops accepting on this loop and waits for requests in flight, at most DRAIN_SECONDS. */
+void pd_instance_drain(struct pd_instance *in) PD_YIELDS;
+
+struct pd_db *pd_instance_db(struct pd_instance *in);
+struct pd_web *pd_instance_web(struct pd_instance *in);
+const struct pd_app *pd_instance_app(struct pd_instance *in);
+
+/* Ready: open, attached, and not draining. For /readyz. Any thread. */
+bool pd_instance_ready(const struct pd_instance *in);
+/* The process's instance, for the platform's own routes; NULL before open. */
+struct pd_instance *pd_instance_current(void);
+
+/* The server of each attached loop thread, for metrics: calls fn for each. */
+void pd_instance_each_server(struct pd_instance *in,
+                             void (*fn)(void *arg, struct pd_http_server *s, struct pd_loop *l),
+                             void *arg);
+
+/* The whole of `serve`: loops, listeners, signals, drain. Returns the exit code. */
+int pd_serve(const struct pd_app *app, struct pd_config *cfg);
+
+/* The platform's own routes (health.c, metrics.c). */
+extern const struct pd_route pd_platform_routes[];
+extern const unsigned pd_nplatform_routes;
+pd_status pd_metrics_handler(struct pd_ctx *c) PD_YIELDS;
+
+/* Says what stopped the program: one line "finflow: message; hint" on standard error. Returns the
+ * exit code that belongs to it. */
+int pd_complain(const struct pd_app *app, pd_err e);
+
+#endif
