@@ -83,7 +83,9 @@ struct pd_io { /* embed it */
 pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
                   void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
 void pd_io_want(struct pd_io *io, unsigned events); /* lazily: told to the poll at the end of the turn */
-void pd_io_close(struct pd_io *io);                 /* removes and closes the socket; wakes waiters with PD_ECLOSED */
+/* Removes and closes the socket, wakes waiters with PD_ECLOSED (the memory must last until they have
+ * run). Closing twice is fine. */
+void pd_io_close(struct pd_io *io);
 pd_err pd_io_wait(struct pd_io *io, unsigned events) PD_MUST PD_YIELDS; /* PD_OS_READ or PD_OS_WRITE */
 
 /* --- timers, turn hooks, mail ----------------------------------------------------------------- */

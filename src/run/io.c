@@ -1,0 +1,158 @@
+/* io.c - sockets on the loop: callbacks, waiting fibers, and lazily updated interest.
+ *
+ * What an io wants changes often within a turn (a fiber waits, is woken, reads, waits again) and
+ * mostly ends where it began. So changes only put it on the `dirty` list, and the poll is told
+ * once, at the end of the turn, if what it knows (`armed`) is wrong.
+ *
+ * A broken connection is reported by a level-triggered poll again and again, wanted or not. It is
+ * therefore told once (hung_up); when nobody wants anything of it after that, it is taken out of
+ * the poll until somebody does.
+ *
+ * A callback may close any io, also one whose event comes later in the same batch: close looks
+ * for it there and takes it out.
+ */
+#include "run/run.h"
+
+static unsigned interest(const struct pd_io *io)
+{
+    unsigned want = io->want | (io->reader ? PD_OS_READ : 0u) | (io->writer ? PD_OS_WRITE : 0u);
+    return io->hung_up ? want & ~(unsigned)PD_OS_HUP : want;
+}
+
+static void mark_dirty(struct pd_loop *l, struct pd_io *io)
+{
+    if (!pd_list_linked(&io->dirty) && (!io->attached || interest(io) != io->armed))
+        pd_list_push(&l->dirty, &io->dirty);
+}
+
+pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
+                  void (*ready)(struct pd_io *io, unsigned events))
+{
+    struct pd_loop *l = pd_run_loop;
+    pd_assert(l);
+    *io =
+        (struct pd_io){ .sock = s, .want = want, .armed = want, .ready = ready, .attached = true };
+    int rc = pd_os_poll_add(l->poll, s, want, false, io);
+    if (rc < 0)
+        return pd_fail_errno(pd_err_from_errno(-rc), -rc, "cannot watch socket %d", s);
+    l->io++;
+    return PD_OK;
+}
+
+void pd_io_want(struct pd_io *io, unsigned events)
+{
+    io->want = events;
+    mark_dirty(pd_run_loop, io);
+}
+
+static void update(struct pd_loop *l, struct pd_io *io)
+{
+    unsigned want = interest(io);
+    int rc = 0;
+    if (!io->attached && want == 0)
+        return;
+    if (!io->attached)
+        rc = pd_os_poll_add(l->poll, io->sock, want, false, io);
+    else if (want == 0 && io->hung_up)
+        rc = pd_os_poll_del(l->poll, io->sock);
+    else if (want != io->armed)
+        rc = pd_os_poll_set(l->poll, io->sock, want, false, io);
+    if (rc < 0)
+        pd_panic("the poll refuses socket %d: errno %d", io->sock, -rc);
+    io->attached = want != 0 || !io->hung_up;
+    io->armed = want;
+}
+
+void pd_run_io_update(struct pd_loop *l)
+{
+    while (!pd_list_empty(&l->dirty))
+        update(l, pd_container(pd_list_pop(&l->dirty), struct pd_io, dirty));
+}
+
+static void wake_waiter(struct pd_fiber **waiter)
+{
+    struct pd_fiber *f = *waiter;
+    *waiter = NULL;
+    if (f)
+        pd_fiber_wake(f);
+}
+
+static void dispatch(struct pd_loop *l, struct pd_io *io, unsigned events)
+{
+    unsigned want = io->want;
+    if (events & PD_OS_HUP) {
+        if (io->hung_up)
+            events &= ~(unsigned)PD_OS_HUP;
+        io->hung_up = true;
+        events |= want & (PD_OS_READ | PD_OS_WRITE);
+        wake_waiter(&io->reader);
+        wake_waiter(&io->writer);
+    }
+    if (events & PD_OS_READ)
+        wake_waiter(&io->reader);
+    if (events & PD_OS_WRITE)
+        wake_waiter(&io->writer);
+    if (io->hung_up && !pd_list_linked(&io->dirty))
+        pd_list_push(&l->dirty, &io->dirty);
+    else
+        mark_dirty(l, io);
+    if (io->ready && events & (want | PD_OS_HUP))
+        io->ready(io, events & (want | PD_OS_HUP));
+}
+
+void pd_run_io_dispatch(struct pd_loop *l, int n)
+{
+    l->batch.n = n;
+    for (int i = 0; i < n; i++) {
+        l->batch.at = i;
+        const struct pd_os_event *ev = &l->batch.events[i];
+        if (ev->data)
+            dispatch(l, ev->data, ev->events);
+    }
+    l->batch.n = 0;
+}
+
+void pd_io_close(struct pd_io *io)
+{
+    struct pd_loop *l = pd_run_loop;
+    if (io->closed)
+        return;
+    for (int i = l->batch.at + 1; i < l->batch.n; i++)
+        if (l->batch.events[i].data == io)
+            l->batch.events[i].data = NULL;
+    pd_list_remove(&io->dirty);
+    if (io->attached)
+        pd_os_poll_del(l->poll, io->sock);
+    pd_os_close(io->sock);
+    io->closed = true;
+    io->attached = false;
+    l->io--;
+    wake_waiter(&io->reader);
+    wake_waiter(&io->writer);
+}
+
+/* Whoever closes the io while a fiber waits here keeps its memory until that fiber has run. */
+pd_err pd_io_wait(struct pd_io *io, unsigned events)
+{
+    struct pd_fiber *me = pd_run_yielding();
+    pd_assert(events == PD_OS_READ || events == PD_OS_WRITE);
+    if (io->closed)
+        return pd_fail(PD_ECLOSED, "the connection was closed");
+    struct pd_fiber **slot = events == PD_OS_READ ? &io->reader : &io->writer;
+    pd_assert(!*slot);
+    PD_TRY(pd_check());
+    *slot = me;
+    mark_dirty(me->loop, io);
+    pd_err err;
+    do
+        err = pd_run_park(me);
+    while (!err && *slot == me); /* woken for another reason */
+    if (io->closed)
+        return pd_fail(PD_ECLOSED, "the connection was closed while fiber \"%s\" waited", me->name);
+    if (!err)
+        return PD_OK;
+    if (*slot == me)
+        *slot = NULL;
+    mark_dirty(me->loop, io);
+    return pd_run_explain(err);
+}
