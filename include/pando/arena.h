@@ -57,7 +57,7 @@ void *pd_arena_zalloc(struct pd_arena *a, size_t size) __attribute__((malloc, re
 /* count * size, zeroed; an overflow of the product panics. */
 void *pd_arena_array(struct pd_arena *a, size_t count, size_t size)
     __attribute__((malloc, returns_nonnull));
-/* Grows the block handed out last in place if it can, else copies. */
+/* Grows (or shrinks) the block handed out last in place if it can, else copies. Block NULL: alloc. */
 void *pd_arena_grow(struct pd_arena *a, void *block, size_t old_size, size_t new_size)
     __attribute__((returns_nonnull));
 

@@ -3,10 +3,12 @@
  *     pd_log_info("import done", "rows", rows, "file", path);
  *
  * One event per line, as key=value text (development) or JSON. Keys are literals; values may be any
- * integer, bool, pd_str, const char *, pd_err. The module is taken from the file name, the request id
- * and fiber from the running fiber. Records go into a bounded ring and are written by a thread of
- * their own: a slow disk never stops a request. When the ring is full records are dropped and
- * counted; the count is logged as soon as there is room again.
+ * integer, bool, pd_str or const char * (for a pd_err: pd_err_name). The module is taken from the
+ * file name, the request id from the running fiber. Control characters are escaped: nothing that a
+ * user sends can forge a line. Records go into a bounded ring and are written by a thread of their
+ * own: a slow disk never stops a request. When the ring is full records are dropped and counted; the
+ * count is logged as soon as there is room again. A record over 8 KiB is cut between two fields.
+ * Before pd_log_start() records go to standard error at once.
  *
  * Threading: any thread. Nothing yields, nothing allocates per record.
  */
@@ -53,7 +55,7 @@ pd_str pd_log_context_get(void);
 
 void pd_log_write(enum pd_log_level level, const char *file, const char *event,
                   const struct pd_log_field *fields, unsigned n);
-/* A line that is already formatted (access log): written as it is, '\n' added. */
+/* A line that is already formatted (access log): '\n' added, control characters escaped. */
 void pd_log_raw(pd_str line);
 /* Logs the fiber's diag. */
 void pd_log_diag(enum pd_log_level level, const char *event);

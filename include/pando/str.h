@@ -71,7 +71,8 @@ size_t pd_str_find_str(pd_str s, pd_str needle);
 pd_str pd_str_trim(pd_str s);              /* spaces, tabs, CR and LF, both ends */
 
 /* Splits `*rest` at the first `sep`: the part before is stored in *part and *rest moves behind the
- * separator. Returns false when nothing is left. "a,,b" gives "a", "", "b"; "a," gives "a", "". */
+ * separator. Returns false when nothing is left. "a,,b" gives "a", "", "b"; "a," gives "a", ""; an
+ * empty string gives "", the absent one nothing. */
 bool pd_str_split(pd_str *rest, char sep, pd_str *part);
 
 /* Decimal with an optional '-', the whole string, no spaces, no '+', no leading zeros beyond "0".

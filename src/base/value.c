@@ -51,7 +51,7 @@ static void civil_from_days(int64_t days, struct pd_civil *c)
 struct pd_civil pd_time_civil(pd_time t)
 {
     int64_t days = floor_div(t, PD_DAY);
-    int64_t rest = t - days * PD_DAY;
+    int64_t rest = t % PD_DAY + (t % PD_DAY < 0 ? PD_DAY : 0); /* days * PD_DAY may overflow */
     struct pd_civil c = {
         .hour = (int)(rest / PD_HOUR),
         .minute = (int)(rest / PD_MINUTE % 60),
@@ -147,7 +147,9 @@ pd_str pd_time_format(pd_time t, char *out)
 
 pd_str pd_date_format(pd_date d, char *out)
 {
-    struct pd_civil c = pd_time_civil(clamp_time(pd_date_start(d)));
+    struct pd_civil c;
+    pd_date first = (pd_date)(TEXT_TIME_MIN / PD_DAY), last = (pd_date)(TEXT_TIME_MAX / PD_DAY);
+    civil_from_days(d < first ? first : d > last ? last : d, &c);
     return finish(out, put_date(out, &c));
 }
 

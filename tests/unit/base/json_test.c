@@ -1,0 +1,516 @@
+/* Tests of json.h: reading, writing, fields. Random and mutated documents are in json_fuzz_test.c.
+ */
+#include "base_test.h"
+#include "json_shapes.h"
+
+static struct pd_arena arena;
+static struct pd_field_errors errors;
+static struct order order;
+
+static int setup(void **state)
+{
+    (void)state;
+    pd_arena_init(&arena, NULL);
+    return 0;
+}
+static int teardown(void **state)
+{
+    (void)state;
+    pd_arena_fini(&arena);
+    return 0;
+}
+
+static pd_err read_as(const struct pd_shape *shape, const char *text, void *out)
+{
+    return pd_json_read(&arena, pd_str_c(text), shape, out, &errors);
+}
+
+/* Reads and expects "field: message; …" */
+static void check_errors(const struct pd_shape *shape, void *out, const char *text,
+                         const char *expected)
+{
+    char found[2048] = "";
+    size_t n = 0;
+    assert_int_equal(read_as(shape, text, out), PD_ERANGE);
+    for (unsigned i = 0; i < errors.n; i++)
+        n += (size_t)snprintf(found + n, sizeof(found) - n, "%s%.*s: %.*s", i ? "; " : "",
+                              PD_ARG(errors.at[i].field), PD_ARG(errors.at[i].message));
+    assert_string_equal(found, expected);
+}
+
+static void check_syntax(const char *text, size_t offset)
+{
+    char at[32];
+    struct tag tag;
+    if (read_as(&tag_shape, text, &tag) != PD_ESYNTAX)
+        fail_msg("accepted: %s", text);
+    snprintf(at, sizeof(at), "byte %zu:", offset);
+    if (!strstr(pd_diag()->message, at))
+        fail_msg("%s: %s, not at %zu", text, pd_diag()->message, offset);
+    assert_false(pd_json_valid(pd_str_c(text)));
+}
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+static void test_every_type_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(read_as(&order_shape, full_order, &order), PD_OK);
+    assert_int_equal(errors.n, 0);
+    assert_true(order.paid);
+    assert_int_equal(order.count, -7);
+    assert_true(order.big == INT64_MIN && order.amount == 1250 && order.id == 42);
+    assert_str(order.name, PD_STR("Ada"));
+    assert_str(order.bytes, PD_STR("fo"));
+    assert_true(order.at == 500000 && order.day == 1);
+    assert_int_equal(order.key.b[15], 0xf6);
+    assert_str(order.raw, PD_STR("{ \"a\" : [1.5e3, null] }"));
+    assert_true(order.opt.has && order.opt.value == 9);
+    assert_true(order.opt_time.has && order.opt_time.value == PD_SECOND);
+    assert_str(order.tag.name, PD_STR("inner"));
+    assert_non_null(order.ptr);
+    assert_str(order.ptr->name, PD_STR("pointed"));
+    assert_int_equal(order.tags.n, 2);
+    assert_str(order.tags.rows[1].name, PD_STR("t2"));
+    assert_int_equal(order.tags.rows[1].weight, 3);
+    assert_int_equal(order.hidden, 0);
+}
+
+static void test_absent_and_null_are_zero(void **state)
+{
+    (void)state;
+    memset(&order, 0xff, sizeof(order));
+    assert_int_equal(read_as(&order_shape, least_order, &order), PD_OK);
+    assert_true(!order.opt.has && !order.opt_time.has && order.ptr == NULL);
+    assert_true(pd_str_is_null(order.raw) && pd_str_is_null(order.memo) && order.hidden == 0);
+    struct tag tag = { .weight = 9 };
+    assert_int_equal(read_as(&tag_shape, "{\"name\":\"x\",\"weight\":null}", &tag), PD_OK);
+    assert_int_equal(tag.weight, 0);
+}
+
+static void test_strings_without_escapes_are_slices(void **state)
+{
+    (void)state;
+    struct tag tag;
+    const char *text = "{\"name\":\"a\xc3\xa9z\"}";
+    assert_int_equal(read_as(&tag_shape, text, &tag), PD_OK);
+    assert_ptr_equal(tag.name.ptr, text + 9);
+    assert_str(tag.name, PD_STR("a\xc3\xa9z"));
+}
+
+static void test_escapes_are_decoded(void **state)
+{
+    (void)state;
+    struct tag tag;
+    const char *controls = "{\"n\\u0061me\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}";
+    assert_int_equal(read_as(&tag_shape, controls, &tag), PD_OK);
+    assert_str(tag.name, PD_STR("\"\\/\b\f\n\r\t"));
+    const char *runes = "{\"name\":\"x\\u00e9\\u20AC\\ud83d\\ude00\\udbff\\udfff\"}";
+    assert_int_equal(read_as(&tag_shape, runes, &tag), PD_OK);
+    assert_str(tag.name, PD_STR("x\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf"));
+}
+
+static void test_text_that_is_not_json(void **state)
+{
+    (void)state;
+    check_syntax("", 0);
+    check_syntax("  ", 2);
+    check_syntax("{", 1);
+    check_syntax("{\"name\"}", 7);
+    check_syntax("{\"name\":}", 8);
+    check_syntax("{\"name\":\"x\",}", 12);
+    check_syntax("{,}", 1);
+    check_syntax("{\"name\":\"x\" \"weight\":1}", 12);
+    check_syntax("{\"name\":\"x\"} x", 13);
+    check_syntax("{\"name\":\"x\"}{}", 12);
+    check_syntax("{name:1}", 1);
+    check_syntax("{'name':1}", 1);
+    check_syntax("{\"name\":nul}", 8);
+    check_syntax("{\"name\":NaN}", 8);
+    check_syntax("{\"name\":\"x}", 11);
+    check_syntax("{\"name\":\"a\nb\"}", 10);
+    check_syntax("{\"name\":\"\\x41\"}", 9);
+    check_syntax("{\"name\":\"\\u12g4\"}", 9);
+    check_syntax("{\"name\":\"\\u12\"}", 9);
+    check_syntax("{\"weight\":01}", 12);
+    check_syntax("{\"weight\":-}", 11);
+    check_syntax("{\"weight\":+1}", 10);
+    check_syntax("{\"weight\":.5}", 10);
+    check_syntax("{\"weight\":1.}", 12);
+    check_syntax("{\"weight\":1e}", 12);
+    check_syntax("{\"weight\":0x1}", 11);
+    check_syntax("{\"name\":[1,]}", 11);
+    check_syntax("{\"name\":[1}", 10);
+    check_syntax("\xef\xbb\xbf{}", 0); /* a byte order mark */
+    check_syntax("/**/{}", 0);
+}
+
+static void test_lone_surrogates_are_refused(void **state)
+{
+    (void)state;
+    check_syntax("{\"name\":\"\\ud83d\"}", 9);
+    check_syntax("{\"name\":\"\\ude00\"}", 9);
+    check_syntax("{\"name\":\"\\ud83dx\"}", 9);
+    check_syntax("{\"name\":\"\\ud83d\\n\"}", 9);
+    check_syntax("{\"name\":\"\\ud83d\\ud83d\"}", 9);
+    check_syntax("{\"name\":\"\\ude00\\ud83d\"}", 9);
+}
+
+static void test_only_utf8(void **state)
+{
+    (void)state;
+    check_syntax("{\"name\":\"\xff\"}", 9);
+    check_syntax("{\"name\":\"\xc0\xaf\"}", 9);
+    check_syntax("{\"name\":\"\xed\xa0\x80\"}", 9);
+    check_syntax("{\"name\":\"x\"}\x80", 12);
+    struct tag tag;
+    assert_int_equal(pd_json_read(&arena, PD_STR("{\"name\":\"x\"}\0"), &tag_shape, &tag, NULL),
+                     PD_ESYNTAX); /* a NUL behind the value */
+}
+
+static void nest(char *out, unsigned depth)
+{
+    memset(out, '[', depth);
+    memset(out + depth, ']', depth);
+    out[2 * depth] = '\0';
+}
+
+static void test_depth_is_limited(void **state)
+{
+    (void)state;
+    char nested[200], text[256];
+    struct any any;
+    nest(nested, 32);
+    assert_true(pd_json_valid(pd_str_c(nested)));
+    nest(nested, 33);
+    assert_false(pd_json_valid(pd_str_c(nested)));
+    nest(nested, 31); /* the object is one level */
+    snprintf(text, sizeof(text), "{\"raw\":%s}", nested);
+    assert_int_equal(read_as(&any_shape, text, &any), PD_OK);
+    nest(nested, 32);
+    snprintf(text, sizeof(text), "{\"raw\":%s}", nested);
+    assert_int_equal(read_as(&any_shape, text, &any), PD_ESYNTAX);
+    static char deep[200001];
+    memset(deep, '[', sizeof(deep) - 1);
+    assert_int_equal(read_as(&any_shape, deep, &any), PD_ESYNTAX);
+}
+
+static void test_what_does_not_fit_is_told_by_field(void **state)
+{
+    (void)state;
+    struct tag tag;
+    check_errors(&tag_shape, &tag, "{}", "name: is required");
+    check_errors(&tag_shape, &tag, "[]", ": must be an object");
+    check_errors(&tag_shape, &tag, "null", ": must be an object");
+    check_errors(&tag_shape, &tag, "{\"name\":null}", "name: must not be null");
+    check_errors(&tag_shape, &tag, "{\"name\":5}", "name: must be text in quotes");
+    check_errors(&tag_shape, &tag, "{\"name\":\"\"}", "name: is required");
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"weight\":\"5\"}",
+                 "weight: must be a whole number");
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"weight\":1.0}",
+                 "weight: must be a whole number");
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"weight\":1e3}",
+                 "weight: must be a whole number");
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"weight\":2147483648}",
+                 "weight: is too large a number");
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"weight\":99999999999999999999}",
+                 "weight: is too large a number");
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"weight\":-1}", "weight: must be at least 0");
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"weight\":101}",
+                 "weight: must be at most 100");
+    check_errors(&tag_shape, &tag,
+                 "{\"name\":\"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+                 "\xc3\xa9\xc3\xa9\"}",
+                 "name: must be at most 8 characters");
+    check_errors(&tag_shape, &tag, "{\"name\":\"a\\u0000b\"}",
+                 "name: contains characters that are not text");
+}
+
+static void test_all_wrong_fields_are_found_in_one_pass(void **state)
+{
+    (void)state;
+    check_errors(
+        &order_shape, &order,
+        "{\"paid\":1,\"count\":{\"a\":[1]},\"id\":\"0\",\"name\":\"Ada\",\"bytes\":\"!\",\"at\":"
+        "\"now\",\"day\":\"2026-02-30\",\"key\":\"x\",\"big\":true,\"amount\":0,\"opt\":\"1\","
+        "\"tag\":[],\"tags\":[{\"name\":\"a\"},{\"nme\":1},7],\"memo\":\"m\",\"ptr\":3}",
+        "paid: must be true or false; count: must be a whole number; id: is not an id; "
+        "bytes: must be base64url text; at: must be a time like 2026-11-24T09:30:00Z; "
+        "day: must be a date like 2026-11-24; key: must be a UUID; "
+        "big: must be a whole number; amount: must be at least 1; "
+        "opt: must be a whole number; tag: must be an object; "
+        "tags.1.nme: is not a known field; tags.1.name: is required; "
+        "tags.2: must be an object; ptr: must be an object");
+}
+
+static void test_errors_beyond_the_limit_are_dropped(void **state)
+{
+    (void)state;
+    char text[2048];
+    size_t n = (size_t)snprintf(text, sizeof(text), "{\"name\":\"x\"");
+    for (int i = 0; i < 40; i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, ",\"f%d\":%d", i, i);
+    snprintf(text + n, sizeof(text) - n, "}");
+    struct tag tag;
+    assert_int_equal(read_as(&tag_shape, text, &tag), PD_ERANGE);
+    assert_int_equal(errors.n, PD_FIELD_ERRORS_MAX);
+}
+
+static void test_unknown_hidden_and_repeated_fields_are_refused(void **state)
+{
+    (void)state;
+    struct tag tag;
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"nope\":{\"a\":[1,\"b\"]}}",
+                 "nope: is not a known field");
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"name\":\"y\"}", "name: is given twice");
+    assert_str(tag.name, PD_STR("x"));
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"\\u006eame\":\"y\"}", "name: is given twice");
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"secret\":1}", "secret: is not a known field");
+    assert_int_equal(tag.secret, 0);
+    check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"\":1}", ": is not a known field");
+}
+
+static void test_errors_may_be_null(void **state)
+{
+    (void)state;
+    struct tag tag;
+    assert_int_equal(pd_json_read(&arena, PD_STR("{}"), &tag_shape, &tag, NULL), PD_ERANGE);
+    assert_string_equal(pd_diag()->message, "name is required");
+}
+
+static void test_a_list_cannot_eat_the_memory(void **state)
+{
+    (void)state;
+    struct pd_arena small;
+    struct pd_buf b;
+    pd_arena_init(&small, &(struct pd_arena_opts){ .budget = 100000 });
+    pd_buf_init(&b, NULL, 1 << 20);
+    pd_buf_put(&b, PD_STR("{\"tags\":[{}"));
+    for (int i = 0; i < 100000; i++)
+        pd_buf_put(&b, PD_STR(",{}"));
+    pd_buf_put(&b, PD_STR("]}"));
+    assert_int_equal(pd_json_read(&small, pd_buf_str(&b), &order_shape, &order, &errors),
+                     PD_ENOMEM);
+    assert_true(pd_arena_used(&small) < 300000);
+    pd_buf_fini(&b);
+    pd_arena_fini(&small);
+}
+
+static void test_list_counts_are_checked(void **state)
+{
+    (void)state;
+    struct any any;
+    assert_int_equal(read_as(&any_shape, "{\"some\":[{\"name\":\"x\"}]}", &any), PD_OK);
+    check_errors(&any_shape, &any, "{\"some\":[]}", "some: must have at least 1 item");
+    check_errors(&any_shape, &any,
+                 "{\"some\":[{\"name\":\"x\"},{\"name\":\"x\"},{\"name\":\"x\"}]}",
+                 "some: must have at most 2 items");
+}
+
+/* --- writing -----------------------------------------------------------------------------------
+ */
+
+static pd_str written(const struct pd_shape *shape, const void *value)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, &arena, 1 << 20);
+    pd_json_write(&b, shape, value);
+    assert_false(b.failed);
+    return pd_buf_str(&b);
+}
+
+static void test_every_type_is_written(void **state)
+{
+    (void)state;
+    assert_int_equal(read_as(&order_shape, full_order, &order), PD_OK);
+    order.hidden = 9;
+    assert_str(written(&order_shape, &order),
+               PD_STR("{\"paid\":true,\"count\":-7,\"big\":-9223372036854775808,\"amount\":1250,"
+                      "\"id\":\"42\",\"name\":\"Ada\",\"memo\":null,\"bytes\":\"Zm8\","
+                      "\"at\":\"1970-01-01T00:00:00.500000Z\",\"day\":\"1970-01-02\","
+                      "\"key\":\"f81d4fae-7dec-11d0-a765-00a0c91e6bf6\","
+                      "\"raw\":{ \"a\" : [1.5e3, null] },\"opt\":9,"
+                      "\"opt_time\":\"1970-01-01T00:00:01Z\","
+                      "\"tag\":{\"name\":\"inner\",\"weight\":0},"
+                      "\"ptr\":{\"name\":\"pointed\",\"weight\":0},"
+                      "\"tags\":[{\"name\":\"t1\",\"weight\":0},{\"name\":\"t2\",\"weight\":3}]}"));
+}
+
+static void test_null_and_omitted(void **state)
+{
+    (void)state;
+    struct order zero = { 0 };
+    pd_str text = written(&order_shape, &zero);
+    assert_true(pd_json_valid(text));
+    assert_true(pd_str_find_str(text, PD_STR("\"raw\":null")) != PD_NPOS);
+    assert_true(pd_str_find_str(text, PD_STR("\"tags\":[]")) != PD_NPOS);
+    assert_true(pd_str_find_str(text, PD_STR("\"opt\":")) == PD_NPOS); /* PD_F_OMIT */
+    assert_true(pd_str_find_str(text, PD_STR("\"ptr\":null")) != PD_NPOS);
+}
+
+static void check_written_str(pd_str s, const char *expected)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, &arena, 1000);
+    pd_json_write_str(&b, s);
+    assert_str(pd_buf_str(&b), pd_str_c(expected));
+    assert_true(pd_json_valid(pd_buf_str(&b)));
+}
+
+static void test_strings_are_escaped(void **state)
+{
+    (void)state;
+    check_written_str(PD_STR_NULL, "\"\"");
+    check_written_str(PD_STR("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
+    check_written_str(PD_STR("\b\f\n\r\t\0\x1f\x7f"), "\"\\b\\f\\n\\r\\t\\u0000\\u001f\\u007f\"");
+    check_written_str(PD_STR("</script>&"), "\"\\u003c/script\\u003e\\u0026\"");
+    check_written_str(PD_STR("\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa"),
+                      "\"\\u2028\\u2029\xe2\x80\xaa\"");
+    check_written_str(PD_STR("\xc3\xa9\xf0\x9f\x98\x80"), "\"\xc3\xa9\xf0\x9f\x98\x80\"");
+    check_written_str(PD_STR("a\xff"
+                             "b\xe2\x82"),
+                      "\"a\\ufffdb\\ufffd\\ufffd\"");
+}
+
+static void test_write_list(void **state)
+{
+    (void)state;
+    struct tag tags[2] = { { .name = PD_STR_INIT("a") },
+                           { .name = PD_STR_INIT("b"), .weight = 1 } };
+    struct pd_buf b;
+    pd_buf_init(&b, &arena, 1000);
+    pd_json_write_list(&b, &tag_shape, tags, 2);
+    pd_json_write_list(&b, &tag_shape, NULL, 0);
+    assert_str(pd_buf_str(&b),
+               PD_STR("[{\"name\":\"a\",\"weight\":0},{\"name\":\"b\",\"weight\":1}][]"));
+}
+
+static void test_a_full_buffer_and_a_loop_fail(void **state)
+{
+    (void)state;
+    struct pd_buf b;
+    for (size_t max = 0; max < 60; max++) {
+        struct tag tag = { .name = PD_STR_INIT("0123456789<>") };
+        pd_buf_init(&b, &arena, max);
+        pd_json_write(&b, &tag_shape, &tag);
+        assert_true(b.failed && b.len <= max);
+    }
+    struct chain loop = { &loop };
+    pd_buf_init(&b, &arena, 1 << 20);
+    pd_json_write(&b, &chain_shape, &loop);
+    assert_true(b.failed);
+}
+
+/* --- forms
+ * ----------------------------------------------------------------------------------------- */
+
+static void check_field(const struct pd_shape *shape, const char *name, const char *text,
+                        void *base, const char *expected)
+{
+    for (uint32_t i = 0; i < shape->nfields; i++) {
+        if (strcmp(shape->fields[i].name, name) != 0)
+            continue;
+        const char *message = pd_field_set(&arena, &shape->fields[i], pd_str_c(text), base);
+        assert_string_equal(message ? message : "ok", expected);
+        return;
+    }
+    fail_msg("no field %s", name);
+}
+
+static void test_forms_have_the_same_rules(void **state)
+{
+    (void)state;
+    struct signup s = { 0 };
+    check_field(&signup_shape, "email", "  ada@example.org ", &s, "ok");
+    assert_str(s.email, PD_STR("ada@example.org"));
+    check_field(&signup_shape, "email", "ada", &s, "must be an e-mail address");
+    check_field(&signup_shape, "email", "", &s, "must be an e-mail address");
+    check_field(&signup_shape, "email", NULL, &s, "is required");
+    check_field(&signup_shape, "password", "short", &s, "must be at least 12 characters");
+    check_field(&signup_shape, "password", "", &s, "is required");
+    check_field(&signup_shape, "password", " twelve chars ", &s, "ok");
+    assert_int_equal(s.password.len, 14); /* not trimmed */
+    check_field(&signup_shape, "currency", "EURO", &s, "must be exactly 3 characters");
+    check_field(&signup_shape, "age", "x", &s, "must be a whole number");
+    check_field(&signup_shape, "age", "1.5", &s, "must be a whole number");
+    check_field(&signup_shape, "age", "", &s, "is required");
+    check_field(&signup_shape, "age", " 33 ", &s, "ok");
+    assert_int_equal(s.age, 33);
+    check_field(&signup_shape, "nick", "", &s, "ok");
+    assert_true(pd_str_is_null(s.nick));
+    check_field(&signup_shape, "nick", "a\xff", &s, "contains characters that are not text");
+    check_field(&signup_shape, "limit", "", &s, "ok");
+    assert_false(s.limit.has);
+    check_field(&signup_shape, "limit", "5", &s, "ok");
+    assert_true(s.limit.has && s.limit.value == 5);
+    check_field(&signup_shape, "limit", NULL, &s, "ok");
+    assert_false(s.limit.has);
+}
+
+static void test_boxes(void **state)
+{
+    (void)state;
+    static const char *const yes[] = { "on", "true", "1" }, *const no[] = { "false", "0", "",
+                                                                            NULL };
+    struct signup s = { 0 };
+    for (size_t i = 0; i < 3; i++) {
+        check_field(&signup_shape, "terms", yes[i], &s, "ok");
+        assert_true(s.terms);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        s.terms = true;
+        check_field(&signup_shape, "terms", no[i], &s, "ok");
+        assert_false(s.terms);
+    }
+    check_field(&signup_shape, "terms", "yes", &s, "must be true or false");
+}
+
+static void test_email(void **state)
+{
+    (void)state;
+    struct signup s;
+    char longer[300];
+    static const char *const good[] = { "a@b", "first.last+tag@sub.example.org", "\xc3\xa9@b.org" };
+    static const char *const wrong[] = { "@b",    "a@",     "a@b@c", "a b@c",         "a@b..c",
+                                         ".a@b",  "a.@b",   "a@b.",  "a\r\nBcc: x@b", "<a@b>",
+                                         "a,b@c", "\"a\"@b" };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        check_field(&signup_shape, "email", good[i], &s, "ok");
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        check_field(&signup_shape, "email", wrong[i], &s, "must be an e-mail address");
+    snprintf(longer, sizeof(longer), "%065d@b.org", 0);
+    check_field(&signup_shape, "email", longer, &s, "must be an e-mail address");
+    snprintf(longer, sizeof(longer), "a@%0253d", 0);
+    check_field(&signup_shape, "email", longer, &s, "must be an e-mail address");
+}
+
+int main(void)
+{
+#define JSON_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        JSON_TEST(test_every_type_is_read),
+        JSON_TEST(test_absent_and_null_are_zero),
+        JSON_TEST(test_strings_without_escapes_are_slices),
+        JSON_TEST(test_escapes_are_decoded),
+        JSON_TEST(test_text_that_is_not_json),
+        JSON_TEST(test_lone_surrogates_are_refused),
+        JSON_TEST(test_only_utf8),
+        JSON_TEST(test_depth_is_limited),
+        JSON_TEST(test_what_does_not_fit_is_told_by_field),
+        JSON_TEST(test_all_wrong_fields_are_found_in_one_pass),
+        JSON_TEST(test_errors_beyond_the_limit_are_dropped),
+        JSON_TEST(test_unknown_hidden_and_repeated_fields_are_refused),
+        JSON_TEST(test_errors_may_be_null),
+        JSON_TEST(test_a_list_cannot_eat_the_memory),
+        JSON_TEST(test_list_counts_are_checked),
+        JSON_TEST(test_every_type_is_written),
+        JSON_TEST(test_null_and_omitted),
+        JSON_TEST(test_strings_are_escaped),
+        JSON_TEST(test_write_list),
+        JSON_TEST(test_a_full_buffer_and_a_loop_fail),
+        JSON_TEST(test_forms_have_the_same_rules),
+        JSON_TEST(test_boxes),
+        JSON_TEST(test_email),
+    };
+    return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+}
