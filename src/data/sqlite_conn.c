@@ -278,8 +278,8 @@ static pd_err settings(struct lite_conn *conn, bool writer)
     if (!writer)
         return pragma(conn, "pragma query_only = 1");
     int64_t wal = 0;
-    PD_TRY(pd_lite_conn_int(conn, "select journal_mode = 'wal' from pragma_journal_mode('wal')",
-                            &wal));
+    PD_TRY(pragma(conn, "pragma journal_mode = wal"));
+    PD_TRY(pd_lite_conn_int(conn, "select journal_mode = 'wal' from pragma_journal_mode", &wal));
     if (!wal)
         return pd_fail(PD_ECONFIG, "%s: the file system does not allow a write-ahead log",
                        conn->lite->path);
