@@ -51,18 +51,20 @@ void pd_arena_init(struct pd_arena *a, const struct pd_arena_opts *opts); /* opt
 void pd_arena_reset(struct pd_arena *a); /* runs defers, gives chunks back, stays usable */
 void pd_arena_fini(struct pd_arena *a);
 
-/* `size` bytes, aligned for any type. Uninitialised; zalloc is zeroed. Size 0 gives a valid pointer. */
+/* `size` bytes, aligned for any type. Uninitialised; zalloc is zeroed. Size 0 gives a valid
+ * pointer. */
 void *pd_arena_alloc(struct pd_arena *a, size_t size) __attribute__((malloc, returns_nonnull));
 void *pd_arena_zalloc(struct pd_arena *a, size_t size) __attribute__((malloc, returns_nonnull));
 /* count * size, zeroed; an overflow of the product panics. */
 void *pd_arena_array(struct pd_arena *a, size_t count, size_t size)
     __attribute__((malloc, returns_nonnull));
-/* Grows (or shrinks) the block handed out last in place if it can, else copies. Block NULL: alloc. */
+/* Grows (or shrinks) the block handed out last in place if it can, else copies. Block NULL: alloc.
+ */
 void *pd_arena_grow(struct pd_arena *a, void *block, size_t old_size, size_t new_size)
     __attribute__((returns_nonnull));
 
-#define pd_arena_new(a, type)        ((type *)pd_arena_zalloc((a), sizeof(type)))
-#define pd_arena_new_n(a, type, n)   ((type *)pd_arena_array((a), (n), sizeof(type)))
+#define pd_arena_new(a, type)      ((type *)pd_arena_zalloc((a), sizeof(type)))
+#define pd_arena_new_n(a, type, n) ((type *)pd_arena_array((a), (n), sizeof(type)))
 
 /* Scratch: everything allocated (and deferred) since the mark is released. Marks nest. */
 struct pd_arena_mark pd_arena_mark(struct pd_arena *a);

@@ -49,23 +49,24 @@ enum { PD_DIAG_TEXT = 512, PD_DIAG_WRAPS = 4 };
 
 struct pd_diag {
     pd_err code;
-    int os_errno;              /* errno where the error was born; 0 if it had none */
-    const char *file;          /* where it was born */
+    int os_errno;     /* errno where the error was born; 0 if it had none */
+    const char *file; /* where it was born */
     int line;
-    unsigned wraps;            /* how many of while_doing are filled, innermost first */
+    unsigned wraps;             /* how many of while_doing are filled, innermost first */
     char message[PD_DIAG_TEXT]; /* one line, no full stop */
     char hint[PD_DIAG_TEXT];    /* what the reader can do about it; "" if nothing is known */
     char while_doing[PD_DIAG_WRAPS][128];
 };
 
-/* Starts the fiber's diag anew and returns `code`: `return pd_fail(PD_EIO, "cannot open %s", p);` */
+/* Starts the fiber's diag anew and returns `code`: `return pd_fail(PD_EIO, "cannot open %s", p);`
+ */
 #define pd_fail(code, ...) pd_diag_fail((code), __FILE__, __LINE__, __VA_ARGS__)
 /* Like pd_fail, for a failed system call: notes `err_no` and adds its text to the message. */
 #define pd_fail_errno(code, err_no, ...)                                                           \
     pd_diag_fail_errno((code), (err_no), __FILE__, __LINE__, __VA_ARGS__)
 
-pd_err pd_diag_fail(pd_err code, const char *file, int line, const char *fmt, ...) PD_PRINTF(4, 5)
-    PD_COLD;
+pd_err pd_diag_fail(pd_err code, const char *file, int line, const char *fmt, ...)
+    PD_PRINTF(4, 5) PD_COLD;
 pd_err pd_diag_fail_errno(pd_err code, int err_no, const char *file, int line, const char *fmt, ...)
     PD_PRINTF(5, 6) PD_COLD;
 
@@ -106,8 +107,8 @@ pd_err pd_err_from_errno(int err_no);
 #endif
 
 #define pd_panic(...) pd_panic_at(__FILE__, __LINE__, __VA_ARGS__)
-void pd_panic_at(const char *file, int line, const char *fmt, ...) PD_PRINTF(3, 4)
-    PD_NORETURN PD_COLD;
+void pd_panic_at(const char *file, int line, const char *fmt, ...)
+    PD_PRINTF(3, 4) PD_NORETURN PD_COLD;
 
 /* Called by pd_panic before it aborts, once, with a writer for one line. For higher layers that
  * know the fiber and the request. Process-wide; set at start. */

@@ -15,8 +15,8 @@
 #include <pando/buf.h>
 #include <pando/shape.h>
 
-/* Fills `out` (shape->size bytes, zeroed first) from `text`. `text` must outlive `out`. `errors` may
- * be NULL; it is emptied first. */
+/* Fills `out` (shape->size bytes, zeroed first) from `text`. `text` must outlive `out`. `errors`
+ * may be NULL; it is emptied first. */
 pd_err pd_json_read(struct pd_arena *a, pd_str text, const struct pd_shape *shape, void *out,
                     struct pd_field_errors *errors) PD_MUST;
 

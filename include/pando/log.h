@@ -6,9 +6,9 @@
  * integer, bool, pd_str or const char * (for a pd_err: pd_err_name). The module is taken from the
  * file name, the request id from the running fiber. Control characters are escaped: nothing that a
  * user sends can forge a line. Records go into a bounded ring and are written by a thread of their
- * own: a slow disk never stops a request. When the ring is full records are dropped and counted; the
- * count is logged as soon as there is room again. A record over 8 KiB is cut between two fields.
- * Before pd_log_start() records go to standard error at once.
+ * own: a slow disk never stops a request. When the ring is full records are dropped and counted;
+ * the count is logged as soon as there is room again. A record over 8 KiB is cut between two
+ * fields. Before pd_log_start() records go to standard error at once.
  *
  * Threading: any thread. Nothing yields, nothing allocates per record.
  */
@@ -46,7 +46,8 @@ struct pd_log_field {
 void pd_log_start(const struct pd_log_opts *opts); /* once, before threads; NULL = defaults */
 void pd_log_stop(void);                            /* writes what is in the ring */
 uint64_t pd_log_dropped(void);
-/* Takes the time of records from `clock` instead of the system's: for the simulation. NULL undoes. */
+/* Takes the time of records from `clock` instead of the system's: for the simulation. NULL undoes.
+ */
 void pd_log_clock(pd_time (*clock)(void));
 /* Sets what identifies the current unit of work in each record (a request id); "" for none.
  * The scheduler keeps it per fiber: the pointer must stay valid while it is set. */
@@ -60,32 +61,54 @@ void pd_log_raw(pd_str line);
 /* Logs the fiber's diag. */
 void pd_log_diag(enum pd_log_level level, const char *event);
 
-static inline struct pd_log_value pd_lv_i64(int64_t v) { return (struct pd_log_value){ PD_LV_I64, { .i = v } }; }
-static inline struct pd_log_value pd_lv_u64(uint64_t v) { return (struct pd_log_value){ PD_LV_U64, { .u = v } }; }
-static inline struct pd_log_value pd_lv_bool(bool v) { return (struct pd_log_value){ PD_LV_BOOL, { .b = v } }; }
-static inline struct pd_log_value pd_lv_str(pd_str v) { return (struct pd_log_value){ PD_LV_STR, { .s = v } }; }
-static inline struct pd_log_value pd_lv_c(const char *v) { return (struct pd_log_value){ PD_LV_STR, { .s = pd_str_c(v) } }; }
-static inline struct pd_log_value pd_lv_err(pd_err v) { return (struct pd_log_value){ PD_LV_ERR, { .e = v } }; }
+static inline struct pd_log_value pd_lv_i64(int64_t v)
+{
+    return (struct pd_log_value){ PD_LV_I64, { .i = v } };
+}
+static inline struct pd_log_value pd_lv_u64(uint64_t v)
+{
+    return (struct pd_log_value){ PD_LV_U64, { .u = v } };
+}
+static inline struct pd_log_value pd_lv_bool(bool v)
+{
+    return (struct pd_log_value){ PD_LV_BOOL, { .b = v } };
+}
+static inline struct pd_log_value pd_lv_str(pd_str v)
+{
+    return (struct pd_log_value){ PD_LV_STR, { .s = v } };
+}
+static inline struct pd_log_value pd_lv_c(const char *v)
+{
+    return (struct pd_log_value){ PD_LV_STR, { .s = pd_str_c(v) } };
+}
+static inline struct pd_log_value pd_lv_err(pd_err v)
+{
+    return (struct pd_log_value){ PD_LV_ERR, { .e = v } };
+}
 
 #define PD_LV(v)                                                                                   \
     _Generic((v), bool: pd_lv_bool, pd_str: pd_lv_str, const char *: pd_lv_c, char *: pd_lv_c,     \
         unsigned: pd_lv_u64, unsigned long: pd_lv_u64, unsigned long long: pd_lv_u64,              \
         default: pd_lv_i64)(v)
-#define PD_LF(k, v) { "" k, PD_LV(v) }
+#define PD_LF(k, v)                                                                                \
+    {                                                                                              \
+        "" k, PD_LV(v)                                                                             \
+    }
 #define PD_LF_0()
-#define PD_LF_2(k, v)      PD_LF(k, v),
-#define PD_LF_4(k, v, ...) PD_LF(k, v), PD_LF_2(__VA_ARGS__)
-#define PD_LF_6(k, v, ...) PD_LF(k, v), PD_LF_4(__VA_ARGS__)
-#define PD_LF_8(k, v, ...) PD_LF(k, v), PD_LF_6(__VA_ARGS__)
-#define PD_LF_10(k, v, ...) PD_LF(k, v), PD_LF_8(__VA_ARGS__)
-#define PD_LF_12(k, v, ...) PD_LF(k, v), PD_LF_10(__VA_ARGS__)
+#define PD_LF_2(k, v)                                                                 PD_LF(k, v),
+#define PD_LF_4(k, v, ...)                                                            PD_LF(k, v), PD_LF_2(__VA_ARGS__)
+#define PD_LF_6(k, v, ...)                                                            PD_LF(k, v), PD_LF_4(__VA_ARGS__)
+#define PD_LF_8(k, v, ...)                                                            PD_LF(k, v), PD_LF_6(__VA_ARGS__)
+#define PD_LF_10(k, v, ...)                                                           PD_LF(k, v), PD_LF_8(__VA_ARGS__)
+#define PD_LF_12(k, v, ...)                                                           PD_LF(k, v), PD_LF_10(__VA_ARGS__)
 #define PD_LF_PICK(_1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13, name, ...) name
 #define PD_LF_ALL(...)                                                                             \
-    PD_LF_PICK(0, ##__VA_ARGS__, PD_LF_12, odd, PD_LF_10, odd, PD_LF_8, odd, PD_LF_6, odd, PD_LF_4, odd, \
-               PD_LF_2, odd, PD_LF_0)(__VA_ARGS__)
+    PD_LF_PICK(0, ##__VA_ARGS__, PD_LF_12, odd, PD_LF_10, odd, PD_LF_8, odd, PD_LF_6, odd,         \
+               PD_LF_4, odd, PD_LF_2, odd, PD_LF_0)                                                \
+    (__VA_ARGS__)
 #define pd_log_at(level, event, ...)                                                               \
     do {                                                                                           \
-        const struct pd_log_field pd_log_fields_[] = { PD_LF_ALL(__VA_ARGS__) { NULL, { 0 } } };   \
+        const struct pd_log_field pd_log_fields_[] = { PD_LF_ALL(__VA_ARGS__){ NULL, { 0 } } };    \
         pd_log_write((level), __FILE__, "" event, pd_log_fields_,                                  \
                      sizeof(pd_log_fields_) / sizeof(pd_log_fields_[0]) - 1);                      \
     } while (0)

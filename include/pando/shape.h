@@ -65,7 +65,7 @@ struct pd_field {
     uint8_t as;    /* PD_T_OPT: PD_T_I64, PD_T_ID, PD_T_TIME, PD_T_DATE, PD_T_BOOL, PD_T_MONEY */
     uint8_t flags; /* enum pd_field_flags */
     uint32_t offset;
-    int64_t min, max;          /* numbers: value; strings: length in code points; both 0 = unchecked */
+    int64_t min, max; /* numbers: value; strings: length in code points; both 0 = unchecked */
     const struct pd_shape *of; /* PD_T_STRUCT, PD_T_PTR, PD_T_LIST */
 };
 

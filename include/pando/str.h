@@ -21,9 +21,12 @@ typedef struct pd_str {
     size_t len;
 } pd_str;
 
-#define PD_STR(literal)      ((pd_str){ "" literal, sizeof(literal) - 1 })
-#define PD_STR_INIT(literal) { "" literal, sizeof(literal) - 1 } /* for static initialisers */
-#define PD_STR_NULL          ((pd_str){ NULL, 0 })
+#define PD_STR(literal) ((pd_str){ "" literal, sizeof(literal) - 1 })
+#define PD_STR_INIT(literal)                                                                       \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    } /* for static initialisers */
+#define PD_STR_NULL ((pd_str){ NULL, 0 })
 /* printf("%.*s", PD_ARG(s)) */
 #define PD_ARG(s) (int)(s).len, (s).ptr
 
@@ -68,7 +71,7 @@ bool pd_str_eq_ct(pd_str a, pd_str b);     /* in time that depends on the length
 uint64_t pd_str_hash(pd_str s);            /* not keyed: do not use it where users choose keys */
 size_t pd_str_find(pd_str s, char c);      /* index, or PD_NPOS */
 size_t pd_str_find_str(pd_str s, pd_str needle);
-pd_str pd_str_trim(pd_str s);              /* spaces, tabs, CR and LF, both ends */
+pd_str pd_str_trim(pd_str s); /* spaces, tabs, CR and LF, both ends */
 
 /* Splits `*rest` at the first `sep`: the part before is stored in *part and *rest moves behind the
  * separator. Returns false when nothing is left. "a,,b" gives "a", "", "b"; "a," gives "a", ""; an
@@ -87,7 +90,7 @@ size_t pd_str_runes(pd_str s);
 
 /* Copies in the arena, always with a terminating NUL behind len. */
 pd_str pd_str_dup(struct pd_arena *a, pd_str s);
-char *pd_str_cstr(struct pd_arena *a, pd_str s); /* a NUL inside cuts it: check first */
+char *pd_str_cstr(struct pd_arena *a, pd_str s);   /* a NUL inside cuts it: check first */
 pd_str pd_str_lower(struct pd_arena *a, pd_str s); /* ASCII */
 pd_str pd_str_fmt(struct pd_arena *a, const char *fmt, ...) PD_PRINTF(2, 3);
 

@@ -8,7 +8,8 @@
 
 #include <pando/str.h>
 
-typedef int64_t pd_id;    /* key of a row; > 0; a string in JSON and URLs (ids are opaque to clients) */
+typedef int64_t
+    pd_id; /* key of a row; > 0; a string in JSON and URLs (ids are opaque to clients) */
 typedef int64_t pd_money; /* minor units of some currency (cents); never a float */
 typedef int64_t pd_time;  /* microseconds since 1970-01-01T00:00:00Z; RFC 3339 in JSON */
 typedef int32_t pd_date;  /* days since 1970-01-01; "YYYY-MM-DD" in JSON */
@@ -42,7 +43,7 @@ static inline pd_time pd_date_start(pd_date d)
 {
     return (pd_time)d * PD_DAY;
 }
-pd_date pd_date_make(int year, int month, int day);   /* must be valid */
+pd_date pd_date_make(int year, int month, int day); /* must be valid */
 bool pd_date_valid(int year, int month, int day);
 /* First day of the month `months` after d's month (may be negative). */
 pd_date pd_date_month_start(pd_date d, int months);
@@ -58,20 +59,21 @@ enum {
 pd_str pd_time_format(pd_time t, char *out);
 pd_str pd_date_format(pd_date d, char *out);
 pd_str pd_http_date_format(pd_time t, char *out); /* IMF-fixdate, RFC 9110 §5.6.7 */
-bool pd_time_parse(pd_str s, pd_time *out);       /* RFC 3339, any offset, at most 6 decimals kept */
-bool pd_date_parse(pd_str s, pd_date *out);       /* "YYYY-MM-DD" only */
+bool pd_time_parse(pd_str s, pd_time *out); /* RFC 3339, any offset, at most 6 decimals kept */
+bool pd_date_parse(pd_str s, pd_date *out); /* "YYYY-MM-DD" only */
 
 /* --- uuid, money, base64 ----------------------------------------------------------- */
 
-pd_str pd_uuid_format(pd_uuid u, char *out);  /* lower case, RFC 9562 */
-bool pd_uuid_parse(pd_str s, pd_uuid *out);   /* 8-4-4-4-12 hex digits, either case */
+pd_str pd_uuid_format(pd_uuid u, char *out); /* lower case, RFC 9562 */
+bool pd_uuid_parse(pd_str s, pd_uuid *out);  /* 8-4-4-4-12 hex digits, either case */
 static inline bool pd_uuid_eq(pd_uuid a, pd_uuid b)
 {
     return memcmp(a.b, b.b, 16) == 0;
 }
 
 /* "1234.50" with `decimals` digits behind the point -> 123450 for 2. Accepts a leading '-' or '+',
- * fewer decimals, no grouping. False if it is anything else or over |10^15|. */
+ * fewer decimals, no grouping. False if it is anything else or over |10^15|, or
+ * `decimals` is that of an unknown currency (-1). */
 bool pd_money_parse(pd_str s, int decimals, pd_money *out);
 /* 123450, 2 -> "1234.50". `out` needs 24 bytes. */
 pd_str pd_money_format(pd_money m, int decimals, char *out);

@@ -270,9 +270,10 @@ struct pd_arena_mark pd_arena_mark(struct pd_arena *a)
 void pd_arena_release(struct pd_arena *a, struct pd_arena_mark m)
 {
     run_defers(a, m.defers);
+    char *used_to = a->chunks == m.chunk ? a->at : m.chunk ? m.chunk->end : NULL;
     pop_chunks(a, m.chunk);
     if (m.chunk)
-        pd_poison(m.at, (size_t)((m.chunk->end) - m.at));
+        pd_poison(m.at, (size_t)(used_to - m.at));
     a->at = m.at;
     a->end = m.chunk ? m.chunk->end : NULL;
     if (!pd_arena_over_budget(a)) /* over budget sticks until reset */

@@ -5,12 +5,6 @@
 
 #include <stdlib.h>
 
-#ifdef NDEBUG
-enum { COMPILED_IN = 0 };
-#else
-enum { COMPILED_IN = 1 };
-#endif
-
 enum { SPEC_MAX = PD_FAULT_COUNT };
 
 uint8_t pd_fault_armed[PD_FAULT_COUNT];
@@ -86,7 +80,7 @@ static pd_err parse_one(pd_str text, struct request *out)
 
 void pd_fault_set(enum pd_fault f, uint64_t skip, enum pd_fault_mode mode)
 {
-    if (!COMPILED_IN)
+    if (!PD_FAULTS)
         pd_panic("fault hooks are not compiled into this release build");
     hooks[f].forever = mode == PD_FAULT_FOREVER;
     __atomic_store_n(&hooks[f].left, (int64_t)skip + 1, __ATOMIC_RELAXED);
@@ -103,7 +97,7 @@ pd_err pd_fault_parse(pd_str spec)
     struct request requests[SPEC_MAX];
     unsigned n = 0;
     pd_str rest = spec, one;
-    if (!COMPILED_IN)
+    if (!PD_FAULTS)
         return pd_fail(PD_ECONFIG, "fault hooks are not compiled into this release build");
     while (pd_str_split(&rest, ',', &one)) {
         if (n == SPEC_MAX)

@@ -27,9 +27,12 @@ enum pd_fault {
 extern uint8_t pd_fault_armed[PD_FAULT_COUNT]; /* private */
 bool pd_fault_reached(enum pd_fault f);        /* private: counts down; true if it fires */
 
+/* PD_FAULTS: whether hooks are compiled in, for tests that need them. */
 #ifdef NDEBUG
+enum { PD_FAULTS = 0 };
 #define PD_FAULT(name) ((void)PD_FAULT_##name, false)
 #else
+enum { PD_FAULTS = 1 };
 #define PD_FAULT(name)                                                                             \
     (__builtin_expect(__atomic_load_n(&pd_fault_armed[PD_FAULT_##name], __ATOMIC_RELAXED), 0) &&   \
      pd_fault_reached(PD_FAULT_##name))

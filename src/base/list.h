@@ -13,9 +13,12 @@ struct pd_list {
     struct pd_list *prev, *next;
 };
 
-#define PD_LIST_INIT(head)           { &(head), &(head) }
-#define pd_container(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
-#define pd_list_each(it, head) for ((it) = (head)->next; (it) != (head); (it) = (it)->next)
+#define PD_LIST_INIT(head)                                                                         \
+    {                                                                                              \
+        &(head), &(head)                                                                           \
+    }
+#define pd_container(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define pd_list_each(it, head)          for ((it) = (head)->next; (it) != (head); (it) = (it)->next)
 /* `it` may be removed inside the loop */
 #define pd_list_each_safe(it, tmp, head)                                                           \
     for ((it) = (head)->next, (tmp) = (it)->next; (it) != (head); (it) = (tmp), (tmp) = (it)->next)

@@ -118,11 +118,11 @@ static void emit(pd_str text, bool urgent)
     bool hurry = urgent || ring.head - ring.tail > ring.size / 2;
     ring.urgent |= hurry;
     bool wake = ring.waiting || (ring.resting && hurry);
-    if (wake) /* once: the next caller need not wake it again */
+    if (wake) { /* once: the next caller need not wake it again. With the lock: see stop */
         ring.waiting = ring.resting = false;
-    pthread_mutex_unlock(&ring.lock);
-    if (wake)
         pthread_cond_signal(&ring.wake);
+    }
+    pthread_mutex_unlock(&ring.lock);
 }
 
 /* --- records --------------------------------------------------------------------------------- */
@@ -193,6 +193,7 @@ void pd_log_raw(pd_str text)
     struct pd_buf b = line_begin();
     pd_log_put_printable(&b, pd_str_sub(text, 0, b.max));
     b.cap = b.max = LINE_MAX_BYTES;
+    b.failed = false; /* what was too long is cut; the line must end all the same */
     pd_buf_put_c(&b, '\n');
     emit(pd_buf_str(&b), false);
 }
@@ -344,7 +345,8 @@ void pd_log_stop(void)
     pthread_cond_signal(&ring.wake);
     pthread_join(ring.thread, NULL);
     pthread_mutex_lock(&ring.lock);
-    write_out(); /* what came in between */
+    while (ring.head != ring.tail) /* what came in between */
+        write_out();
     ring.running = false;
     options.sync = true;
     pthread_mutex_unlock(&ring.lock);

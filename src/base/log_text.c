@@ -3,7 +3,7 @@
  *   text   2026-11-24T09:30:00.123456Z WARN  http/server: slow request id=4f2a path="/a b" ms=312
  *   JSON   {"time":"…","level":"warn","module":"http/server","event":"slow request","id":"4f2a",…}
  *
- * The module is the source file's name with its folder: src/http/server.c -> http/server.
+ * The module is the source file's name with its folder: src/http/server.c is http/server.
  *
  * In text a value stands bare if it consists of harmless characters, else in quotes. JSON strings
  * come from the JSON writer, which escapes C0; both escape what a terminal may obey.

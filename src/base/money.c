@@ -12,6 +12,8 @@
 
 bool pd_money_parse(pd_str s, int decimals, pd_money *out)
 {
+    if (decimals < 0 || decimals > 18) /* -1: the currency is unknown */
+        return false;
     bool negative = s.len && s.ptr[0] == '-';
     size_t i = negative || (s.len && s.ptr[0] == '+');
     size_t point = PD_NPOS, digits = 0;

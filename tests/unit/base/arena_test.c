@@ -33,8 +33,8 @@ static void test_random_blocks_do_not_overlap(void **state)
     (void)state;
     enum { BLOCKS = 400 };
     struct pd_arena a;
-    unsigned char *blocks[BLOCKS];
-    size_t sizes[BLOCKS];
+    static unsigned char *blocks[BLOCKS];
+    static size_t sizes[BLOCKS];
     pd_arena_init(&a, &(struct pd_arena_opts){ .budget = 1 << 30 });
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < BLOCKS; i++) {
@@ -183,6 +183,8 @@ static void test_steady_state_needs_no_malloc(void **state)
 {
     (void)state;
     struct pd_arena a;
+    if (!PD_FAULTS)
+        skip();
     pd_arena_init(&a, NULL);
     one_request(&a);
     pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER); /* from now on a malloc would panic */
@@ -251,7 +253,8 @@ static void test_overflow_and_no_memory_abort(void **state)
 {
     (void)state;
     expect_abort(product_overflows);
-    expect_abort(system_has_no_memory);
+    if (PD_FAULTS)
+        expect_abort(system_has_no_memory);
 }
 
 int main(void)

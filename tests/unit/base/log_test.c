@@ -120,6 +120,13 @@ static void test_long_records_are_cut_between_fields(void **state)
     out = close_log(fd);
     assert_int_equal(lines_of(out), 1);
     assert_true(out.len <= 8192);
+    memset(big, 1, sizeof(big) - 1); /* six times as long when escaped */
+    fd = open_log((struct pd_log_opts){ .sync = true });
+    pd_log_raw(pd_str_c(big));
+    pd_log_raw(PD_STR("next"));
+    out = close_log(fd);
+    assert_int_equal(lines_of(out), 2);
+    assert_true(pd_str_ends(out, PD_STR("\nnext\n")));
 }
 
 static void test_diag(void **state)

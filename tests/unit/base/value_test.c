@@ -191,6 +191,7 @@ static void test_money_parse(void **state)
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_false(pd_money_parse(pd_str_c(wrong[i]), 2, &m));
     assert_false(pd_money_parse(PD_STR("1.5"), 0, &m));
+    assert_false(pd_money_parse(PD_STR("0"), -1, &m)); /* pd_currency_decimals of an unknown one */
     assert_false(pd_money_parse(PD_STR_NULL, 2, &m));
     assert_true(m == 7);
 }
