@@ -19,6 +19,12 @@ int64_t ledger_shard_of(pd_uuid key)
     return key.b[15] % LEDGER_SHARDS;
 }
 
+/* A memo that was left out is stored as an empty one. */
+static pd_str memo_of(const struct ledger_posting *p)
+{
+    return pd_str_is_null(p->memo) ? PD_STR("") : p->memo;
+}
+
 static enum ledger_outcome check(const struct ledger_posting *p)
 {
     if (p->from->id == p->to->id)
@@ -51,7 +57,7 @@ static void write_entries(struct pd_ctx *c, const struct ledger_posting *p, pd_i
 {
     bool from_external = ledger_is_external(p->from), to_external = ledger_is_external(p->to);
     ledger_entries_add(c, .org_id = p->org_id, .transfer_id = transfer_id,
-                       .currency = p->from->currency, .memo = p->memo, .at = p->at,
+                       .currency = p->from->currency, .memo = memo_of(p), .at = p->at,
                        .from_id = p->from->id, .taken = -p->amount,
                        .from_balance = p->from->balance, .from_external = from_external,
                        .from_category = from_external ? PD_NONE : p->category_id,
@@ -68,7 +74,7 @@ enum ledger_outcome ledger_post(struct pd_ctx *c, const struct ledger_posting *p
         return allowed;
     struct ledger_transfer *transfer = ledger_transfer_insert(
         c, .org_id = p->org_id, .key = p->key, .from_id = p->from->id, .to_id = p->to->id,
-        .amount = p->amount, .currency = p->from->currency, .memo = p->memo, .created_at = p->at);
+        .amount = p->amount, .currency = p->from->currency, .memo = memo_of(p), .created_at = p->at);
     if (!transfer)
         return LEDGER_FAILED;
     p->from->balance -= p->amount;
