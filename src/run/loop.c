@@ -158,7 +158,7 @@ static void read_mail(struct pd_loop *l)
     }
 }
 
-void pd_loop_on_signal(struct pd_loop *l, void (*fn)(void *arg, int signo), void *arg)
+void pd_loop_on_signal(struct pd_loop *l, void (*fn)(int signo, void *arg), void *arg)
 {
     l->on_signal = fn;
     l->on_signal_arg = arg;
@@ -168,7 +168,7 @@ void pd_loop_on_signal(struct pd_loop *l, void (*fn)(void *arg, int signo), void
 static void read_signals(struct pd_loop *l)
 {
     for (int signo; l->on_signal && (signo = pd_os_signal_take()) != 0;)
-        l->on_signal(l->on_signal_arg, signo);
+        l->on_signal(signo, l->on_signal_arg);
 }
 
 /* --- hooks

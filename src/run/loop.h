@@ -29,7 +29,7 @@ void pd_loop_run(struct pd_loop *l);  /* until stopped and no fibers are left */
 void pd_loop_stop(struct pd_loop *l); /* any thread */
 /* From now on SIGTERM, SIGINT, SIGHUP and SIGUSR2 do not end the process: fn is called on this loop
  * once for each. One loop per process asks for it. */
-void pd_loop_on_signal(struct pd_loop *l, void (*fn)(void *arg, int signo), void *arg);
+void pd_loop_on_signal(struct pd_loop *l, void (*fn)(int signo, void *arg), void *arg);
 /* Runs fn(arg) in a fiber on a fresh loop until it returns, then frees the loop. For tests and
  * command-line tools. */
 pd_err pd_loop_main(const struct pd_loop_opts *opts, pd_err (*fn)(void *arg), void *arg) PD_MUST;

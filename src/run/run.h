@@ -88,7 +88,7 @@ struct pd_loop {
     _Atomic(struct pd_mail *) mail; /* newest first */
     atomic_bool asleep;             /* posters must wake the poll */
     atomic_bool stop;
-    void (*on_signal)(void *arg, int signo);
+    void (*on_signal)(int signo, void *arg);
     void *on_signal_arg;
 
     struct slab *slabs;
