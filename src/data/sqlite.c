@@ -52,8 +52,12 @@ TEXT_STMT(
     "select \"table\" || ' row ' || coalesce(rowid, '?') || ' refers to a missing row of ' || "
     "parent from pragma_foreign_key_check limit 1");
 
-static pd_err corrupt(struct lite_db *lite, pd_str what)
+/* SQLite's report may begin with a heading, and one line of it is enough. */
+static pd_err corrupt(struct lite_db *lite, pd_str report)
 {
+    pd_str what = PD_STR_NULL;
+    while (pd_str_split(&report, '\n', &what) && pd_str_starts(what, PD_STR("***")))
+        ;
     return pd_hint(pd_fail(PD_ECORRUPT, "%s is damaged: %.*s", lite->path, PD_ARG(what)),
                    "restore it from a backup; `.recover` of the sqlite3 shell may save more");
 }

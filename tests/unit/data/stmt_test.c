@@ -1,15 +1,24 @@
 /* Statements and contexts: what db.h promises of one unit of work. */
 #include "data_test.h"
 
-/* --- values ------------------------------------------------------------------------------------------ */
+/* --- values
+ * ------------------------------------------------------------------------------------------ */
 
 TEST_WITH_DB(every_type_survives)
 {
     struct unit u;
     struct pd_ctx *c = unit_start(&u, db);
-    struct all in = { .b = true, .i = INT64_MIN, .m = -5, .id = 7, .s = PD_STR("h\xc3\xa9llo"),
-                      .y = { "\0\1\2", 3 }, .t = 1234567, .d = -3, .u = { { 1, 2, 3 } },
-                      .j = PD_STR("{}"), .o = PD_SOME(9) };
+    struct all in = { .b = true,
+                      .i = INT64_MIN,
+                      .m = -5,
+                      .id = 7,
+                      .s = PD_STR("h\xc3\xa9llo"),
+                      .y = { "\0\1\2", 3 },
+                      .t = 1234567,
+                      .d = -3,
+                      .u = { { 1, 2, 3 } },
+                      .j = PD_STR("{}"),
+                      .o = PD_SOME(9) };
     assert_int_equal(pd_stmt_exec(c, &all_add, &in, PD_SITE), 1);
     struct all *out = pd_stmt_one(c, &all_get, NULL, PD_SITE);
     assert_non_null(out);
@@ -53,7 +62,8 @@ TEST_WITH_DB(a_descriptor_that_does_not_fit_is_refused)
 {
     STMT(too_many, PD_S_READONLY, "select 1, 2", none, number_cols, sizeof(struct number));
     STMT(writes, PD_S_READONLY, "delete from t_account", none, none, 0);
-    STMT(no_table, PD_S_READONLY, "select 1 from nowhere", none, number_cols, sizeof(struct number));
+    STMT(no_table, PD_S_READONLY, "select 1 from nowhere", none, number_cols,
+         sizeof(struct number));
     const struct pd_stmt *const wrong[] = { &too_many, &writes, &no_table };
     for (size_t i = 0; i < 3; i++) {
         struct unit u;
@@ -63,7 +73,8 @@ TEST_WITH_DB(a_descriptor_that_does_not_fit_is_refused)
     }
 }
 
-/* --- one, many, exec, each --------------------------------------------------------------------------- */
+/* --- one, many, exec, each
+ * --------------------------------------------------------------------------- */
 
 TEST_WITH_DB(results)
 {
@@ -169,7 +180,8 @@ TEST_WITH_DB(rows_beyond_the_budget_fail_the_context)
     unit_end(&u);
 }
 
-/* --- failing as a whole -------------------------------------------------------------------------------- */
+/* --- failing as a whole
+ * -------------------------------------------------------------------------------- */
 
 TEST_WITH_DB(a_failed_context_does_nothing_more)
 {
@@ -212,7 +224,8 @@ TEST_WITH_DB(constraints_are_named)
     refused(db, (struct account){ .name = PD_STR_NULL }, "t_account.name");
     refused(db, (struct account){ .id = 1, .name = PD_STR("x") }, "t_account.id");
     refused(db, (struct account){ .name = PD_STR("x"), .balance = -1 }, "t_account.balance");
-    refused(db, (struct account){ .name = PD_STR("x"), .owner_id = PD_SOME(5) }, "t_account.owner_id");
+    refused(db, (struct account){ .name = PD_STR("x"), .owner_id = PD_SOME(5) },
+            "t_account.owner_id");
 }
 
 TEST_WITH_DB(after_a_violation_the_transaction_goes_on)
@@ -268,7 +281,8 @@ TEST_WITH_DB(no_database_is_an_error_not_a_crash)
     unit_end(&u);
 }
 
-/* --- time --------------------------------------------------------------------------------------------- */
+/* --- time
+ * --------------------------------------------------------------------------------------------- */
 
 static void late(struct pd_db *db, const struct pd_stmt *stmt)
 {
@@ -348,7 +362,9 @@ TEST_WITH_DB(cancel_stops_a_long_read)
     assert_true(r.done);
 }
 
-/* --- N+1 ------------------------------------------------------------------------------------------------ */
+/* --- N+1
+ * ------------------------------------------------------------------------------------------------
+ */
 
 TEST_WITH_DB(a_keyed_statement_in_a_loop_fails)
 {
