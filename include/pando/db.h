@@ -60,8 +60,10 @@ pd_err pd_commit(struct pd_ctx *c) PD_MUST PD_YIELDS;
 /* Undoes everything since the transaction began. Clears a PD_ECONSTRAINT mark, nothing else. */
 void pd_rollback(struct pd_ctx *c) PD_YIELDS;
 
-/* After a statement was refused by a constraint: which ("identity_user.email"), or "" if none was.
- * Clears the mark and the statement's effects, so that the handler can say it in its own words:
+/* After a statement was refused by a constraint: is it this one? "table.column", or "table.a,b" for
+ * several columns; a CHECK by the first word of its expression or its own name; "" asks if none was
+ * violated. If so, clears the mark (the statement itself had no effect; the transaction goes on), so
+ * that the handler can say it in its own words; else the mark stays:
  *     if (!identity_user_insert(c, …) && pd_violated(c, "identity_user.email")) return taken(c);  */
 bool pd_violated(struct pd_ctx *c, const char *constraint);
 
