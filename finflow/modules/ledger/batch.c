@@ -4,6 +4,7 @@
  * organisation once, lets the postings change the balances in memory, and writes at the end those
  * that changed: the entries are the bulk of the work, as they should be.
  */
+#include "ledger/batch.h"
 #include "ledger/post.h"
 
 /* The rows, with the balance that is stored. */

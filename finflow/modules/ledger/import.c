@@ -7,6 +7,7 @@
  * same coffee twice on one day keeps both.
  */
 #include "args.h"
+#include "ledger/batch.h"
 #include "ledger/post.h"
 #include "ledger/statement.h"
 

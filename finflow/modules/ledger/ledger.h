@@ -74,32 +74,6 @@ enum ledger_categorised { LEDGER_CATEGORISED, LEDGER_NO_ENTRY, LEDGER_NO_CATEGOR
 enum ledger_categorised ledger_categorise(struct pd_ctx *c, pd_id entry_id, pd_opt_i64 category_id,
                                           struct ledger_entry_view *out);
 
-/* --- many at once -------------------------------------------------------------------------------- */
-
-/* A batch holds the balances of all accounts of one organisation while many transfers are made in one
- * transaction: for imports and the seed.
- *
- *     struct ledger_batch b;
- *     if (!ledger_batch_begin(c, org_id, &b)) …
- *     ledger_batch_outside(&b, account, key, -1250, memo, category, at);    // and many more
- *     ledger_batch_end(&b);                                                  // then pd_commit(c)
- */
-struct ledger_batch {
-    struct pd_ctx *c;
-    pd_id org_id;
-    void *accounts; /* private */
-    size_t n;
-};
-bool ledger_batch_begin(struct pd_ctx *c, pd_id org_id, struct ledger_batch *b);
-enum ledger_outcome ledger_batch_outside(struct ledger_batch *b, pd_id account_id, pd_uuid key,
-                                         pd_money amount, pd_str memo, pd_opt_i64 category_id,
-                                         pd_time at);
-enum ledger_outcome ledger_batch_inside(struct ledger_batch *b, pd_id from, pd_id to, pd_uuid key,
-                                        pd_money amount, pd_str memo, pd_time at);
-/* What is in an account now, changes of the batch included; 0 if it is not the organisation's. */
-pd_money ledger_batch_balance(const struct ledger_batch *b, pd_id account_id);
-void ledger_batch_end(struct ledger_batch *b);
-
 extern const struct pd_module ledger_module;
 
 #endif
