@@ -48,6 +48,7 @@ struct gen {
     unsigned errors;
     void (*report)(void *arg, pd_str text); /* where errors go; default standard error */
     void *report_arg;
+    struct sql *sql; /* private to the SQL compiler */
 };
 
 void gen_init(struct gen *g);

@@ -1,0 +1,398 @@
+/* sql.h - private to the SQL compiler: what it knows while it works.
+ *
+ * The way of a statement through the files, in reading order:
+ *
+ *   sql_lex.c      text -> tokens with positions
+ *   sql_expand.c   migrations: type aliases -> SQL of each engine; columns keep their alias
+ *   sql_schema.c   runs the migrations in a scratch SQLite, reads tables, keys, indexes back
+ *   sql_queries.c  queries.sql -> named statements with annotations, fragments, orders
+ *   sql_variants.c one statement -> the token list of each variant; prepares and checks them
+ *   sql_scope.c    which tables a piece of SQL can see, under which names
+ *   sql_types.c    types and nullability of every expression; types of parameters
+ *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
+ *   sql_crud.c     statements nobody has to write, as text, sent down the same way
+ *   sql_rows.c     row structs and relations
+ *   sql_emit_h.c, sql_emit_c.c, lock.c   what is written
+ *
+ * Everything lives in the generator's arena. Names of types are `sql_`, since nothing here is seen
+ * outside layer gen.
+ */
+#ifndef PD_GEN_SQL_H
+#define PD_GEN_SQL_H
+
+#include "gen/model.h"
+
+#include <sqlite3.h>
+
+/* --- text, tokens, places ----------------------------------------------------------------------- */
+
+struct sql_pos {
+    pd_str file;
+    int line, column; /* 1-based; column in bytes; 0 = the whole line */
+};
+
+enum sql_kind {
+    SQL_WORD,    /* select, ledger_account */
+    SQL_QUOTED,  /* "x" `x` [x], quotes included */
+    SQL_STRING,  /* 'x' */
+    SQL_BLOB,    /* x'00' */
+    SQL_NUMBER,
+    SQL_PARAM,   /* :name or :name[]; text is the name */
+    SQL_OP,      /* punctuation and operators, one token each */
+    SQL_COMMENT, /* "-- …" to the end of the line; text without the dashes */
+};
+
+struct sql_token {
+    enum sql_kind kind;
+    bool list;      /* SQL_PARAM: :name[] */
+    bool space;     /* white space or a comment stood before it */
+    int line, column;
+    uint32_t match; /* '(' and ')': index of the partner, else own index */
+    pd_str text;
+};
+struct sql_tokens {
+    struct sql_token *at;
+    uint32_t n, cap;
+};
+
+/* SQL being built, with a note of where each piece came from, so that an offset that SQLite reports
+ * leads back to the author's line. */
+struct sql_text {
+    struct pd_buf buf;
+    struct sql_mark {
+        size_t at;
+        int line, column;
+    } *marks;
+    uint32_t n, cap;
+};
+
+/* --- the schema ---------------------------------------------------------------------------------- */
+
+enum sql_alias {
+    SQL_A_NONE,
+    SQL_A_ID,
+    SQL_A_REF,
+    SQL_A_XREF,
+    SQL_A_TEXT,
+    SQL_A_BLOB,
+    SQL_A_JSON,
+    SQL_A_BOOL,
+    SQL_A_INT,
+    SQL_A_MONEY,
+    SQL_A_TS,
+    SQL_A_DATE,
+    SQL_A_UUID,
+    SQL_ALIASES
+};
+struct sql_alias_info {
+    const char *name, *sqlite, *postgres;
+    int type; /* enum pd_type */
+};
+extern const struct sql_alias_info sql_aliases[SQL_ALIASES];
+
+struct sql_module;
+struct sql_table;
+
+struct sql_column {
+    pd_str name;
+    enum sql_alias alias;
+    pd_str target; /* ref, xref: the table named */
+    struct sql_pos pos, target_pos;
+    bool not_null, exists;
+    pd_str fallback; /* the default's text; null if none */
+    unsigned pk;     /* 1 … n in the primary key; 0: not in it */
+    struct sql_table *table, *of; /* of: ref and xref resolved */
+};
+
+enum { SQL_INDEX_COLUMNS = 16 };
+struct sql_index {
+    pd_str name;
+    struct sql_pos pos;
+    bool unique, partial, made /* by create index, not by a constraint */, used;
+    unsigned n;
+    struct {
+        struct sql_column *column; /* NULL: an expression */
+        bool desc;
+    } at[SQL_INDEX_COLUMNS];
+    struct sql_index *next;
+};
+
+struct sql_table {
+    pd_str name;
+    struct sql_module *owner;
+    struct sql_pos pos;
+    pd_str small; /* the reason; null: the table grows */
+    bool exists;
+    struct sql_column *columns;
+    uint32_t ncolumns, cap;
+    struct sql_index *indexes;
+    struct sql_row *row;
+    struct sql_table *next;
+};
+
+/* --- statements ----------------------------------------------------------------------------------- */
+
+enum { SQL_UNKNOWN = -1 };                              /* a type */
+enum sql_null { SQL_NOT_NULL, SQL_NULLABLE, SQL_AMBIGUOUS }; /* what is known of a value */
+
+enum {
+    SQL_PARAMS_MAX = 64,
+    SQL_COLUMNS_MAX = 128,
+    SQL_VARIANTS_MAX = 64,
+    SQL_FRAGMENTS_MAX = 16, /* places */
+    SQL_FLAGS_MAX = 6,
+    SQL_ORDERS_MAX = 16,
+    SQL_POSITIONAL_MAX = 6,
+    SQL_FILE_MAX = 4 << 20,
+    SQL_TEXT_MAX = 64 << 20,
+};
+
+struct sql_param {
+    pd_str name;
+    struct sql_pos pos;
+    int type;        /* enum pd_type or SQL_UNKNOWN */
+    pd_str because;  /* what decided the type: "ledger_account.id" */
+    bool declared;   /* by -- param */
+    bool list;
+    bool nullable;   /* stored in a column that may be null, or with a fallback */
+    bool always;     /* stands outside fragments */
+    bool is_flag;    /* no value of its own: switches a fragment without parameters */
+    uint64_t fragments; /* those it stands in */
+};
+
+struct sql_fragment {
+    pd_str flag;
+    unsigned bit; /* in a variant's mask; places with the same flag share it */
+    struct sql_pos pos;
+    uint32_t before; /* index of the body's token it stands before */
+    struct sql_tokens tokens;
+};
+struct sql_order {
+    pd_str name;
+    struct sql_tokens tokens;
+};
+
+struct sql_result {
+    pd_str name;
+    int type;
+    bool nullable;
+    struct sql_column *origin; /* NULL: an expression */
+};
+
+struct sql_variant {
+    uint32_t mask, order;
+    pd_str suffix; /* "?status,q newest"; empty for the plain one */
+    pd_str sql;
+    uint32_t nparams;
+    uint16_t params[SQL_PARAMS_MAX]; /* ?1 … ?n -> index in the statement's params */
+    pd_str plan;
+};
+
+enum sql_mode { SQL_ONE, SQL_MANY, SQL_EXEC, SQL_EACH };
+
+struct sql_stmt {
+    pd_str name; /* "account_by_id" */
+    pd_str full; /* "ledger_account_by_id" */
+    struct sql_module *module;
+    struct sql_pos pos;
+    enum sql_mode mode;
+    bool generated, named /* always with an args struct */, batch, boolean /* answers n > 0 */;
+    pd_str scan_ok; /* the reason; null: the lint applies */
+    struct sql_tokens body;
+    struct sql_fragment fragments[SQL_FRAGMENTS_MAX];
+    uint32_t nfragments, nflags;
+    struct sql_order orders[SQL_ORDERS_MAX];
+    uint32_t norders, order_before;
+    struct sql_pos order_pos;
+    struct sql_param params[SQL_PARAMS_MAX];
+    uint32_t nparams;
+    struct sql_typing {
+        pd_str name;
+        int type;
+        struct sql_pos pos;
+        bool used;
+    } *columns; /* -- column name: type */
+    uint32_t ncolumns_typed;
+    struct sql_variant *variants;
+    uint32_t nvariants;
+    /* found by preparing it */
+    bool failed, readonly, keyed;
+    struct sql_result results[SQL_COLUMNS_MAX];
+    uint32_t nresults;
+    struct sql_table **reads, **writes;
+    uint32_t nreads, nwrites;
+    struct sql_row *row;
+    bool own_columns; /* its columns are not in the order of the row struct's */
+    struct sql_stmt *next;
+};
+
+struct sql_relation {
+    pd_str name;     /* "account" */
+    pd_str function; /* "ledger_entry_account" */
+    pd_str key;      /* field of the child row */
+    bool key_nullable;
+    struct sql_table *of;
+    unsigned slot;
+    struct sql_relation *next;
+};
+
+struct sql_row { /* a row struct */
+    pd_str name;
+    struct sql_module *module;
+    struct sql_table *table; /* NULL: a statement's own */
+    struct sql_stmt *stmt;
+    struct sql_result *fields;
+    uint32_t nfields;
+    struct sql_relation *relations;
+    struct sql_row *next;
+};
+
+struct sql_migration {
+    pd_str name, file, sqlite, postgres;
+    uint64_t checksum;
+    struct sql_migration *next;
+};
+
+struct sql_module {
+    struct gen_module *m;
+    pd_str name;
+    struct sql_migration *migrations;
+    struct sql_stmt *stmts, **last_stmt;
+    uint32_t nstmts;
+    struct sql_row *rows, **last_row;
+    struct sql_module *next;
+};
+
+struct sql {
+    struct gen *g;
+    struct pd_arena *arena;
+    sqlite3 *db;
+    struct sql_module *modules;
+    struct sql_table *tables, **last_table;
+    pd_str lock; /* text of the lock file */
+    /* collected by the authorizer during a prepare */
+    struct sql_table **reads, **writes;
+    uint32_t nreads, nwrites;
+    pd_str forbidden; /* what the authorizer refused */
+};
+
+/* --- sql.c -------------------------------------------------------------------------------------- */
+
+/* Reports an error or warning of an author's text. `remedy` may be null. */
+void sql_error(struct sql *s, struct sql_pos pos, const char *code, pd_str remedy, const char *fmt,
+               ...) PD_PRINTF(5, 6);
+void sql_warn(struct sql *s, struct sql_pos pos, const char *code, pd_str remedy, const char *fmt,
+              ...) PD_PRINTF(5, 6);
+struct sql_module *sql_owner(struct sql *s, pd_str table); /* by longest prefix; NULL: nobody */
+struct sql_table *sql_table_find(struct sql *s, pd_str name);
+struct sql_column *sql_column_find(struct sql_table *t, pd_str name);
+/* "did you mean …" among the names of a table's columns or of all tables. */
+pd_str sql_nearest_column(struct sql *s, struct sql_table *t, pd_str name);
+pd_str sql_nearest_table(struct sql *s, pd_str name);
+bool sql_is_name(pd_str s); /* [a-z][a-z0-9_]*, no C keyword: usable in C and SQL */
+const char *sql_type_name(int type); /* as authors write it: "money" */
+int sql_type_of(pd_str alias);       /* SQL_UNKNOWN if it is no alias for a value */
+
+/* --- sql_lex.c ---------------------------------------------------------------------------------- */
+
+/* Cuts `text`, which begins at `start` of the author's file. False after reporting an error. */
+bool sql_lex(struct sql *s, struct sql_pos start, pd_str text, struct sql_tokens *out);
+void sql_tokens_add(struct sql *s, struct sql_tokens *out, struct sql_token token);
+void sql_tokens_match(struct sql_tokens *t); /* pairs the parentheses */
+bool sql_is(const struct sql_token *t, const char *word); /* keyword or operator, any case */
+bool sql_is_any(const struct sql_token *t, const char *words); /* "left right full" */
+pd_str sql_unquote(struct sql *s, const struct sql_token *t);  /* name without quotes */
+
+void sql_text_init(struct sql *s, struct sql_text *x);
+void sql_text_put(struct sql *s, struct sql_text *x, pd_str piece, int line, int column);
+void sql_text_token(struct sql *s, struct sql_text *x, const struct sql_token *t);
+struct sql_pos sql_text_pos(const struct sql_text *x, pd_str file, size_t offset);
+
+/* --- schema ---------------------------------------------------------------------------------------- */
+
+struct sql_piece { /* one statement of a migration */
+    struct sql_text sqlite;
+    struct pd_buf postgres;
+    bool in_sqlite, in_postgres;
+    struct sql_pos pos;
+};
+/* Expands the statement tokens [from, to). False after an error. */
+bool sql_expand(struct sql *s, struct sql_module *m, pd_str file, struct sql_tokens *t,
+                uint32_t from, uint32_t to, struct sql_piece *out);
+void sql_schema_read(struct sql *s);  /* all migrations of all modules, then the tables */
+/* What SQLite said last, as an error of the author's text. */
+void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, const char *code);
+struct sql_table *sql_table_add(struct sql *s, pd_str name);
+struct sql_column *sql_column_add(struct sql *s, struct sql_table *t, struct sql_column column);
+/* A shortest index (or key) that begins with `c`; NULL if there is none. */
+struct sql_index *sql_index_on(struct sql_table *t, struct sql_column *c);
+
+/* --- statements ------------------------------------------------------------------------------------ */
+
+void sql_queries_read(struct sql *s, struct sql_module *m);
+/* Reads statements from text that gen made itself, as if it stood at `pos`. */
+void sql_queries_parse(struct sql *s, struct sql_module *m, struct sql_pos pos, pd_str text,
+                       bool generated);
+struct sql_stmt *sql_stmt_find(struct sql_module *m, pd_str name);
+struct sql_param *sql_param_find(struct sql_stmt *st, pd_str name);
+
+void sql_check(struct sql *s, struct sql_stmt *st); /* prepares every variant */
+int sql_authorize(void *arg, int action, const char *a, const char *b, const char *db,
+                  const char *trigger);
+
+/* Result of analysing one variant. */
+struct sql_seen { /* a table in a FROM, UPDATE or DELETE */
+    pd_str alias;
+    struct sql_table *table;
+    struct sql_column *equal[SQL_INDEX_COLUMNS], *range[SQL_INDEX_COLUMNS];
+    unsigned nequal, nrange;
+    struct sql_seen *next;
+};
+struct sql_analysis {
+    struct sql *s;
+    struct sql_stmt *st;
+    struct sql_tokens *t;
+    struct sql_seen *seen;
+    struct sql_found { /* a result column */
+        pd_str name;
+        int type;
+        enum sql_null null;
+        struct sql_column *column;
+        struct sql_param *param; /* the expression is just this */
+        uint32_t from; /* first token of the expression */
+    } found[SQL_COLUMNS_MAX];
+    uint32_t nfound;
+    uint32_t star;      /* index of a `*` among the results, or UINT32_MAX */
+    pd_str star_text;   /* the columns it stands for */
+    struct {
+        struct sql_column *column;
+        bool desc;
+    } order[SQL_INDEX_COLUMNS];
+    unsigned norder;
+    bool has_in, has_limit, has_offset, has_where;
+    uint32_t offset_at;
+    struct sql_cte *ctes; /* private to sql_scope.c */
+};
+void sql_analyse(struct sql_analysis *a);
+
+void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct sql_analysis *a);
+void sql_unused_indexes(struct sql *s);
+
+void sql_crud(struct sql *s, struct sql_table *t);
+void sql_rows(struct sql *s); /* row structs and relations of all modules */
+
+/* --- output ------------------------------------------------------------------------------------------ */
+
+pd_str sql_emit_header(struct sql *s, struct sql_module *m);
+pd_str sql_emit_source(struct sql *s, struct sql_module *m);
+pd_str sql_emit_prototype(struct sql *s, const struct sql_stmt *st); /* of its function, no ; */
+void sql_emit_args(struct pd_buf *b, const struct sql_stmt *st);     /* struct X_args */
+const char *sql_c_type(int type, bool nullable, bool list);
+bool sql_is_positional(const struct sql_stmt *st);
+bool sql_param_optional(const struct sql_param *p); /* stands in fragments only */
+bool sql_param_is_opt(const struct sql_param *p);   /* pd_opt_i64 */
+pd_str sql_shown_file(struct sql *s, pd_str file);  /* from the app's name on */
+pd_str sql_lock_text(struct sql *s);
+uint64_t sql_hash(pd_str s); /* FNV-1a: the same everywhere and for ever */
+
+#endif

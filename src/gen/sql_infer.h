@@ -1,0 +1,74 @@
+/* sql_infer.h - shared by sql_scope.c (statements, FROM, names) and sql_types.c (expressions). */
+#ifndef PD_GEN_SQL_INFER_H
+#define PD_GEN_SQL_INFER_H
+
+#include "gen/sql.h"
+
+struct sql_cols { /* what a select gives */
+    struct sql_found at[SQL_COLUMNS_MAX];
+    uint32_t n;
+    bool one_row; /* always exactly one: aggregates without GROUP BY */
+};
+
+struct sql_source { /* one entry of a FROM */
+    pd_str alias;
+    struct sql_table *table; /* or */
+    struct sql_cols *cols;   /* of a subquery; both NULL: nothing is known */
+    struct sql_seen *seen;
+    bool nullable;           /* on the nullable side of an outer join */
+    struct sql_source *next;
+};
+struct sql_scope {
+    struct sql_source *sources, **last;
+    struct sql_scope *outer;
+    bool loose; /* aggregates without GROUP BY: a bare column is null if there is no row */
+};
+struct sql_cte {
+    pd_str name;
+    struct sql_cols *cols;
+    struct sql_cte *next;
+};
+
+/* What is known of an expression. */
+struct sql_val {
+    int type;
+    enum sql_null null;
+    bool null_literal, nonzero;
+    struct sql_param *param;   /* it is just this parameter */
+    struct sql_column *column; /* it is just this column */
+    struct sql_seen *seen;     /* of that column */
+    struct sql_val *row;       /* (a, b): its parts */
+    unsigned nrow;
+    uint32_t from;
+};
+/* A cursor over the tokens [at, end). */
+struct sql_expr {
+    struct sql_analysis *a;
+    struct sql_scope *scope;
+    uint32_t at, end;
+    bool in_aggregate;
+    bool grouped; /* within GROUP BY: an aggregate has at least one row */
+    bool filter;  /* an aggregate with FILTER was read */
+};
+
+/* --- sql_types.c --- */
+struct sql_val sql_expr_read(struct sql_expr *x); /* one expression; stops where it ends */
+/* All expressions of [from, to), separated by commas, for what they tell about parameters. */
+void sql_expr_all(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to);
+/* `v` is compared with / stored in. Reports types that do not go together. */
+void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r, bool equality);
+void sql_val_store(struct sql_analysis *a, struct sql_column *c, struct sql_val v);
+void sql_param_type(struct sql_analysis *a, struct sql_param *p, int type, pd_str because,
+                    uint32_t at);
+bool sql_has_aggregate(struct sql_analysis *a, uint32_t from, uint32_t to);
+int sql_type_merge(int a, int b);
+enum sql_null sql_null_worst(enum sql_null a, enum sql_null b);
+
+/* --- sql_scope.c --- */
+struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,
+                                 uint32_t to, bool top);
+struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name);
+bool sql_is_select(const struct sql_analysis *a, uint32_t at);
+pd_str sql_token_name(const struct sql_analysis *a, uint32_t at);
+
+#endif

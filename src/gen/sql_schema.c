@@ -1,0 +1,428 @@
+/* sql_schema.c - runs the migrations and reads back what they made.
+ *
+ * The migrations of each module run in order in the scratch SQLite, one statement at a time, so that
+ * an error has a place. What the tables look like is then read from SQLite itself (columns, keys,
+ * indexes) and joined with the aliases that sql_expand.c remembered: the database is right about
+ * structure, the author's text about meaning.
+ *
+ * Two lints belong to the schema alone: a module keeps to its own tables, and a foreign key has an
+ * index (without one, deleting a parent scans the child, and no plan shows it).
+ */
+#include "gen/sql.h"
+
+#include <ctype.h>
+
+/* Where each index was created, by name. */
+struct made_index {
+    pd_str name;
+    struct sql_pos pos;
+    struct made_index *next;
+};
+
+struct reader { /* one migration file */
+    struct sql *s;
+    struct sql_module *m;
+    struct sql_migration *migration;
+    struct sql_tokens stmt; /* tokens of the statement being read */
+    pd_str small;
+    struct sql_pos small_pos;
+    bool only_sqlite, only_postgres;
+    int blocks;             /* BEGIN and CASE not yet closed by END, in a trigger */
+    struct sql_table *last; /* created last */
+    int last_line;          /* of its ';' */
+    struct pd_buf sqlite, postgres;
+    struct made_index **made;
+};
+
+/* --- running one statement ---------------------------------------------------------------------- */
+
+static void check_owner(struct sql *s, struct sql_module *m, struct sql_pos pos,
+                        struct sql_table **tables, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct sql_table *t = tables[i];
+        if (t->owner == m || !t->owner)
+            continue;
+        sql_error(s, pos, "PD-SQL-014",
+                  pd_str_fmt(s->arena, "call a public function of module %.*s instead",
+                             PD_ARG(t->owner->name)),
+                  "table \"%.*s\" belongs to module %.*s", PD_ARG(t->name),
+                  PD_ARG(t->owner->name));
+    }
+}
+
+static void run(struct sql *s, struct sql_module *m, pd_str file, struct sql_piece *piece)
+{
+    sqlite3_stmt *stmt = NULL;
+    s->nreads = s->nwrites = 0;
+    s->forbidden = PD_STR_NULL;
+    pd_str text = pd_buf_str(&piece->sqlite.buf);
+    int rc = sqlite3_prepare_v2(s->db, text.ptr, (int)text.len, &stmt, NULL);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW)
+        rc = sqlite3_step(stmt);
+    if (rc != SQLITE_DONE)
+        sql_report_sqlite(s, &piece->sqlite, file, "PD-SQL-007");
+    else {
+        check_owner(s, m, piece->pos, s->reads, s->nreads);
+        check_owner(s, m, piece->pos, s->writes, s->nwrites);
+    }
+    sqlite3_finalize(stmt);
+}
+
+static void note_index(struct reader *r)
+{
+    struct sql_token *t = r->stmt.at;
+    uint32_t at = 1;
+    if (!sql_is(&t[0], "create") || r->stmt.n < 5)
+        return;
+    at += sql_is(&t[at], "unique");
+    if (!sql_is(&t[at], "index"))
+        return;
+    at += sql_is(&t[at + 1], "if") ? 4 : 1;
+    if (at >= r->stmt.n)
+        return;
+    struct made_index *made = pd_arena_new(r->s->arena, struct made_index);
+    made->name = sql_unquote(r->s, &t[at]);
+    made->pos = (struct sql_pos){ r->migration->file, t[at].line, t[at].column };
+    made->next = *r->made;
+    *r->made = made;
+}
+
+static void end_statement(struct reader *r, int line)
+{
+    struct sql *s = r->s;
+    struct sql_piece piece = { 0 };
+    struct sql_table **end = s->last_table;
+    sql_tokens_match(&r->stmt);
+    if (r->stmt.n && sql_expand(s, r->m, r->migration->file, &r->stmt, 0, r->stmt.n, &piece)) {
+        if (!r->only_postgres) {
+            note_index(r);
+            run(s, r->m, r->migration->file, &piece);
+            pd_buf_fmt(&r->sqlite, "%.*s\n", PD_ARG(pd_buf_str(&piece.sqlite.buf)));
+        }
+        if (!r->only_sqlite)
+            pd_buf_fmt(&r->postgres, "%.*s\n", PD_ARG(pd_buf_str(&piece.postgres)));
+    }
+    r->last = *end; /* NULL unless a table was added */
+    r->last_line = line;
+    if (r->last && r->small.len)
+        r->last->small = r->small;
+    r->stmt = (struct sql_tokens){ 0 };
+    r->small = PD_STR_NULL;
+    r->only_sqlite = r->only_postgres = false;
+}
+
+/* --- reading one file ------------------------------------------------------------------------------ */
+
+/* "small: why" of a comment, which must say why. */
+static bool annotation(pd_str comment, const char *word, pd_str *rest)
+{
+    comment = pd_str_trim(comment);
+    if (!pd_str_starts(comment, pd_str_c(word)))
+        return false;
+    *rest = pd_str_trim(pd_str_sub(comment, strlen(word), comment.len));
+    return true;
+}
+
+static void read_comment(struct reader *r, struct sql_token *t)
+{
+    pd_str rest;
+    struct sql_pos pos = { r->migration->file, t->line, t->column };
+    if (annotation(t->text, "small:", &rest)) {
+        if (!rest.len)
+            sql_error(r->s, pos, "PD-SQL-020", PD_STR("write -- small: and why it cannot grow"),
+                      "\"small\" without a reason");
+        if (r->stmt.n == 0 && r->last && r->last_line == t->line)
+            r->last->small = rest;
+        else
+            r->small = rest;
+    } else if (annotation(t->text, "sqlite:", &rest)) {
+        r->only_sqlite = true;
+    } else if (annotation(t->text, "postgres:", &rest)) {
+        r->only_postgres = true;
+    }
+}
+
+static bool in_trigger(const struct sql_tokens *t)
+{
+    for (uint32_t i = 1; i < t->n && i < 3; i++) {
+        if (sql_is(&t->at[i], "trigger"))
+            return sql_is(&t->at[0], "create");
+    }
+    return false;
+}
+
+static void read_token(struct reader *r, struct sql_token *t)
+{
+    if (sql_is(t, ";") && (r->blocks == 0 || !in_trigger(&r->stmt))) {
+        end_statement(r, t->line);
+        r->blocks = 0;
+        return;
+    }
+    if (sql_is_any(t, "begin case"))
+        r->blocks++;
+    else if (sql_is(t, "end"))
+        r->blocks--;
+    sql_tokens_add(r->s, &r->stmt, *t);
+}
+
+static void read_migration(struct sql *s, struct sql_module *m, struct sql_migration *migration,
+                           pd_str text, struct made_index **made)
+{
+    struct reader r = { .s = s, .m = m, .migration = migration, .made = made };
+    struct sql_tokens tokens = { 0 };
+    struct sql_pos start = { migration->file, 1, 1 };
+    pd_buf_init(&r.sqlite, s->arena, SQL_TEXT_MAX);
+    pd_buf_init(&r.postgres, s->arena, SQL_TEXT_MAX);
+    if (!sql_lex(s, start, text, &tokens))
+        return;
+    for (uint32_t i = 0; i < tokens.n; i++) {
+        if (tokens.at[i].kind == SQL_COMMENT)
+            read_comment(&r, &tokens.at[i]);
+        else
+            read_token(&r, &tokens.at[i]);
+    }
+    if (r.stmt.n)
+        sql_error(s, (struct sql_pos){ migration->file, r.stmt.at[0].line, r.stmt.at[0].column },
+                  "PD-SQL-003", PD_STR("end it with ;"), "the statement that begins here has no end");
+    migration->sqlite = pd_buf_str(&r.sqlite);
+    migration->postgres = pd_buf_str(&r.postgres);
+}
+
+static bool is_migration_name(pd_str name)
+{
+    if (!pd_str_ends(name, PD_STR(".sql")) || name.len < 10 || name.ptr[4] != '_')
+        return false;
+    for (size_t i = 0; i < 4; i++) {
+        if (!isdigit((unsigned char)name.ptr[i]))
+            return false;
+    }
+    return true;
+}
+
+static void read_file(struct sql *s, struct sql_module *m, pd_str dir, pd_str name,
+                      struct sql_migration ***end, struct made_index **made)
+{
+    struct sql_pos pos = { pd_str_fmt(s->arena, "%.*s/%.*s", PD_ARG(dir), PD_ARG(name)), 0, 0 };
+    pd_str text;
+    if (!is_migration_name(name)) {
+        sql_error(s, pos, "PD-SQL-001", PD_STR("name it NNNN_what_it_does.sql"),
+                  "this is not the name of a migration");
+        return;
+    }
+    if (gen_read(s->g, pos.file, &text) != PD_OK) {
+        sql_error(s, pos, "PD-SQL-001", pd_str_c(pd_diag()->hint), "%s", pd_diag()->message);
+        return;
+    }
+    struct sql_migration *migration = pd_arena_new(s->arena, struct sql_migration);
+    migration->name = pd_str_sub(name, 0, name.len - 4);
+    migration->file = pos.file;
+    migration->checksum = sql_hash(text);
+    **end = migration;
+    *end = &migration->next;
+    read_migration(s, m, migration, text, made);
+}
+
+static void read_module(struct sql *s, struct sql_module *m, struct made_index **made)
+{
+    pd_str dir = pd_str_fmt(s->arena, "%.*s/migrations", PD_ARG(m->m->dir)), *names;
+    size_t n;
+    if (gen_list(s->g, dir, &names, &n) != PD_OK) {
+        sql_error(s, (struct sql_pos){ dir, 0, 0 }, "PD-SQL-001", PD_STR_NULL, "%s",
+                  pd_diag()->message);
+        return;
+    }
+    struct sql_migration **end = &m->migrations;
+    for (size_t i = 0; i < n; i++)
+        read_file(s, m, dir, names[i], &end, made);
+}
+
+/* --- reading back ----------------------------------------------------------------------------------- */
+
+static pd_str text_of(struct sql *s, sqlite3_stmt *q, int i)
+{
+    const char *text = (const char *)sqlite3_column_text(q, i);
+    return text ? pd_str_dup(s->arena, pd_str_c(text)) : PD_STR_NULL;
+}
+
+static sqlite3_stmt *ask(struct sql *s, const char *sql, pd_str name)
+{
+    sqlite3_stmt *q = NULL;
+    if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
+        pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
+    sqlite3_bind_text(q, 1, name.ptr, (int)name.len, SQLITE_TRANSIENT);
+    return q;
+}
+
+static void read_columns(struct sql *s, struct sql_table *t)
+{
+    struct sql_table old = *t;
+    sqlite3_stmt *q = ask(
+        s, "select name, \"notnull\", dflt_value, pk from pragma_table_xinfo(?1) where hidden = 0",
+        t->name);
+    t->columns = NULL;
+    t->ncolumns = t->cap = 0;
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        pd_str name = text_of(s, q, 0);
+        struct sql_column *known = sql_column_find(&old, name);
+        struct sql_column c = known ? *known : (struct sql_column){ .pos = t->pos };
+        c.name = name;
+        c.exists = true;
+        c.fallback = text_of(s, q, 2);
+        c.pk = (unsigned)sqlite3_column_int(q, 3);
+        c.not_null = sqlite3_column_int(q, 1) || c.pk;
+        sql_column_add(s, t, c);
+    }
+    sqlite3_finalize(q);
+}
+
+static void read_index_columns(struct sql *s, struct sql_table *t, struct sql_index *index)
+{
+    sqlite3_stmt *q =
+        ask(s, "select name, desc from pragma_index_xinfo(?1) where key order by seqno", index->name);
+    while (sqlite3_step(q) == SQLITE_ROW && index->n < SQL_INDEX_COLUMNS) {
+        pd_str name = text_of(s, q, 0);
+        index->at[index->n].column = name.len ? sql_column_find(t, name) : NULL;
+        index->at[index->n++].desc = sqlite3_column_int(q, 1);
+    }
+    sqlite3_finalize(q);
+}
+
+static void add_index(struct sql *s, struct sql_table *t, struct sql_index index)
+{
+    struct sql_index *i = pd_arena_new(s->arena, struct sql_index);
+    *i = index;
+    i->next = t->indexes;
+    t->indexes = i;
+}
+
+static void read_indexes(struct sql *s, struct sql_table *t, struct made_index *made)
+{
+    sqlite3_stmt *q =
+        ask(s, "select name, \"unique\", origin, partial from pragma_index_list(?1)", t->name);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        struct sql_index index = { .name = text_of(s, q, 0), .pos = t->pos };
+        index.unique = sqlite3_column_int(q, 1);
+        index.made = pd_str_eq(text_of(s, q, 2), PD_STR("c"));
+        index.partial = sqlite3_column_int(q, 3);
+        for (struct made_index *m = made; m; m = m->next) {
+            if (pd_str_eq_nocase(m->name, index.name))
+                index.pos = m->pos;
+        }
+        read_index_columns(s, t, &index);
+        add_index(s, t, index);
+    }
+    sqlite3_finalize(q);
+    struct sql_column *id = sql_column_find(t, PD_STR("id"));
+    if (id && id->alias == SQL_A_ID) { /* the rowid: a key without an index of its own */
+        struct sql_index key = { .unique = true, .n = 1 };
+        key.at[0].column = id;
+        add_index(s, t, key);
+    }
+}
+
+struct sql_index *sql_index_on(struct sql_table *t, struct sql_column *c)
+{
+    struct sql_index *best = NULL;
+    for (struct sql_index *i = t->indexes; i; i = i->next) {
+        if (i->n && i->at[0].column == c && !i->partial && (!best || i->n < best->n))
+            best = i;
+    }
+    return best;
+}
+
+/* --- checks of the whole schema --------------------------------------------------------------------- */
+
+static bool resolve(struct sql *s, struct sql_table *t, struct sql_column *c)
+{
+    struct sql_table *of = sql_table_find(s, c->target);
+    struct sql_column *id = of && of->exists ? sql_column_find(of, PD_STR("id")) : NULL;
+    if (!of || !of->exists) {
+        sql_error(s, c->target_pos, "PD-SQL-006", sql_nearest_table(s, c->target),
+                  "column \"%.*s\" refers to a table \"%.*s\" that does not exist", PD_ARG(c->name),
+                  PD_ARG(c->target));
+        return false;
+    }
+    if (!id || id->alias != SQL_A_ID) {
+        sql_error(s, c->target_pos, "PD-SQL-006", PD_STR("give that table a column `id id`"),
+                  "table \"%.*s\" has no id to refer to", PD_ARG(c->target));
+        return false;
+    }
+    if (c->alias == SQL_A_REF && of->owner != t->owner) {
+        sql_error(s, c->target_pos, "PD-SQL-006",
+                  pd_str_fmt(s->arena, "write xref(%.*s): its rows are loaded by batch",
+                             PD_ARG(c->target)),
+                  "a foreign key must not leave its module (\"%.*s\" belongs to %.*s)",
+                  PD_ARG(c->target), PD_ARG(of->owner ? of->owner->name : PD_STR("nobody")));
+        return false;
+    }
+    c->of = of;
+    return true;
+}
+
+static void check_column(struct sql *s, struct sql_table *t, struct sql_column *c)
+{
+    if (!sql_is_name(c->name))
+        sql_error(s, c->pos, "PD-SQL-021",
+                  PD_STR("use [a-z][a-z0-9_]* and no keyword of C: it becomes a struct member"),
+                  "\"%.*s\" cannot name a column", PD_ARG(c->name));
+    if (c->alias == SQL_A_UUID && !c->not_null)
+        sql_error(s, c->pos, "PD-SQL-009",
+                  PD_STR("write uuid not null, or put it in a table of its own"),
+                  "uuid column \"%.*s\" may be null", PD_ARG(c->name));
+    bool points = c->alias == SQL_A_REF || c->alias == SQL_A_XREF;
+    if (!points || !resolve(s, t, c) || c->alias != SQL_A_REF || t->small.len)
+        return;
+    if (!sql_index_on(t, c))
+        sql_error(s, c->pos, "PD-SQL-010",
+                  pd_str_fmt(s->arena, "create index %.*s_by_%.*s on %.*s(%.*s);", PD_ARG(t->name),
+                             PD_ARG(c->name), PD_ARG(t->name), PD_ARG(c->name)),
+                  "foreign key \"%.*s\" has no index: deleting a row of %.*s scans this table",
+                  PD_ARG(c->name), PD_ARG(c->target));
+}
+
+/* Foreign keys written without an alias ("foreign key (a) references b"). */
+static void check_foreign_keys(struct sql *s, struct sql_table *t)
+{
+    sqlite3_stmt *q = ask(s, "select distinct \"table\" from pragma_foreign_key_list(?1)", t->name);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        struct sql_table *of = sql_table_find(s, text_of(s, q, 0));
+        if (of && of->owner != t->owner)
+            sql_error(s, t->pos, "PD-SQL-006", PD_STR("use a column of type xref(table)"),
+                      "a foreign key of \"%.*s\" leaves its module (\"%.*s\")", PD_ARG(t->name),
+                      PD_ARG(of->name));
+    }
+    sqlite3_finalize(q);
+}
+
+static void read_back(struct sql *s, struct made_index *made)
+{
+    for (struct sql_table *t = s->tables; t; t = t->next) {
+        sqlite3_stmt *q = ask(s, "select 1 from sqlite_schema where type = 'table' and name = ?1",
+                              t->name);
+        t->exists = t->name.len && sqlite3_step(q) == SQLITE_ROW;
+        sqlite3_finalize(q);
+        if (!t->exists)
+            continue;
+        t->owner = sql_owner(s, t->name);
+        read_columns(s, t);
+        read_indexes(s, t, made);
+    }
+}
+
+void sql_schema_read(struct sql *s)
+{
+    struct made_index *made = NULL;
+    unsigned before = s->g->errors;
+    for (struct sql_module *m = s->modules; m; m = m->next)
+        read_module(s, m, &made);
+    if (s->g->errors != before)
+        return;
+    read_back(s, made);
+    for (struct sql_table *t = s->tables; t; t = t->next) {
+        for (uint32_t i = 0; t->exists && i < t->ncolumns; i++)
+            check_column(s, t, &t->columns[i]);
+        if (t->exists)
+            check_foreign_keys(s, t);
+    }
+}

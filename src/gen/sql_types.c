@@ -1,0 +1,818 @@
+/* sql_types.c - types and nullability of expressions, and what they say about parameters.
+ *
+ * SQLite has already accepted the statement, so this reader never judges syntax: what it does not
+ * understand is "unknown, may be null", and the author is asked. The one thing it must never do is
+ * claim that something is not null when it can be. So: not null only where a rule says so; a column
+ * that may be null, read plainly, is "nullable"; anything computed from such is "ambiguous".
+ *
+ * A parameter takes the type of what it is compared with, stored in, or computed with. A plain `int`
+ * gives way to a more telling type (id, money, ts); two different telling types are an error, since
+ * comparing days with microseconds is one.
+ *
+ * Expressions are read by precedence climbing over the tokens; there is no tree, only the value that
+ * is known so far.
+ */
+#include "gen/sql_infer.h"
+
+static const struct sql_val unknown = { .type = SQL_UNKNOWN, .null = SQL_AMBIGUOUS };
+
+static struct sql_val value(int type, enum sql_null null)
+{
+    return (struct sql_val){ .type = type, .null = null };
+}
+
+static struct sql_token *token(const struct sql_expr *x)
+{
+    return &x->a->t->at[x->at];
+}
+
+static bool here(const struct sql_expr *x, const char *words)
+{
+    return x->at < x->end && sql_is_any(token(x), words);
+}
+
+static bool take(struct sql_expr *x, const char *word)
+{
+    if (x->at >= x->end || !sql_is(token(x), word))
+        return false;
+    x->at++;
+    return true;
+}
+
+/* --- types among each other --------------------------------------------------------------------- */
+
+static bool is_integer(int type)
+{
+    return type == PD_T_I64 || type == PD_T_ID || type == PD_T_MONEY || type == PD_T_TIME ||
+           type == PD_T_DATE || type == PD_T_BOOL;
+}
+
+/* Whether a value of one type can meaningfully meet the other. */
+static bool compatible(int a, int b)
+{
+    if (a == b || a == SQL_UNKNOWN || b == SQL_UNKNOWN)
+        return true;
+    if (is_integer(a) && is_integer(b))
+        return a == PD_T_I64 || b == PD_T_I64;
+    return (a == PD_T_STR && b == PD_T_JSON) || (a == PD_T_JSON && b == PD_T_STR);
+}
+
+int sql_type_merge(int a, int b)
+{
+    if (a == b || b == SQL_UNKNOWN)
+        return a;
+    if (a == SQL_UNKNOWN)
+        return b;
+    if (!compatible(a, b))
+        return SQL_UNKNOWN;
+    return a == PD_T_I64 || a == PD_T_STR ? b : a;
+}
+
+enum sql_null sql_null_worst(enum sql_null a, enum sql_null b)
+{
+    return a > b ? a : b;
+}
+
+static enum sql_null computed(enum sql_null null)
+{
+    return null == SQL_NOT_NULL ? SQL_NOT_NULL : SQL_AMBIGUOUS;
+}
+
+static struct sql_pos place(struct sql_analysis *a, uint32_t at)
+{
+    if (at >= a->t->n)
+        return a->st->pos;
+    return (struct sql_pos){ a->st->pos.file, a->t->at[at].line, a->t->at[at].column };
+}
+
+static pd_str describe(struct sql_analysis *a, struct sql_val v)
+{
+    if (v.column)
+        return pd_str_fmt(a->s->arena, "\"%.*s\" (%s)", PD_ARG(v.column->name),
+                          sql_type_name(v.type));
+    if (v.param)
+        return pd_str_fmt(a->s->arena, "\":%.*s\" (%s)", PD_ARG(v.param->name),
+                          sql_type_name(v.type));
+    return pd_str_c(sql_type_name(v.type));
+}
+
+/* One per statement: what follows is often a consequence. */
+static void mismatch(struct sql_analysis *a, uint32_t at, const char *verb, pd_str l, pd_str r)
+{
+    if (a->st->failed)
+        return;
+    a->st->failed = true;
+    sql_error(a->s, place(a, at), "PD-SQL-036",
+              PD_STR("use values of one type; `-- param name: type` corrects a parameter"),
+              "%s %.*s with %.*s", verb, PD_ARG(l), PD_ARG(r));
+}
+
+void sql_param_type(struct sql_analysis *a, struct sql_param *p, int type, pd_str because,
+                    uint32_t at)
+{
+    if (type == SQL_UNKNOWN)
+        return;
+    if (p->type == SQL_UNKNOWN || (!p->declared && p->type == PD_T_I64 && is_integer(type))) {
+        p->type = type;
+        p->because = because;
+        return;
+    }
+    if (compatible(p->type, type) || a->st->failed)
+        return;
+    a->st->failed = true;
+    sql_error(a->s, place(a, at), "PD-SQL-036",
+              pd_str_fmt(a->s->arena, "use two parameters, or `-- param %.*s: %s`", PD_ARG(p->name),
+                         sql_type_name(type)),
+              "parameter \":%.*s\" is %s by %.*s, but %s by %.*s", PD_ARG(p->name),
+              sql_type_name(p->type), PD_ARG(p->because), sql_type_name(type), PD_ARG(because));
+}
+
+static pd_str reason(struct sql_analysis *a, struct sql_val v)
+{
+    if (v.column)
+        return pd_str_fmt(a->s->arena, "%.*s.%.*s", PD_ARG(v.column->table->name),
+                          PD_ARG(v.column->name));
+    return v.param ? v.param->name : PD_STR("its use");
+}
+
+static void note_column(struct sql_val v, struct sql_val other, bool equality)
+{
+    if (!v.column || !v.seen || other.seen == v.seen)
+        return;
+    struct sql_column **list = equality ? v.seen->equal : v.seen->range;
+    unsigned *n = equality ? &v.seen->nequal : &v.seen->nrange;
+    for (unsigned i = 0; i < *n; i++) {
+        if (list[i] == v.column)
+            return;
+    }
+    if (*n < SQL_INDEX_COLUMNS)
+        list[(*n)++] = v.column;
+}
+
+void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r, bool equality)
+{
+    if (l.row && r.row) {
+        for (unsigned i = 0; i < l.nrow && i < r.nrow; i++)
+            sql_val_compare(a, l.row[i], r.row[i], equality);
+        return;
+    }
+    note_column(l, r, equality);
+    note_column(r, l, equality);
+    if (l.param)
+        sql_param_type(a, l.param, r.type, reason(a, r), l.from);
+    else if (r.param)
+        sql_param_type(a, r.param, l.type, reason(a, l), r.from);
+    else if (!compatible(l.type, r.type))
+        mismatch(a, l.from, "compares", describe(a, l), describe(a, r));
+}
+
+void sql_val_store(struct sql_analysis *a, struct sql_column *c, struct sql_val v)
+{
+    struct sql_val target = value(sql_aliases[c->alias].type, SQL_NOT_NULL);
+    target.column = c;
+    if (v.param) {
+        sql_param_type(a, v.param, target.type, reason(a, target), v.from);
+        v.param->nullable |= !v.param->declared && !c->not_null && c->alias != SQL_A_UUID;
+    } else if (!compatible(target.type, v.type)) {
+        mismatch(a, v.from, "fills", describe(a, target), describe(a, v));
+    }
+}
+
+/* --- functions --------------------------------------------------------------------------------------- */
+
+enum rule {
+    R_FIXED,   /* the type given; null if an argument is */
+    R_NOTNULL, /* the type given; never null */
+    R_MAYBE,   /* the type given; may be null for other reasons */
+    R_FIRST,   /* type of the first argument; null if an argument is */
+    R_FIRST_MAYBE,
+    R_COALESCE,
+    R_AGGREGATE, /* type of the argument; null without rows */
+    R_FLOAT,
+};
+struct function {
+    const char *name;
+    enum rule rule;
+    int type;       /* of the result */
+    int argument;   /* type of a bare parameter as first argument */
+};
+static const struct function functions[] = {
+    { "count", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
+    { "sum", R_AGGREGATE, 0, SQL_UNKNOWN },
+    { "avg", R_FLOAT, 0, SQL_UNKNOWN },
+    { "total", R_FLOAT, 0, SQL_UNKNOWN },
+    { "round", R_FLOAT, 0, SQL_UNKNOWN },
+    { "group_concat", R_MAYBE, PD_T_STR, SQL_UNKNOWN },
+    { "json_group_array", R_NOTNULL, PD_T_JSON, SQL_UNKNOWN },
+    { "json_group_object", R_NOTNULL, PD_T_JSON, SQL_UNKNOWN },
+    { "json_array", R_NOTNULL, PD_T_JSON, SQL_UNKNOWN },
+    { "json_object", R_NOTNULL, PD_T_JSON, SQL_UNKNOWN },
+    { "json", R_FIXED, PD_T_JSON, PD_T_JSON },
+    { "json_array_length", R_MAYBE, PD_T_I64, PD_T_JSON },
+    { "json_extract", R_MAYBE, SQL_UNKNOWN, PD_T_JSON },
+    { "row_number", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
+    { "rank", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
+    { "dense_rank", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
+    { "ntile", R_NOTNULL, PD_T_I64, PD_T_I64 },
+    { "lag", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
+    { "lead", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
+    { "first_value", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
+    { "last_value", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
+    { "nth_value", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
+    { "nullif", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
+    { "coalesce", R_COALESCE, 0, SQL_UNKNOWN },
+    { "ifnull", R_COALESCE, 0, SQL_UNKNOWN },
+    { "abs", R_FIRST, 0, SQL_UNKNOWN },
+    { "length", R_FIXED, PD_T_I64, PD_T_STR },
+    { "instr", R_FIXED, PD_T_I64, PD_T_STR },
+    { "unicode", R_MAYBE, PD_T_I64, PD_T_STR },
+    { "lower", R_FIXED, PD_T_STR, PD_T_STR },
+    { "upper", R_FIXED, PD_T_STR, PD_T_STR },
+    { "trim", R_FIXED, PD_T_STR, PD_T_STR },
+    { "ltrim", R_FIXED, PD_T_STR, PD_T_STR },
+    { "rtrim", R_FIXED, PD_T_STR, PD_T_STR },
+    { "replace", R_FIXED, PD_T_STR, PD_T_STR },
+    { "substr", R_FIXED, PD_T_STR, PD_T_STR },
+    { "substring", R_FIXED, PD_T_STR, PD_T_STR },
+    { "hex", R_NOTNULL, PD_T_STR, PD_T_BYTES },
+    { "quote", R_NOTNULL, PD_T_STR, SQL_UNKNOWN },
+    { "printf", R_MAYBE, PD_T_STR, PD_T_STR },
+    { "format", R_MAYBE, PD_T_STR, PD_T_STR },
+    { "date", R_MAYBE, PD_T_STR, SQL_UNKNOWN },
+    { "time", R_MAYBE, PD_T_STR, SQL_UNKNOWN },
+    { "datetime", R_MAYBE, PD_T_STR, SQL_UNKNOWN },
+    { "strftime", R_MAYBE, PD_T_STR, PD_T_STR },
+    { "unixepoch", R_MAYBE, PD_T_I64, SQL_UNKNOWN },
+    { "changes", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
+    { "random", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
+};
+
+static const struct function *function_named(const struct sql_token *t)
+{
+    for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+        if (sql_is(t, functions[i].name))
+            return &functions[i];
+    }
+    return NULL;
+}
+
+static bool has_comma(struct sql_analysis *a, uint32_t open)
+{
+    uint32_t close = a->t->at[open].match;
+    for (uint32_t i = open + 1; i < close; i++) {
+        if (sql_is(&a->t->at[i], ","))
+            return true;
+        if (a->t->at[i].match > i)
+            i = a->t->at[i].match;
+    }
+    return false;
+}
+
+static bool is_aggregate(struct sql_analysis *a, uint32_t at)
+{
+    if (sql_is_any(&a->t->at[at], "min max"))
+        return !has_comma(a, at + 1);
+    return sql_is_any(&a->t->at[at], "count sum avg total group_concat json_group_array "
+                                     "json_group_object");
+}
+
+static bool is_windowed(struct sql_analysis *a, uint32_t close)
+{
+    uint32_t i = close + 1;
+    if (i + 1 < a->t->n && sql_is(&a->t->at[i], "filter"))
+        i = a->t->at[i + 1].match + 1;
+    return i < a->t->n && sql_is(&a->t->at[i], "over");
+}
+
+bool sql_has_aggregate(struct sql_analysis *a, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i + 1 < to; i++) {
+        bool call = a->t->at[i].kind == SQL_WORD && sql_is(&a->t->at[i + 1], "(");
+        if (call && is_aggregate(a, i) && !is_windowed(a, a->t->at[i + 1].match))
+            return true;
+        if (sql_is(&a->t->at[i], "(") && sql_is_select(a, i + 1))
+            i = a->t->at[i].match;
+    }
+    return false;
+}
+
+struct arguments {
+    struct sql_val first;
+    int merged;
+    enum sql_null worst, best;
+    unsigned n;
+};
+
+static struct arguments read_arguments(struct sql_expr *x, uint32_t close,
+                                       const struct function *f)
+{
+    struct arguments args = { .first = unknown, .merged = SQL_UNKNOWN, .best = SQL_AMBIGUOUS };
+    struct sql_val all[16];
+    bool merges = f && (f->rule == R_COALESCE || f->rule == R_FIRST_MAYBE);
+    struct sql_expr in = *x;
+    in.end = close;
+    take(&in, "distinct");
+    while (in.at < close) {
+        struct sql_val v = sql_expr_read(&in);
+        if (args.n == 0)
+            args.first = v;
+        if (args.n < 16)
+            all[args.n] = v;
+        args.n++;
+        args.merged = sql_type_merge(args.merged, v.type);
+        args.worst = sql_null_worst(args.worst, v.null);
+        args.best = v.null < args.best ? v.null : args.best;
+        if (!take(&in, ","))
+            break;
+    }
+    for (unsigned i = 0; merges && i < args.n && i < 16; i++) {
+        if (!all[i].param)
+            continue;
+        sql_param_type(x->a, all[i].param, args.merged, PD_STR("its neighbours"), all[i].from);
+        all[i].param->nullable |= f->rule == R_COALESCE && i + 1 < args.n;
+    }
+    return args;
+}
+
+/* FILTER (…) and OVER (…) behind a call. Says whether the frame may be empty. */
+static bool read_window(struct sql_expr *x, bool *windowed)
+{
+    bool may_be_empty = false;
+    if (here(x, "filter") && x->at + 1 < x->end) {
+        uint32_t close = x->a->t->at[x->at + 1].match;
+        struct sql_expr in = *x;
+        in.at += 3; /* filter ( where */
+        in.end = close;
+        sql_expr_read(&in);
+        x->at = close + 1;
+        may_be_empty = true;
+    }
+    if (!here(x, "over") || x->at + 1 >= x->end)
+        return may_be_empty;
+    *windowed = true;
+    x->at++;
+    uint32_t close = token(x)->match;
+    if (close == x->at)
+        may_be_empty = true; /* a named window: its frame is elsewhere */
+    for (uint32_t i = x->at; i < close; i++)
+        may_be_empty |= sql_is_any(&x->a->t->at[i], "rows range groups");
+    x->at = close + 1;
+    return may_be_empty;
+}
+
+static struct sql_val call_result(const struct function *f, struct arguments *args, bool some_rows)
+{
+    enum sql_null null = computed(args->worst);
+    switch (f->rule) {
+    case R_FIXED: return value(f->type, null);
+    case R_NOTNULL: return value(f->type, SQL_NOT_NULL);
+    case R_MAYBE: return value(f->type, SQL_AMBIGUOUS);
+    case R_FIRST: return value(args->first.type, null);
+    case R_FIRST_MAYBE: return value(args->first.type, SQL_AMBIGUOUS);
+    case R_COALESCE: return value(args->merged, computed(args->best));
+    case R_AGGREGATE:
+        return value(args->first.type == PD_T_BOOL ? PD_T_I64 : args->first.type,
+                     some_rows ? null : SQL_AMBIGUOUS);
+    case R_FLOAT: break;
+    }
+    return unknown;
+}
+
+static struct sql_val read_call(struct sql_expr *x)
+{
+    static const struct function extreme = { "max", R_AGGREGATE, 0, SQL_UNKNOWN },
+                                 scalar_extreme = { "max", R_FIRST, 0, SQL_UNKNOWN },
+                                 choice = { "iif", R_FIRST, 0, SQL_UNKNOWN };
+    uint32_t name = x->at, open = x->at + 1, close = x->a->t->at[open].match;
+    const struct sql_token *t = &x->a->t->at[name];
+    const struct function *f = function_named(t);
+    bool aggregate = is_aggregate(x->a, name), windowed = false;
+    if (sql_is_any(t, "min max"))
+        f = aggregate ? &extreme : &scalar_extreme;
+    if (sql_is(t, "iif"))
+        f = &choice;
+    bool outside = x->in_aggregate;
+    x->at = open + 1;
+    x->in_aggregate |= aggregate;
+    struct arguments args = read_arguments(x, close, f);
+    x->in_aggregate = outside;
+    x->at = close + 1;
+    bool may_be_empty = read_window(x, &windowed);
+    if (!f)
+        return unknown;
+    if (args.first.param)
+        sql_param_type(x->a, args.first.param, f->argument, PD_STR("its function"), name);
+    if (f == &choice)
+        return value(SQL_UNKNOWN, SQL_AMBIGUOUS);
+    return call_result(f, &args, (x->grouped || windowed) && !may_be_empty);
+}
+
+/* --- primaries ---------------------------------------------------------------------------------------- */
+
+static struct sql_val read_number(struct sql_expr *x)
+{
+    pd_str text = token(x)->text;
+    x->at++;
+    struct sql_val v = value(PD_T_I64, SQL_NOT_NULL);
+    if (pd_str_find(text, '.') != PD_NPOS)
+        v.type = SQL_UNKNOWN; /* no floats */
+    for (size_t i = 0; i < text.len; i++)
+        v.nonzero |= text.ptr[i] >= '1' && text.ptr[i] <= '9';
+    return v;
+}
+
+static struct sql_val read_param(struct sql_expr *x)
+{
+    struct sql_param *p = sql_param_find(x->a->st, token(x)->text);
+    x->at++;
+    bool never_null = is_integer(p->type) && !p->nullable;
+    struct sql_val v = value(p->type, never_null ? SQL_NOT_NULL : SQL_AMBIGUOUS);
+    v.param = p;
+    return v;
+}
+
+static struct sql_val read_case(struct sql_expr *x)
+{
+    struct sql_val subject = unknown, result = value(SQL_UNKNOWN, SQL_NOT_NULL);
+    bool has_subject = !here(x, "when"), has_else = false;
+    struct sql_param *bare[16];
+    unsigned nbare = 0;
+    if (has_subject)
+        subject = sql_expr_read(x);
+    while (here(x, "when else")) {
+        has_else = sql_is(token(x), "else");
+        bool when = take(x, "when");
+        if (when) {
+            struct sql_val v = sql_expr_read(x);
+            if (has_subject)
+                sql_val_compare(x->a, subject, v, true);
+            take(x, "then");
+        } else {
+            x->at++;
+        }
+        struct sql_val v = sql_expr_read(x);
+        if (v.param && nbare < 16)
+            bare[nbare++] = v.param;
+        result.type = sql_type_merge(result.type, v.type);
+        result.null = sql_null_worst(result.null, v.null_literal ? SQL_AMBIGUOUS : v.null);
+    }
+    take(x, "end");
+    for (unsigned i = 0; i < nbare; i++)
+        sql_param_type(x->a, bare[i], result.type, PD_STR("the other branches"), x->at);
+    result.null = has_else ? computed(result.null) : SQL_AMBIGUOUS;
+    return result;
+}
+
+static struct sql_val read_cast(struct sql_expr *x)
+{
+    uint32_t close = x->a->t->at[x->at].match;
+    struct sql_expr in = *x;
+    in.at++;
+    in.end = close;
+    struct sql_val v = sql_expr_read(&in);
+    int type = SQL_UNKNOWN;
+    if (take(&in, "as") && in.at < close) {
+        if (here(&in, "integer int bigint"))
+            type = PD_T_I64;
+        else if (here(&in, "text"))
+            type = PD_T_STR;
+        else if (here(&in, "blob"))
+            type = PD_T_BYTES;
+    }
+    if (v.param)
+        sql_param_type(x->a, v.param, type, PD_STR("its cast"), x->at);
+    x->at = close + 1;
+    return value(type, computed(v.null));
+}
+
+static struct sql_val read_subquery(struct sql_expr *x, uint32_t open)
+{
+    uint32_t close = x->a->t->at[open].match;
+    struct sql_cols *cols = sql_select_read(x->a, x->scope, open + 1, close, false);
+    x->at = close + 1;
+    if (!cols->n)
+        return unknown;
+    return value(cols->at[0].type, cols->one_row ? computed(cols->at[0].null) : SQL_AMBIGUOUS);
+}
+
+static struct sql_val read_parentheses(struct sql_expr *x)
+{
+    enum { MAX_ROW = 16 };
+    uint32_t open = x->at, close = token(x)->match;
+    if (close == open)
+        return unknown;
+    if (sql_is_select(x->a, open + 1))
+        return read_subquery(x, open);
+    struct sql_val parts[MAX_ROW];
+    unsigned n = 0;
+    struct sql_expr in = *x;
+    in.at++;
+    in.end = close;
+    do {
+        struct sql_val v = sql_expr_read(&in);
+        if (n < MAX_ROW)
+            parts[n++] = v;
+    } while (take(&in, ","));
+    x->at = close + 1;
+    if (n == 1)
+        return parts[0];
+    struct sql_val row = unknown;
+    row.row = pd_arena_new_n(x->a->s->arena, struct sql_val, n);
+    memcpy(row.row, parts, n * sizeof(*parts));
+    row.nrow = n;
+    return row;
+}
+
+static struct sql_val read_name(struct sql_expr *x)
+{
+    struct sql_tokens *t = x->a->t;
+    pd_str first = sql_token_name(x->a, x->at++), second = PD_STR_NULL;
+    while (x->at + 1 < x->end && sql_is(&t->at[x->at], ".")) {
+        if (second.len)
+            first = second;
+        second = sql_token_name(x->a, x->at + 1);
+        x->at += 2;
+    }
+    return second.len ? sql_name_read(x, first, second) : sql_name_read(x, PD_STR_NULL, first);
+}
+
+static struct sql_val read_word(struct sql_expr *x)
+{
+    bool call = x->at + 1 < x->end && sql_is(token(x) + 1, "(") && token(x)[1].match > x->at + 1;
+    if (take(x, "null")) {
+        struct sql_val v = value(SQL_UNKNOWN, SQL_NULLABLE);
+        v.null_literal = true;
+        return v;
+    }
+    if (take(x, "true") || take(x, "false"))
+        return value(PD_T_BOOL, SQL_NOT_NULL);
+    if (here(x, "current_timestamp current_date current_time")) {
+        x->at++;
+        return value(PD_T_STR, SQL_NOT_NULL);
+    }
+    if (take(x, "case"))
+        return read_case(x);
+    if (call && take(x, "exists")) {
+        read_subquery(x, x->at);
+        return value(PD_T_BOOL, SQL_NOT_NULL);
+    }
+    if (call && take(x, "cast"))
+        return read_cast(x);
+    return call ? read_call(x) : read_name(x);
+}
+
+static struct sql_val climb(struct sql_expr *x, int lowest);
+
+static struct sql_val read_primary(struct sql_expr *x)
+{
+    if (x->at >= x->end)
+        return unknown;
+    struct sql_token *t = token(x);
+    switch (t->kind) {
+    case SQL_NUMBER: return read_number(x);
+    case SQL_STRING: x->at++; return value(PD_T_STR, SQL_NOT_NULL);
+    case SQL_BLOB: x->at++; return value(PD_T_BYTES, SQL_NOT_NULL);
+    case SQL_PARAM: return read_param(x);
+    case SQL_QUOTED: return read_name(x);
+    case SQL_WORD:
+        if (take(x, "not")) {
+            struct sql_val v = climb(x, 3);
+            return value(PD_T_BOOL, computed(v.null));
+        }
+        return read_word(x);
+    default: break;
+    }
+    if (take(x, "-") || take(x, "+") || take(x, "~")) {
+        struct sql_val v = climb(x, 11);
+        struct sql_val out = value(v.type, computed(v.null));
+        out.nonzero = v.nonzero;
+        if (v.param)
+            sql_param_type(x->a, v.param, PD_T_I64, PD_STR("its sign"), x->at);
+        return out;
+    }
+    if (sql_is(t, "("))
+        return read_parentheses(x);
+    x->at++;
+    return unknown;
+}
+
+/* --- operators --------------------------------------------------------------------------------------------- */
+
+static int precedence(const struct sql_token *t)
+{
+    static const struct {
+        const char *words;
+        int level;
+    } levels[] = {
+        { "or", 1 },
+        { "and", 2 },
+        { "= == != <> is in like glob match regexp between isnull notnull not", 4 },
+        { "< <= > >=", 5 },
+        { "& | << >>", 6 },
+        { "+ -", 7 },
+        { "* / %", 8 },
+        { "|| -> ->>", 9 },
+        { "collate", 10 },
+    };
+    if (t->kind != SQL_WORD && t->kind != SQL_OP)
+        return 0;
+    for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
+        if (sql_is_any(t, levels[i].words))
+            return levels[i].level;
+    }
+    return 0;
+}
+
+static struct sql_val arithmetic(struct sql_expr *x, struct sql_val l, struct sql_val r,
+                                 const struct sql_token *op)
+{
+    bool divides = sql_is_any(op, "/ %");
+    enum sql_null null = computed(sql_null_worst(l.null, r.null));
+    int type = SQL_UNKNOWN;
+    if (l.param && !r.param)
+        sql_param_type(x->a, l.param, r.type == PD_T_TIME || r.type == PD_T_DATE ? PD_T_I64 : r.type,
+                       reason(x->a, r), l.from);
+    if (r.param && !l.param)
+        sql_param_type(x->a, r.param, l.type == PD_T_TIME || l.type == PD_T_DATE ? PD_T_I64 : l.type,
+                       reason(x->a, l), r.from);
+    l.type = l.param ? l.param->type : l.type;
+    r.type = r.param ? r.param->type : r.type;
+    if (is_integer(l.type) && is_integer(r.type))
+        type = l.type == r.type ? l.type : l.type == PD_T_I64 ? r.type : l.type;
+    bool points = type == PD_T_TIME || type == PD_T_DATE || type == PD_T_ID || type == PD_T_BOOL;
+    if (points && (l.type == r.type || sql_is_any(op, "* / %")))
+        type = PD_T_I64; /* the distance of two times; a time divided is no time */
+    if (divides && !r.nonzero)
+        null = SQL_AMBIGUOUS; /* division by zero is NULL in SQLite */
+    return value(type, null);
+}
+
+static struct sql_val read_in(struct sql_expr *x, struct sql_val l)
+{
+    x->a->has_in = true;
+    if (x->at >= x->end || !sql_is(token(x), "(")) {
+        x->at += x->at < x->end; /* in table_name */
+        return value(PD_T_BOOL, SQL_AMBIGUOUS);
+    }
+    uint32_t open = x->at, close = token(x)->match;
+    enum sql_null null = l.null;
+    if (sql_is_select(x->a, open + 1)) {
+        struct sql_cols *cols = sql_select_read(x->a, x->scope, open + 1, close, false);
+        struct sql_val r = unknown;
+        if (cols->n) {
+            r.type = cols->at[0].type;
+            r.null = cols->at[0].null;
+        }
+        r.from = l.from;
+        sql_val_compare(x->a, l, r, true);
+        null = sql_null_worst(null, r.null);
+    } else {
+        struct sql_expr in = *x;
+        in.at = open + 1;
+        in.end = close;
+        do {
+            struct sql_val r = sql_expr_read(&in);
+            sql_val_compare(x->a, l, r, true);
+            null = sql_null_worst(null, r.null);
+        } while (take(&in, ","));
+    }
+    x->at = close + 1;
+    return value(PD_T_BOOL, computed(null));
+}
+
+/* `:p is null or …` makes one plan for two questions, and it is always the scan. */
+static void refuse_null_test(struct sql_expr *x, struct sql_val l)
+{
+    struct sql_analysis *a = x->a;
+    if (!l.param || a->st->failed)
+        return;
+    a->st->failed = true;
+    sql_error(a->s, place(a, l.from), "PD-SQL-038",
+              pd_str_fmt(a->s->arena, "make the condition optional: a line `-- ?%.*s and …`",
+                         PD_ARG(l.param->name)),
+              "\":%.*s is null\" in a condition can never use an index", PD_ARG(l.param->name));
+}
+
+static struct sql_val read_is(struct sql_expr *x, struct sql_val l)
+{
+    take(x, "not");
+    if (take(x, "distinct"))
+        take(x, "from");
+    if (here(x, "null")) {
+        x->at++;
+        refuse_null_test(x, l);
+        return value(PD_T_BOOL, SQL_NOT_NULL);
+    }
+    struct sql_val r = climb(x, 5);
+    sql_val_compare(x->a, l, r, true);
+    struct sql_param *p = l.param ? l.param : r.param;
+    struct sql_column *c = l.column ? l.column : r.column;
+    if (p && c && !p->declared)
+        p->nullable |= !c->not_null && c->alias != SQL_A_UUID;
+    return value(PD_T_BOOL, SQL_NOT_NULL);
+}
+
+/* between, in, like, is, isnull …: what stands behind a value at the level of `=`. */
+static struct sql_val read_test(struct sql_expr *x, struct sql_val l)
+{
+    take(x, "not");
+    if (take(x, "null") || take(x, "isnull") || take(x, "notnull")) {
+        refuse_null_test(x, l);
+        return value(PD_T_BOOL, SQL_NOT_NULL);
+    }
+    if (take(x, "is"))
+        return read_is(x, l);
+    if (take(x, "in"))
+        return read_in(x, l);
+    if (take(x, "between")) {
+        struct sql_val low = climb(x, 5);
+        take(x, "and");
+        struct sql_val high = climb(x, 5);
+        sql_val_compare(x->a, l, low, false);
+        sql_val_compare(x->a, l, high, false);
+        return value(PD_T_BOOL,
+                     computed(sql_null_worst(l.null, sql_null_worst(low.null, high.null))));
+    }
+    bool text = here(x, "like glob match regexp");
+    bool equality = here(x, "= ==");
+    x->at++;
+    struct sql_val r = climb(x, 5);
+    if (text) {
+        if (r.param)
+            sql_param_type(x->a, r.param, PD_T_STR, PD_STR("like"), r.from);
+        if (l.param)
+            sql_param_type(x->a, l.param, PD_T_STR, PD_STR("like"), l.from);
+        if (take(x, "escape"))
+            climb(x, 5);
+    } else {
+        sql_val_compare(x->a, l, r, equality);
+    }
+    return value(PD_T_BOOL, computed(sql_null_worst(l.null, r.null)));
+}
+
+static struct sql_val join_text(struct sql_expr *x, struct sql_val l, struct sql_val r)
+{
+    if (l.param)
+        sql_param_type(x->a, l.param, PD_T_STR, PD_STR("||"), l.from);
+    if (r.param)
+        sql_param_type(x->a, r.param, PD_T_STR, PD_STR("||"), r.from);
+    return value(PD_T_STR, computed(sql_null_worst(l.null, r.null)));
+}
+
+static struct sql_val binary(struct sql_expr *x, struct sql_val l, int level)
+{
+    const struct sql_token *op = token(x);
+    if (level == 4)
+        return read_test(x, l);
+    x->at++;
+    if (level == 10) {
+        x->at++; /* collate name */
+        l.column = NULL;
+        return l;
+    }
+    struct sql_val r = climb(x, level + 1);
+    switch (level) {
+    case 1:
+    case 2: return value(PD_T_BOOL, computed(sql_null_worst(l.null, r.null)));
+    case 5:
+        sql_val_compare(x->a, l, r, false);
+        return value(PD_T_BOOL, computed(sql_null_worst(l.null, r.null)));
+    case 9:
+        if (sql_is(op, "||"))
+            return join_text(x, l, r);
+        return value(sql_is(op, "->") ? PD_T_JSON : SQL_UNKNOWN, SQL_AMBIGUOUS);
+    default: return arithmetic(x, l, r, op);
+    }
+}
+
+static struct sql_val climb(struct sql_expr *x, int lowest)
+{
+    uint32_t from = x->at;
+    struct sql_val l = read_primary(x);
+    l.from = from;
+    while (x->at < x->end) {
+        int level = precedence(token(x));
+        if (level == 0 || level < lowest)
+            break;
+        l = binary(x, l, level);
+        l.from = from;
+    }
+    return l;
+}
+
+struct sql_val sql_expr_read(struct sql_expr *x)
+{
+    return climb(x, 1);
+}
+
+void sql_expr_all(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to)
+{
+    struct sql_expr x = { .a = a, .scope = scope, .at = from, .end = to };
+    while (x.at < to) {
+        uint32_t before = x.at;
+        sql_expr_read(&x);
+        take(&x, ",");
+        if (x.at == before)
+            x.at++; /* a word we do not know: go on behind it */
+    }
+}
