@@ -101,6 +101,7 @@ struct lite_writer {
     struct lite_conn *conn;
     bool open;            /* BEGIN IMMEDIATE was done: a batch is under way */
     bool dirty;           /* something was written in it */
+    bool leaked;          /* fault data_skip_rollback: what should have been undone is committed */
     struct pd_list batch; /* sessions whose part is done and who wait for the COMMIT */
     unsigned nbatch;
     pd_mono batch_start;

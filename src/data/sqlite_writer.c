@@ -223,7 +223,7 @@ static void take_batch(struct lite_writer *w, struct pd_list *members)
     pd_list_init(members);
     while (!pd_list_empty(&w->batch))
         pd_list_push(members, pd_list_pop(&w->batch));
-    w->open = w->dirty = false;
+    w->open = w->dirty = w->leaked = false;
     w->nbatch = 0;
 }
 
@@ -232,7 +232,7 @@ static void commit_batch(struct lite_db *lite, struct commit_job *job, struct pd
 {
     struct lite_writer *w = &lite->writer;
     unsigned n = w->nbatch;
-    bool durable = w->dirty && n > 0;
+    bool durable = w->dirty && (n > 0 || w->leaked);
     *job = (struct commit_job){ .conn = w->conn };
     if (durable)
         offload(commit_run, job, &job->ran);
@@ -302,7 +302,6 @@ static pd_err enter(struct lite_writer *w)
     if (!w->open) {
         PD_TRY(pd_lite_command(w->conn, LITE_BEGIN_IMMEDIATE));
         w->open = true;
-        w->dirty = false;
         w->batch_start = pd_os_mono();
     }
     return pd_lite_command(w->conn, LITE_SAVEPOINT);
@@ -339,8 +338,13 @@ static void leave(struct lite_session *s)
 static void undo(struct lite_session *s)
 {
     struct lite_writer *w = &s->pool->lite->writer;
-    if (s->lost || PD_FAULT(data_skip_rollback))
+    if (s->lost)
         return;
+    if (PD_FAULT(data_skip_rollback)) {
+        w->leaked = true;
+        (void)!pd_lite_command(w->conn, LITE_RELEASE);
+        return;
+    }
     if (pd_lite_command(w->conn, LITE_ROLLBACK_TO) == PD_OK &&
         pd_lite_command(w->conn, LITE_RELEASE) == PD_OK)
         return;

@@ -53,6 +53,20 @@ TEST_WITH_DB(rollback_and_fini_undo)
     assert_int_equal(stats(db).rollbacks, 2);
 }
 
+/* The bug that the simulation must find can be planted. */
+TEST_WITH_DB(a_skipped_rollback_leaves_half_a_transaction)
+{
+    struct unit u;
+    seed(db, 1);
+    struct pd_ctx *c = unit_start(&u, db);
+    pd_fault_set(PD_FAULT_data_skip_rollback, 0, PD_FAULT_ONCE);
+    pd_fault_set(PD_FAULT_data_write, 1, PD_FAULT_ONCE);
+    assert_int_equal(change(c, 1, 5), 1);
+    assert_int_equal(change(c, 1, -5), -1);
+    unit_end(&u);
+    assert_int_equal(sum_fresh(db), 105);
+}
+
 TEST_WITH_DB(rollback_keeps_other_failures)
 {
     struct unit u;
@@ -472,6 +486,7 @@ int main(void)
         DATA_TEST(what_is_committed_is_seen_by_others_and_what_is_not_is_not),
         DATA_TEST(the_context_may_go_on_with_another_transaction),
         DATA_TEST(rollback_and_fini_undo),
+        DATA_TEST(a_skipped_rollback_leaves_half_a_transaction),
         DATA_TEST(rollback_keeps_other_failures),
         DATA_TEST(a_failure_frees_the_writer_at_once),
         DATA_TEST(a_read_only_transaction_needs_no_sync),

@@ -1,6 +1,6 @@
 /* sqlite.c - the data layer beside a bare sqlite3 program, in one run.
  *
- *     sqlite [DIR] [SECONDS]        DIR: where the files go (a real disk!), default "."; 2 s per
+ *     bench-sqlite [DIR] [SECONDS]        DIR: where the files go (a real disk!), default "."; 2 s per
  * case
  *
  * Reads: point reads by key of 100,000 rows of 100 bytes. The bare program holds one read
