@@ -5,6 +5,7 @@
  */
 #ifndef PD_BANNED_H
 #define PD_BANNED_H
+#ifndef __ASSEMBLER__ /* it is put before .S files, too */
 
 #include <alloca.h>
 #include <stdio.h>
@@ -45,4 +46,5 @@
 #undef alloca
 #define alloca(...) PD_BANNED(alloca, pd_arena_alloc)
 
+#endif
 #endif
