@@ -12,6 +12,8 @@
 #include "http/chars.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 enum { LINK_BYTES = 16 << 10, MAX_REPLY_HEADERS = 100, MAX_HOST = 262 };
 

@@ -13,6 +13,7 @@
 #include "http/conn.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 enum { KEEP_WORKS = 256 };
 

@@ -8,6 +8,7 @@
 #include "http/conn.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/uio.h>
 
 enum { MAX_IOV = 16, KEEP_OUTS = 256 };

@@ -8,6 +8,7 @@
 #include "http/conn.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 
 struct listener {
     struct pd_list node;
