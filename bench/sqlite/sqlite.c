@@ -136,6 +136,7 @@ static void *bare_reads(void *held)
         sink += sqlite3_column_int64(q, 1) + sqlite3_column_text(q, 2)[0];
         sqlite3_reset(q);
     }
+    (void)sink;
     sqlite3_finalize(q);
     sqlite3_close(h);
     return (void *)n;

@@ -33,7 +33,7 @@ static pd_err refuse_second(struct lite_db *lite)
 
 static pd_err lock(struct lite_db *lite)
 {
-    char name[4096], pid[24];
+    char name[1024], pid[24];
     int n = snprintf(name, sizeof name, "%s.lock", lite->path);
     if (n < 0 || (size_t)n >= sizeof name)
         return pd_fail(PD_ECONFIG, "the path of the database is too long");
