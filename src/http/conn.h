@@ -107,7 +107,7 @@ struct pd_http_server {
     char
         ok_head[160]; /* "HTTP/1.1 200 OK", Date and Server; the lines behind the first serve all */
     uint32_t ok_len, ok_line; /* ok_line: length of the first line */
-    bool draining;
+    bool draining, freed;
     struct pd_fiber *drainer;
 };
 

@@ -38,6 +38,8 @@ static void flush_dirty(struct pd_turn_hook *h)
     struct pd_list *node;
     while ((node = pd_list_pop(&s->dirty)))
         out_flush(pd_container(node, struct pd_http_conn, dirty));
+    if (s->freed)
+        free(s);
 }
 
 static void run_again(struct pd_timer *t)
@@ -180,7 +182,9 @@ void pd_http_server_free(struct pd_http_server *s)
         s->slabs = slab->next;
         free(slab);
     }
-    free(s);
+    s->freed = true; /* a turn hook cannot be taken back: it frees the rest */
+    if (!s->flush_hook.queued)
+        free(s);
 }
 
 void pd_http_server_stats(const struct pd_http_server *s, struct pd_http_server_stats *out)

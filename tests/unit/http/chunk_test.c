@@ -128,12 +128,12 @@ static void extensions_and_trailers_are_bounded(void **state)
     static char in[64 << 10];
     size_t n = 0;
     for (int i = 0; i < 500; i++) /* 4,500 bytes of extensions in many chunks */
-        n += (size_t)sprintf(in + n, "1;abcd=efg\r\nx\r\n");
+        n += (size_t)snprintf(in + n, sizeof in - n, "1;abcd=efg\r\nx\r\n");
     decode(in, n, 0, &got);
     assert_int_equal(got.verdict, PD_CHUNK_BAD);
-    n = (size_t)sprintf(in, "0\r\n");
+    n = (size_t)snprintf(in, sizeof in, "0\r\n");
     for (int i = 0; i < 1000; i++)
-        n += (size_t)sprintf(in + n, "X-%05d: y\r\n", i);
+        n += (size_t)snprintf(in + n, sizeof in - n, "X-%05d: y\r\n", i);
     decode(in, n, 0, &got);
     assert_int_equal(got.verdict, PD_CHUNK_BAD);
 }

@@ -260,11 +260,12 @@ static int verdict_of(char *bytes, size_t n)
 
 static char *text(size_t *n, const char *before, size_t fill, const char *after)
 {
-    char *out = malloc(strlen(before) + fill + strlen(after) + 1);
-    *n = (size_t)sprintf(out, "%s", before);
-    memset(out + *n, 'x', fill);
-    *n += fill;
-    *n += (size_t)sprintf(out + *n, "%s", after);
+    size_t first = strlen(before), last = strlen(after);
+    char *out = malloc(first + fill + last);
+    memcpy(out, before, first);
+    memset(out + first, 'x', fill);
+    memcpy(out + first + fill, after, last);
+    *n = first + fill + last;
     return out;
 }
 
@@ -292,18 +293,18 @@ static void headers_and_bytes_are_counted(void **state)
     (void)state;
     char head[4096];
     for (int headers = 7; headers <= 9; headers++) {
-        int n = sprintf(head, G H);
+        int n = snprintf(head, sizeof head, G H);
         for (int i = 1; i < headers; i++)
-            n += sprintf(head + n, "X-%d: y\r\n", i);
-        n += sprintf(head + n, "\r\n");
+            n += snprintf(head + n, sizeof head - (size_t)n, "X-%d: y\r\n", i);
+        n += snprintf(head + n, sizeof head - (size_t)n, "\r\n");
         char *copy = strdup(head);
         assert_int_equal(verdict_of(copy, (size_t)n), headers <= 8 ? 0 : 431);
     }
     for (int size = 1023; size <= 1025; size++) {
-        int n = sprintf(head, G H);
+        int n = snprintf(head, sizeof head, G H);
         for (int i = 0; i < 5; i++)
-            n += sprintf(head + n, "X: %0184d\r\n", i);
-        n += sprintf(head + n, "Y: %0*d\r\n\r\n", size - n - 7, 1);
+            n += snprintf(head + n, sizeof head - (size_t)n, "X: %0184d\r\n", i);
+        n += snprintf(head + n, sizeof head - (size_t)n, "Y: %0*d\r\n\r\n", size - n - 7, 1);
         assert_int_equal(n, size);
         char *copy = strdup(head);
         assert_int_equal(verdict_of(copy, (size_t)n), size <= 1024 ? 0 : 431);
@@ -352,7 +353,7 @@ static void known_headers_are_found_in_any_case(void **state)
 static void random_bytes_never_crash_and_splits_agree(void **state)
 {
     (void)state;
-    unsigned seed = getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : 1;
+    unsigned seed = getenv("SEED") ? (unsigned)strtoul(getenv("SEED"), NULL, 10) : 1;
     print_message("seed %u (set SEED to change it)\n", seed);
     static const char base[] = "POST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nX: y\r\n\r\n";
     static const char spice[] = "\r\n :\t\0,;/?#@[]x1\x7f\x80";
