@@ -113,11 +113,30 @@ void pd_rollback(struct pd_ctx *c)
         c->failed = PD_OK;
 }
 
+/* Authors may write "t.a, t.b" as SQLite does; `have` is "t.a,b". */
+static bool same_constraint(const char *have, const char *asked)
+{
+    pd_str a = pd_str_c(have), b = pd_str_c(asked), x, y;
+    if (a.len == 0 || b.len == 0)
+        return a.len == b.len;
+    for (bool first = true;; first = false) {
+        bool more = pd_str_split(&a, ',', &x);
+        if (more != pd_str_split(&b, ',', &y))
+            return false;
+        if (!more)
+            return true;
+        y = pd_str_trim(y);
+        size_t dot = first ? PD_NPOS : pd_str_find(y, '.');
+        if (!pd_str_eq(x, dot == PD_NPOS ? y : pd_str_sub(y, dot + 1, PD_NPOS)))
+            return false;
+    }
+}
+
 bool pd_violated(struct pd_ctx *c, const char *constraint)
 {
     struct pd_session *s = c->session;
     const char *have = s && c->failed == PD_ECONSTRAINT ? s->constraint : "";
-    if (strcmp(have, constraint) != 0)
+    if (!same_constraint(have, constraint))
         return false;
     if (have[0] == '\0')
         return true;

@@ -124,8 +124,10 @@ void pd_lite_constraint(struct lite_conn *conn, const struct pd_stmt *stmt, char
     struct pd_buf b = { .ptr = out, .cap = size - 1, .max = size - 1 };
     snprintf(text, sizeof text, "%s", sqlite3_errmsg(conn->handle));
     pd_str message = pd_str_c(text), rest;
-    if ((rest = after(message, PD_STR("UNIQUE constraint failed: "))).ptr ||
-        (rest = after(message, PD_STR("NOT NULL constraint failed: "))).ptr)
+    if ((rest = after(message, PD_STR("UNIQUE constraint failed: index '"))).ptr)
+        put_check(&b, table_of(stmt), rest); /* an index on an expression: by its name */
+    else if ((rest = after(message, PD_STR("UNIQUE constraint failed: "))).ptr ||
+             (rest = after(message, PD_STR("NOT NULL constraint failed: "))).ptr)
         put_columns(&b, rest);
     else if ((rest = after(message, PD_STR("CHECK constraint failed: "))).ptr)
         put_check(&b, table_of(stmt), rest);

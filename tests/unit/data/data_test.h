@@ -28,6 +28,8 @@ static const char schema_sql[] =
     "  name text not null unique,"
     "  balance integer not null check (balance >= 0),"
     "  unique (owner_id, name)) strict;"
+    "create unique index t_pair on t_account (balance, owner_id) where balance > 1000000;"
+    "create unique index t_lower on t_account (lower(name)) where balance = 7;"
     "create table t_link (id integer primary key,"
     "  a integer references t_account(id) deferrable initially deferred) strict;"
     "create table t_all (b integer, i integer, m integer, id integer, s text, y blob, t integer,"

@@ -228,6 +228,31 @@ TEST_WITH_DB(constraints_are_named)
             "t_account.owner_id");
 }
 
+static void seed_named(struct pd_db *db, const char *name)
+{
+    struct unit u;
+    assert_non_null(add(unit_start(&u, db), 0, name, 7));
+    die_of(pd_commit(&u.c));
+    unit_end(&u);
+}
+
+TEST_WITH_DB(constraints_of_several_columns_and_of_indexes)
+{
+    struct unit u;
+    struct account a = { .owner_id = PD_SOME(1), .name = PD_STR("a"), .balance = 2000000 };
+    struct owner o = { .id = 1, .name = PD_STR("o") };
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_non_null(pd_stmt_one(c, &owner_add, &o, PD_SITE));
+    assert_non_null(pd_stmt_one(c, &account_add, &a, PD_SITE));
+    die_of(pd_commit(c));
+    unit_end(&u);
+    a.name = PD_STR("b");
+    refused(db, a, "t_account.balance,owner_id");
+    refused(db, a, "t_account.balance, t_account.owner_id"); /* as SQLite says it */
+    seed_named(db, "seven");
+    refused(db, (struct account){ .name = PD_STR("Seven"), .balance = 7 }, "t_account.t_lower");
+}
+
 TEST_WITH_DB(after_a_violation_the_transaction_goes_on)
 {
     struct unit u;
@@ -432,6 +457,7 @@ int main(void)
         DATA_TEST(rows_beyond_the_budget_fail_the_context),
         DATA_TEST(a_failed_context_does_nothing_more),
         DATA_TEST(constraints_are_named),
+        DATA_TEST(constraints_of_several_columns_and_of_indexes),
         DATA_TEST(after_a_violation_the_transaction_goes_on),
         DATA_TEST(a_violation_not_asked_for_prevents_the_commit),
         DATA_TEST(a_deferred_key_is_checked_at_commit),
