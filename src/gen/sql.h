@@ -100,6 +100,7 @@ struct sql_column {
     struct sql_pos pos, target_pos;
     bool not_null, exists;
     pd_str fallback; /* the default's text; null if none */
+    pd_str no_index; /* ref: why it needs none; null if it does */
     unsigned pk;     /* 1 … n in the primary key; 0: not in it */
     struct sql_table *table, *of; /* of: ref and xref resolved */
 };
@@ -122,6 +123,7 @@ struct sql_table {
     struct sql_module *owner;
     struct sql_pos pos;
     pd_str small; /* the reason; null: the table grows */
+    bool kept;    /* its rows are never deleted: a ref to it has no index */
     bool exists;
     struct sql_column *columns;
     uint32_t ncolumns, cap;
@@ -273,7 +275,7 @@ struct sql {
     /* collected by the authorizer during a prepare */
     struct sql_table **reads, **writes;
     uint32_t nreads, nwrites;
-    pd_str forbidden; /* what the authorizer refused */
+    struct sql_table *deletes; /* a table whose rows it deletes */
 };
 
 /* --- sql.c -------------------------------------------------------------------------------------- */

@@ -123,7 +123,7 @@ static void make_delete(struct sql *s, struct sql_table *t)
 {
     struct pd_buf b;
     pd_str name = pd_str_fmt(s->arena, "%.*s_delete", PD_ARG(short_name(t)));
-    if (!begin(s, &b, t, name, "exec"))
+    if (t->kept || !begin(s, &b, t, name, "exec"))
         return;
     pd_buf_fmt(&b, "delete from %.*s where ", PD_ARG(t->name));
     if (!put_key(&b, t))

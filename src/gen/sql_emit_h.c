@@ -194,20 +194,25 @@ static void put_title(struct pd_buf *b, const char *title)
     pd_buf_put(b, PD_STR(" */\n\n"));
 }
 
-/* Rows of other modules are known by name only: whoever looks inside includes that module's header. */
-static void put_forward(struct pd_buf *b, const struct sql_module *m)
+static bool points_to(const struct sql_module *m, const struct sql_table *t)
 {
-    bool any = false;
     for (struct sql_row *row = m->rows; row; row = row->next) {
         for (struct sql_relation *r = row->relations; r; r = r->next) {
-            if (r->of->owner == m)
-                continue;
-            pd_buf_fmt(b, "struct %.*s;\n", PD_ARG(r->of->name));
-            any = true;
+            if (r->of == t)
+                return true;
         }
     }
-    if (any)
-        pd_buf_put_c(b, '\n');
+    return false;
+}
+
+/* Rows of other modules are known by name only: whoever looks inside includes that module's header. */
+static void put_forward(struct sql *s, struct pd_buf *b, const struct sql_module *m)
+{
+    for (struct sql_table *t = s->tables; t; t = t->next) {
+        if (t->owner != m && points_to(m, t))
+            pd_buf_fmt(b, "struct %.*s;\n", PD_ARG(t->name));
+    }
+    pd_buf_put_c(b, '\n');
 }
 
 static void put_loaders(struct pd_buf *b, const struct sql_module *m)
@@ -236,7 +241,7 @@ pd_str sql_emit_header(struct sql *s, struct sql_module *m)
     pd_buf_put(&b, PD_STR("_SQL_H\n\n#include <pando/db.h>\n\n"));
     pd_buf_fmt(&b, "extern const struct pd_sql_module %.*s_sql;\n", PD_ARG(m->name));
     put_loaders(&b, m);
-    put_forward(&b, m);
+    put_forward(s, &b, m);
     put_title(&b, "rows");
     for (struct sql_row *row = m->rows; row; row = row->next)
         put_row(s, &b, row);

@@ -82,7 +82,7 @@ static bool is_keyed(struct sql *s, pd_str detail)
     if (pd_str_ends(detail, PD_STR("INTEGER PRIMARY KEY (rowid=?)")))
         return true;
     struct sql_index *i = index_named(s, index_in(detail));
-    return i && i->unique && !i->partial && count(detail, "=?") == i->n;
+    return i && i->unique && count(detail, "=?") == i->n;
 }
 
 static void add_finding(struct plan *p, struct sql_seen *seen)
@@ -101,7 +101,9 @@ static void read_step(struct planner *l, struct plan *p, pd_str detail, bool out
     if (pd_str_find_str(detail, PD_STR("TEMP B-TREE FOR")) != PD_NPOS &&
         pd_str_ends(detail, PD_STR("ORDER BY")))
         p->sorts |= outermost;
-    if (outermost && !pd_str_starts(detail, PD_STR("USE TEMP"))) {
+    bool aside = pd_str_starts(detail, PD_STR("USE TEMP")) ||
+                 pd_str_find_str(detail, PD_STR("SCALAR SUBQUERY")) != PD_NPOS;
+    if (outermost && !aside) {
         p->loops++;
         p->keyed_loops += search && is_keyed(l->s, detail);
     }

@@ -268,14 +268,26 @@ static bool lex_part(struct reader *r, struct sql_token *comment, pd_str text, s
     return out->n > 0;
 }
 
+/* Names a fragment that has no flag of its own. */
+static pd_str first_param(const struct sql_tokens *t)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        if (t->at[i].kind == SQL_PARAM)
+            return t->at[i].text;
+    }
+    return PD_STR_NULL;
+}
+
+/* "-- ?flag  and …" or, with the name of its first parameter, "-- ?  and …" */
 static void read_fragment(struct reader *r, struct sql_token *t, pd_str rest)
 {
     struct sql_stmt *st = r->st;
-    pd_str flag = word(&rest);
+    bool named = rest.len && rest.ptr[0] != ' ' && rest.ptr[0] != '\t';
+    pd_str flag = named ? word(&rest) : PD_STR_NULL;
     struct sql_fragment *f = &st->fragments[st->nfragments];
     unsigned bit = st->nflags;
     for (uint32_t i = 0; i < st->nfragments; i++) {
-        if (pd_str_eq(st->fragments[i].flag, flag))
+        if (named && pd_str_eq(st->fragments[i].flag, flag))
             bit = st->fragments[i].bit;
     }
     if (st->nfragments == SQL_FRAGMENTS_MAX || bit == SQL_FLAGS_MAX) {
@@ -287,7 +299,10 @@ static void read_fragment(struct reader *r, struct sql_token *t, pd_str rest)
     }
     *f = (struct sql_fragment){ .flag = flag, .bit = bit, .pos = pos_of(r, t) };
     f->before = st->body.n;
-    if (!sql_is_name(flag) || !lex_part(r, t, rest, &f->tokens)) {
+    bool ok = lex_part(r, t, pd_str_trim(rest), &f->tokens);
+    if (!named)
+        f->flag = first_param(&f->tokens);
+    if (!ok || !sql_is_name(f->flag)) {
         sql_error(r->s, f->pos, "PD-SQL-028", PD_STR("write `-- ?status  and status = :status`"),
                   "cannot read this optional fragment");
         return;
@@ -337,6 +352,20 @@ static void read_scan_ok(struct reader *r, struct sql_token *t, pd_str rest)
     r->st->scan_ok = rest;
 }
 
+/* "-- postgres: for update" is a piece for one engine; "-- postgres:" alone begins its whole text. */
+static void read_engine(struct reader *r, struct sql_token *t, pd_str rest, bool foreign)
+{
+    struct sql_tokens piece = { 0 };
+    if (!rest.len) {
+        r->foreign = foreign;
+        return;
+    }
+    if (!lex_part(r, t, rest, &piece) || foreign)
+        return;
+    for (uint32_t i = 0; i < piece.n; i++)
+        sql_tokens_add(r->s, &r->st->body, piece.at[i]);
+}
+
 static bool strip(pd_str *text, const char *prefix)
 {
     if (!pd_str_starts(*text, pd_str_c(prefix)))
@@ -363,16 +392,16 @@ static void read_comment(struct reader *r, struct sql_token *t)
         read_typing(r, t, text, false);
     else if (strip(&text, "column "))
         read_typing(r, t, text, true);
-    else if (strip(&text, "?"))
-        read_fragment(r, t, text);
+    else if (pd_str_starts(text, PD_STR("?")))
+        read_fragment(r, t, pd_str_sub(text, 1, text.len));
     else if (strip(&text, "order:"))
         read_order(r, t, text);
     else if (strip(&text, "scan ok"))
         read_scan_ok(r, t, text);
     else if (strip(&text, "sqlite:"))
-        r->foreign = false;
+        read_engine(r, t, text, false);
     else if (strip(&text, "postgres:"))
-        r->foreign = true;
+        read_engine(r, t, text, true);
 }
 
 /* --- the file ------------------------------------------------------------------------------------------- */

@@ -25,7 +25,11 @@ struct reader { /* one migration file */
     struct sql_migration *migration;
     struct sql_tokens stmt; /* tokens of the statement being read */
     pd_str small;
-    struct sql_pos small_pos;
+    struct note { /* "no index: why", for the column in this line */
+        pd_str why;
+        int line;
+        struct note *next;
+    } *notes;
     bool only_sqlite, only_postgres;
     int blocks;             /* BEGIN and CASE not yet closed by END, in a trigger */
     struct sql_table *last; /* created last */
@@ -55,7 +59,6 @@ static void run(struct sql *s, struct sql_module *m, pd_str file, struct sql_pie
 {
     sqlite3_stmt *stmt = NULL;
     s->nreads = s->nwrites = 0;
-    s->forbidden = PD_STR_NULL;
     pd_str text = pd_buf_str(&piece->sqlite.buf);
     int rc = sqlite3_prepare_v2(s->db, text.ptr, (int)text.len, &stmt, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW)
@@ -88,6 +91,20 @@ static void note_index(struct reader *r)
     *r->made = made;
 }
 
+static void apply_notes(struct reader *r)
+{
+    for (struct note *n = r->notes; n; n = n->next) {
+        for (struct sql_table *t = r->s->tables; t; t = t->next) {
+            for (uint32_t i = 0; i < t->ncolumns; i++) {
+                struct sql_column *c = &t->columns[i];
+                if (c->pos.line == n->line && pd_str_eq(c->pos.file, r->migration->file))
+                    c->no_index = n->why;
+            }
+        }
+    }
+    r->notes = NULL;
+}
+
 static void end_statement(struct reader *r, int line)
 {
     struct sql *s = r->s;
@@ -107,6 +124,7 @@ static void end_statement(struct reader *r, int line)
     r->last_line = line;
     if (r->last && r->small.len)
         r->last->small = r->small;
+    apply_notes(r);
     r->stmt = (struct sql_tokens){ 0 };
     r->small = PD_STR_NULL;
     r->only_sqlite = r->only_postgres = false;
@@ -136,6 +154,13 @@ static void read_comment(struct reader *r, struct sql_token *t)
             r->last->small = rest;
         else
             r->small = rest;
+    } else if (annotation(t->text, "no index:", &rest)) {
+        struct note *note = pd_arena_new(r->s->arena, struct note);
+        *note = (struct note){ rest, t->line, r->notes };
+        r->notes = note;
+        if (!rest.len)
+            sql_error(r->s, pos, "PD-SQL-020", PD_STR("say why its parents are never deleted"),
+                      "\"no index\" without a reason");
     } else if (annotation(t->text, "sqlite:", &rest)) {
         r->only_sqlite = true;
     } else if (annotation(t->text, "postgres:", &rest)) {
@@ -373,7 +398,10 @@ static void check_column(struct sql *s, struct sql_table *t, struct sql_column *
     bool points = c->alias == SQL_A_REF || c->alias == SQL_A_XREF;
     if (!points || !resolve(s, t, c) || c->alias != SQL_A_REF || t->small.len)
         return;
-    if (!sql_index_on(t, c))
+    if (sql_index_on(t, c))
+        return;
+    c->of->kept |= c->no_index.len > 0;
+    if (!c->no_index.len)
         sql_error(s, c->pos, "PD-SQL-010",
                   pd_str_fmt(s->arena, "create index %.*s_by_%.*s on %.*s(%.*s);", PD_ARG(t->name),
                              PD_ARG(c->name), PD_ARG(t->name), PD_ARG(c->name)),

@@ -41,6 +41,8 @@ int sql_authorize(void *arg, int action, const char *a, const char *b, const cha
     struct sql_table *t = sql_table_find(s, pd_str_c(a));
     if (!t)
         return SQLITE_OK;
+    if (action == SQLITE_DELETE)
+        s->deletes = t;
     if (writes)
         add_table(s, &s->writes, &s->nwrites, t);
     else
@@ -248,6 +250,7 @@ static sqlite3_stmt *prepare(struct sql *s, struct sql_stmt *st, const struct sq
     sqlite3_stmt *q = NULL;
     pd_str text = pd_buf_str(&x->buf);
     s->nreads = s->nwrites = 0;
+    s->deletes = NULL;
     if (sqlite3_prepare_v2(s->db, text.ptr, (int)text.len, &q, NULL) == SQLITE_OK)
         return q;
     sql_report_sqlite(s, x, st->pos.file, "PD-SQL-013");
@@ -392,6 +395,18 @@ static void merge_tables(struct sql *s, struct sql_stmt *st)
         add_table(s, &st->writes, &st->nwrites, s->writes[i]);
 }
 
+/* "no index: never deleted" is a promise about every statement there is. */
+static void refuse_delete(struct sql *s, struct sql_stmt *st)
+{
+    if (!s->deletes || !s->deletes->kept || st->failed)
+        return;
+    st->failed = true;
+    sql_error(s, st->pos, "PD-SQL-015",
+              PD_STR("create that index, and remove the comment `-- no index:`"),
+              "deletes from \"%.*s\", to which a foreign key without an index refers",
+              PD_ARG(s->deletes->name));
+}
+
 /* Twice: what the first reading finds out about parameters decides nullability in the second. */
 static void analyse(struct sql *s, struct sql_stmt *st, struct sql_tokens *tokens,
                     struct sql_analysis *a)
@@ -421,6 +436,7 @@ static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant
     if (!q)
         return;
     merge_tables(s, st);
+    refuse_delete(s, st);
     st->readonly = (first || st->readonly) && sqlite3_stmt_readonly(q);
     read_results(s, st, a, q, first);
     sqlite3_finalize(q);
