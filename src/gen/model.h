@@ -12,10 +12,10 @@
 struct gen_field {
     pd_str name;
     enum pd_type type;
-    enum pd_type as;   /* PD_T_OPT */
-    unsigned flags;    /* enum pd_field_flags */
+    enum pd_type as; /* PD_T_OPT */
+    unsigned flags;  /* enum pd_field_flags */
     int64_t min, max;
-    pd_str of_name;    /* PD_T_STRUCT, PD_T_PTR, PD_T_LIST: element struct, as written */
+    pd_str of_name;        /* PD_T_STRUCT, PD_T_PTR, PD_T_LIST: element struct, as written */
     struct gen_struct *of; /* resolved by gen_model_resolve */
     pd_str file;
     int line;
@@ -23,10 +23,10 @@ struct gen_field {
 };
 
 struct gen_struct {
-    pd_str name;       /* "ledger_account" (without "struct") */
+    pd_str name; /* "ledger_account" (without "struct") */
     struct gen_module *module;
-    bool is_row;       /* begins with struct pd_row pd; made by the SQL compiler */
-    bool is_list;      /* { T *rows; size_t n; }: fields empty, of is the element */
+    bool is_row;  /* begins with struct pd_row pd; made by the SQL compiler */
+    bool is_list; /* { T *rows; size_t n; }: fields empty, of is the element */
     struct gen_struct *of;
     struct gen_field *fields, **last;
     unsigned nfields;
@@ -36,7 +36,7 @@ struct gen_struct {
 };
 
 struct gen_module {
-    pd_str name, dir;  /* "ledger", "finflow/modules/ledger" */
+    pd_str name, dir; /* "ledger", "finflow/modules/ledger" */
     struct gen_module *next;
 };
 
@@ -44,7 +44,9 @@ struct gen {
     struct pd_arena arena;
     pd_str app_dir, out_dir;
     struct gen_module *modules;
-    struct gen_struct *structs; /* in order of definition */
+    struct gen_struct *structs;    /* in order of definition */
+    struct gen_view *views;        /* compiled pages; private to the template compiler */
+    struct gen_asset_list *assets; /* private to assets.c */
     unsigned errors;
     void (*report)(void *arg, pd_str text); /* where errors go; default standard error */
     void *report_arg;
@@ -67,11 +69,12 @@ bool gen_exists(struct gen *g, pd_str path);
  * not exist is empty. */
 pd_err gen_list(struct gen *g, pd_str dir, pd_str **names, size_t *n) PD_MUST;
 
-/* A row struct's link (`struct pd_row pd`) is not one of its fields. For every row struct X the list
- * struct X_list is known without being added. Texts given here must outlive g (its arena). */
+/* A row struct's link (`struct pd_row pd`) is not one of its fields. For every row struct X the
+ * list struct X_list is known without being added. Texts given here must outlive g (its arena). */
 struct gen_struct *gen_struct_add(struct gen *g, struct gen_module *m, pd_str name, pd_str file,
                                   int line);
-struct gen_field *gen_field_add(struct gen *g, struct gen_struct *s, pd_str name, enum pd_type type);
+struct gen_field *gen_field_add(struct gen *g, struct gen_struct *s, pd_str name,
+                                enum pd_type type);
 struct gen_struct *gen_struct_find(struct gen *g, pd_str name);
 struct gen_field *gen_struct_field(struct gen_struct *s, pd_str name); /* NULL if it has none */
 /* Nearest name for "did you mean"; null if nothing is near. */
@@ -86,10 +89,15 @@ pd_str gen_did_you_mean(struct gen *g, pd_str wanted, const pd_str *names, size_
 void gen_error(struct gen *g, pd_str file, int line, int column, const char *code, pd_str message,
                pd_str remedy);
 
+/* Names of the app's assets ("app.css", "img/logo.svg"), in bytewise order. */
+const pd_str *gen_asset_names(struct gen *g, size_t *n);
+bool gen_asset_check(struct gen *g, pd_str name); /* whether there is such an asset */
+
 /* Writes a generated file if its content changed (so that nothing is rebuilt for nothing). */
 pd_err gen_write(struct gen *g, pd_str name, pd_str content) PD_MUST;
 
-/* --- the three compilers; each reports errors itself and returns when all are found ------------ */
+/* --- the three compilers; each reports errors itself and returns when all are found ------------
+ */
 
 void gen_sql_read(struct gen *g);      /* migrations and queries -> row structs, statements */
 void gen_shapes_read(struct gen *g);   /* headers -> structs */
