@@ -1,0 +1,197 @@
+/* thread_test.c - what threads say to a loop (real backend only): mail, stop, offload, the
+ * watchdog. */
+#include "in_loop.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+IN_LOOP_MAIN
+
+/* --- mail ----------------------------------------------------------------------------------- */
+
+enum { SENDERS = 3, LETTERS = 5000 };
+struct letter {
+    struct pd_mail mail;
+    unsigned sender, number;
+};
+static struct letter letters[SENDERS][LETTERS];
+static unsigned last[SENDERS], received;
+static struct pd_loop *to;
+
+static void read_letter(struct pd_mail *m)
+{
+    struct letter *l = pd_container(m, struct letter, mail);
+    check(l->number == last[l->sender] + 1); /* order per sender is kept */
+    last[l->sender] = l->number;
+    if (++received == SENDERS * LETTERS)
+        pd_loop_stop(pd_loop_self());
+}
+
+static void *send_letters(void *arg)
+{
+    unsigned sender = (unsigned)(uintptr_t)arg;
+    for (unsigned i = 0; i < LETTERS; i++) {
+        letters[sender][i] =
+            (struct letter){ .mail.fn = read_letter, .sender = sender, .number = i + 1 };
+        pd_loop_post(to, &letters[sender][i].mail);
+        if (i % 1000 == 0)
+            usleep(200); /* let the loop fall asleep now and then */
+    }
+    return NULL;
+}
+
+static void mail_arrives_once_and_in_order(void **state)
+{
+    (void)state;
+    in_loop_failed = NULL;
+    to = pd_loop_new(NULL);
+    pthread_t t[SENDERS];
+    for (uintptr_t i = 0; i < SENDERS; i++)
+        pthread_create(&t[i], NULL, send_letters, (void *)i);
+    pd_loop_run(to); /* until the last letter stops it */
+    for (int i = 0; i < SENDERS; i++)
+        pthread_join(t[i], NULL);
+    pd_loop_free(to);
+    assert_null(in_loop_failed);
+    assert_int_equal(received, SENDERS * LETTERS);
+}
+
+static void *stop_later(void *arg)
+{
+    usleep(5000);
+    pd_loop_stop(arg);
+    return NULL;
+}
+
+static void stop_from_another_thread_ends_an_idle_loop(void **state)
+{
+    (void)state;
+    struct pd_loop *l = pd_loop_new(NULL);
+    pthread_t t;
+    pthread_create(&t, NULL, stop_later, l);
+    pd_loop_run(l);
+    pthread_join(t, NULL);
+    pd_loop_free(l);
+}
+
+/* --- offload ------------------------------------------------------------------------------------
+ */
+
+static void nap(void *arg)
+{
+    usleep(20000);
+    *(pthread_t *)arg = pthread_self();
+}
+
+struct offloader {
+    pthread_t worker;
+    pd_err err;
+};
+static void offload_nap(void *arg)
+{
+    struct offloader *o = arg;
+    o->err = pd_offload(nap, &o->worker);
+}
+
+LOOP_TEST(offloaded_work_runs_elsewhere_while_the_loop_goes_on)
+{
+    struct offloader o = { 0 };
+    struct pd_group g;
+    pd_group_init(&g);
+    check(pd_group_go(&g, "offloader", offload_nap, &o) == PD_OK);
+    check(pd_sleep(2000) == PD_OK);
+    check(o.worker == 0);
+    check(pd_group_wait(&g) == PD_OK);
+    check(o.err == PD_OK && o.worker != 0 && !pthread_equal(o.worker, pthread_self()));
+}
+
+LOOP_TEST(started_work_is_waited_for_and_queued_work_taken_back)
+{
+    struct offloader o[3] = { 0 }; /* two threads: the third is queued */
+    struct pd_group g;
+    pd_group_init(&g);
+    for (int i = 0; i < 3; i++)
+        check(pd_group_go(&g, "offloader", offload_nap, &o[i]) == PD_OK);
+    check(pd_sleep(5000) == PD_OK);
+    pd_group_cancel(&g);
+    check(pd_group_wait(&g) == PD_OK);
+    check(o[0].err == PD_OK && o[0].worker != 0);
+    check(o[1].err == PD_OK && o[1].worker != 0);
+    check(o[2].err == PD_ECANCELED && o[2].worker == 0);
+}
+
+/* --- signals -------------------------------------------------------------------------------------
+ */
+
+static int got[2], ngot;
+static void note_signal(int signo, void *arg)
+{
+    check(arg == got);
+    got[ngot++ % 2] = signo;
+}
+
+LOOP_TEST(signals_are_counted_and_told_on_the_loop)
+{
+    pd_loop_on_signal(pd_loop_self(), note_signal, got);
+    raise(SIGTERM);
+    raise(SIGHUP);
+    check(pd_sleep(1000) == PD_OK);
+    check(ngot == 2 && got[0] + got[1] == SIGTERM + SIGHUP);
+}
+
+/* --- the watchdog
+ * ------------------------------------------------------------------------------------ */
+
+static void hold_the_loop(void *arg)
+{
+    (void)arg;
+    pd_mono start = pd_os_mono();
+    while (pd_os_mono() - start < 80000)
+        ;
+}
+
+static pd_err stall(void *arg)
+{
+    struct pd_loop_stats *st = arg;
+    struct pd_group g;
+    pd_group_init(&g);
+    PD_TRY(pd_group_go(&g, "greedy", hold_the_loop, NULL));
+    PD_TRY(pd_group_wait(&g));
+    PD_TRY(pd_sleep(50000)); /* the watchdog reports with its next look */
+    pd_loop_stats(pd_loop_self(), st);
+    return PD_OK;
+}
+
+static void watchdog_names_the_fiber_and_its_stack(void **state)
+{
+    (void)state;
+    char text[8192] = "";
+    FILE *log = tmpfile();
+    pd_log_start(&(struct pd_log_opts){ .fd = fileno(log), .sync = true });
+    struct pd_loop_stats st = { 0 };
+    assert_int_equal(pd_loop_main(&(struct pd_loop_opts){ .stall_us = 20000 }, stall, &st), PD_OK);
+    pd_log_stop();
+    rewind(log);
+    text[fread(text, 1, sizeof text - 1, log)] = 0;
+    fclose(log);
+    assert_int_equal(st.stalls, 1); /* reported once, and waiting is no stall */
+    assert_non_null(strstr(text, "holds its loop"));
+    assert_non_null(strstr(text, "greedy"));
+    assert_non_null(strstr(text, "thread_test")); /* a frame of this program */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mail_arrives_once_and_in_order),
+        cmocka_unit_test(stop_from_another_thread_ends_an_idle_loop),
+        cmocka_unit_test(offloaded_work_runs_elsewhere_while_the_loop_goes_on),
+        cmocka_unit_test(started_work_is_waited_for_and_queued_work_taken_back),
+        cmocka_unit_test(signals_are_counted_and_told_on_the_loop),
+        cmocka_unit_test(watchdog_names_the_fiber_and_its_stack),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
