@@ -190,6 +190,7 @@ struct web_login_view {
 
 struct web_dashboard_view {
     struct web_frame frame;
+    bool any_accounts;
     struct ledger_account_view_list accounts;
     struct web_total_list totals;
     pd_str currency;
