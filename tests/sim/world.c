@@ -1,0 +1,332 @@
+/* world.c - see world.h.
+ *
+ * Every client keeps a diary: for each transfer what it asked for and what it was told. Told "201"
+ * or "200" the transfer must be there exactly once; told "no" (4xx, 5xx but 503) it must not be;
+ * told nothing (a reset, a timeout, 503) it may be there once or not at all, and asking again with
+ * the same id must settle it.
+ */
+#include "world.h"
+
+#include "app/serve.h"
+#include "base/fault.h"
+#include "base/map.h"
+#include "finflow/app.h"
+#include "oracle.h"
+#include "os/sim.h"
+#include "sim_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PORT = 8080, ORGS = 2, CLIENTS_PER_ORG = 3, ACCOUNTS = 3, STEPS = 14 };
+
+struct org {
+    char email[64];
+    char accounts[ACCOUNTS][24];
+    bool ready;
+};
+
+struct actor { /* one client fiber */
+    struct world *world;
+    struct org *org;
+    struct sim_client client;
+};
+
+struct world {
+    uint64_t seed;
+    bool planted;
+    char url[300];
+    struct pd_instance *instance;
+    struct org orgs[ORGS];
+    struct actor actors[ORGS * CLIENTS_PER_ORG];
+    struct oracle_op ops[ORGS * CLIENTS_PER_ORG * STEPS];
+    unsigned nops;
+    bool over;
+    struct world_result *result;
+};
+
+/* --- talking to the server
+ * ------------------------------------------------------------------------- */
+
+static pd_err call(struct actor *a, const char *method, const char *path, pd_str body,
+                   struct sim_answer *out)
+{
+    pd_mono old = pd_deadline_within(8 * PD_SECOND);
+    pd_err e = a->client.open ? PD_OK : sim_client_open(&a->client, PORT);
+    if (e == PD_OK)
+        e = sim_client_call(&a->client, method, path, body, out);
+    pd_deadline_restore(old);
+    if (e != PD_OK) {
+        sim_client_close(&a->client);
+        a->world->result->transport_errors++;
+    }
+    return e;
+}
+
+/* Tries until there is an answer that means something; for requests that may be repeated. */
+static bool insist(struct actor *a, const char *method, const char *path, pd_str body,
+                   struct sim_answer *out)
+{
+    for (unsigned i = 0; i < 60; i++) {
+        if (call(a, method, path, body, out) == PD_OK && out->status < 500)
+            return true;
+        (void)!pd_sleep((int64_t)(1 + i) * 20000);
+    }
+    return false;
+}
+
+static void give_up(struct actor *a, const char *what)
+{
+    struct world_result *r = a->world->result;
+    if (r->broken++ == 0)
+        snprintf(r->first, sizeof r->first, "%s does not succeed", what);
+}
+
+/* --- setting up an organisation
+ * -------------------------------------------------------------------------- */
+
+static bool sign_in(struct actor *a)
+{
+    char body[256];
+    struct sim_answer got;
+    snprintf(body, sizeof body, "{\"email\":\"%s\",\"password\":\"correct horse battery\"}",
+             a->org->email);
+    for (unsigned i = 0; i < 40; i++) {
+        if (insist(a, "POST", "/api/v1/login", pd_str_c(body), &got) && got.status == 200)
+            return true;
+        (void)!pd_sleep(2 * PD_MINUTE); /* slowed down for guessing: answers were lost on the way */
+    }
+    return false;
+}
+
+/* The answer to a sign-up may get lost: then the e-mail is taken, by us. */
+static bool sign_up(struct actor *a)
+{
+    char body[256];
+    struct sim_answer got;
+    snprintf(body, sizeof body,
+             "{\"email\":\"%s\",\"password\":\"correct horse battery\",\"name\":\"Sim\"}",
+             a->org->email);
+    if (!insist(a, "POST", "/api/v1/signup", pd_str_c(body), &got))
+        return false;
+    return got.status == 201 || (got.status == 409 && sign_in(a));
+}
+
+static bool open_account(struct actor *a, unsigned i)
+{
+    struct sim_answer got;
+    if (!insist(a, "POST", "/api/v1/accounts",
+                PD_STR("{\"name\":\"A\",\"currency\":\"EUR\",\"kind\":\"checking\"}"), &got) ||
+        got.status != 201)
+        return false;
+    pd_str id = sim_json_value(got.body, "id");
+    snprintf(a->org->accounts[i], sizeof a->org->accounts[i], "%.*s", PD_ARG(id));
+    char path[64];
+    snprintf(path, sizeof path, "/api/v1/accounts/%.*s/deposits", PD_ARG(id));
+    return insist(a, "POST", path, PD_STR("{\"amount\":1000,\"memo\":\"start\"}"), &got) &&
+           got.status == 201;
+}
+
+static void found(struct actor *a)
+{
+    bool ok = sign_up(a);
+    for (unsigned i = 0; ok && i < ACCOUNTS; i++)
+        ok = open_account(a, i);
+    a->org->ready = ok;
+    if (!ok)
+        give_up(a, "setting up an organisation");
+}
+
+/* --- moving money
+ * ---------------------------------------------------------------------------------------------- */
+
+static struct oracle_op *plan_transfer(struct actor *a)
+{
+    struct oracle_op *op = &a->world->ops[a->world->nops++];
+    uint64_t high = pd_sim_random(UINT64_MAX), low = pd_sim_random(UINT64_MAX);
+    for (unsigned i = 0; i < 8; i++) {
+        op->id.b[i] = (uint8_t)(high >> 8 * i);
+        op->id.b[8 + i] = (uint8_t)(low >> 8 * i);
+    }
+    op->id.b[6] = (uint8_t)((op->id.b[6] & 0x0f) | 0x40);
+    op->id.b[8] = (uint8_t)((op->id.b[8] & 0x3f) | 0x80);
+    unsigned from = (unsigned)pd_sim_random(ACCOUNTS);
+    unsigned to = (from + 1 + (unsigned)pd_sim_random(ACCOUNTS - 1)) % ACCOUNTS;
+    op->from = atoll(a->org->accounts[from]);
+    op->to = atoll(a->org->accounts[to]);
+    op->amount = 1 + (int64_t)pd_sim_random(700);
+    return op;
+}
+
+static enum oracle_told told(const struct sim_answer *got)
+{
+    if (got->status == 201 || got->status == 200)
+        return TOLD_DONE;
+    return got->status == 503 ? TOLD_NOTHING : TOLD_NO;
+}
+
+static void transfer(struct actor *a)
+{
+    struct oracle_op *op = plan_transfer(a);
+    char body[320], id[PD_UUID_TEXT];
+    pd_uuid_format(op->id, id);
+    snprintf(body, sizeof body,
+             "{\"id\":\"%s\",\"from\":\"%lld\",\"to\":\"%lld\",\"amount\":%lld,\"currency\":"
+             "\"EUR\",\"memo\":\"m\"}",
+             id, (long long)op->from, (long long)op->to, (long long)op->amount);
+    bool again = pd_sim_chance(700); /* some clients never come back to ask */
+    for (unsigned tries = 0; tries < (again ? 20u : 1u) && op->told == TOLD_NOTHING; tries++) {
+        struct sim_answer got;
+        if (call(a, "POST", "/api/v1/transfers", pd_str_c(body), &got) != PD_OK)
+            continue;
+        op->told = told(&got);
+        if (got.status == 401 || got.status == 400 || got.status == 404)
+            give_up(a, "a transfer that is in order");
+    }
+}
+
+/* Whoever asks must be answered with their own data. */
+static void look(struct actor *a)
+{
+    struct sim_answer got;
+    if (call(a, "GET", "/api/v1/me", PD_STR_NULL, &got) != PD_OK || got.status != 200)
+        return;
+    if (!pd_str_eq(sim_json_value(got.body, "email"), pd_str_c(a->org->email)))
+        give_up(a, "keeping users apart");
+    (void)!call(a, "GET", "/api/v1/transactions?limit=5", PD_STR_NULL, &got);
+}
+
+static void act(void *arg)
+{
+    struct actor *a = arg;
+    if (!sign_in(a)) {
+        give_up(a, "signing in");
+        return;
+    }
+    for (unsigned i = 0; i < STEPS; i++) {
+        (void)!pd_sleep((int64_t)pd_sim_random(60000));
+        if (pd_sim_chance(750))
+            transfer(a);
+        else
+            look(a);
+    }
+    sim_client_close(&a->client);
+}
+
+/* --- trouble
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+/* Sends half a request very slowly, or nonsense; the others must not notice. */
+static void pest(void *arg)
+{
+    struct world *w = arg;
+    while (!w->over) {
+        struct sim_client *cl = calloc(1, sizeof *cl);
+        if (!cl)
+            pd_panic("out of memory");
+        pd_mono old = pd_deadline_within(PD_MINUTE);
+        if (sim_client_open(cl, PORT) == PD_OK) {
+            pd_str text = pd_sim_chance(500)
+                              ? PD_STR("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: aaaaaaaaaaaaaaaaaa")
+                              : PD_STR("\x16\x03\x01 nonsense\r\n\r\n");
+            (void)!sim_client_trickle(cl, text, 3, 300000);
+        }
+        pd_deadline_restore(old);
+        sim_client_close(cl);
+        free(cl);
+        (void)!pd_sleep(200000);
+    }
+}
+
+/* Now and then a write of the database fails in the middle of a transaction. */
+static void gremlin(void *arg)
+{
+    struct world *w = arg;
+    while (!w->over) {
+        (void)!pd_sleep((int64_t)(50000 + pd_sim_random(150000)));
+        pd_fault_set(PD_FAULT_data_write, (unsigned)pd_sim_random(6), PD_FAULT_ONCE);
+    }
+    pd_fault_reset();
+}
+
+/* --- the run
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static pd_err clients(struct world *w)
+{
+    struct pd_group actors, trouble;
+    pd_group_init(&actors);
+    pd_group_init(&trouble);
+    for (unsigned o = 0; o < ORGS; o++) {
+        snprintf(w->orgs[o].email, sizeof w->orgs[o].email, "org%u@example.com", o);
+        w->actors[o * CLIENTS_PER_ORG] = (struct actor){ .world = w, .org = &w->orgs[o] };
+        found(&w->actors[o * CLIENTS_PER_ORG]);
+        if (!w->orgs[o].ready)
+            return PD_OK;
+    }
+    if (w->planted)
+        pd_fault_set(PD_FAULT_data_skip_rollback, 0, PD_FAULT_FOREVER);
+    PD_TRY(pd_group_go(&trouble, "pest", pest, w));
+    PD_TRY(pd_group_go(&trouble, "gremlin", gremlin, w));
+    for (unsigned i = 0; i < ORGS * CLIENTS_PER_ORG; i++) {
+        struct actor *a = &w->actors[i];
+        a->world = w;
+        a->org = &w->orgs[i / CLIENTS_PER_ORG];
+        PD_TRY(pd_group_go(&actors, "client", act, a));
+    }
+    PD_TRY(pd_group_wait(&actors));
+    w->over = true;
+    return pd_group_wait(&trouble);
+}
+
+static pd_err world_fiber(void *arg)
+{
+    struct world *w = arg;
+    const char *const settings[] = { w->url, "PANDO_ENV=test",
+                                     "SECRET_KEY=0123456789abcdef0123456789abcdef",
+                                     "ACCESS_LOG=off", "DRAIN_SECONDS=5" };
+    struct pd_config *cfg;
+    struct pd_os_addr addr = { .kind = PD_ADDR_IP4, .port = PORT, .ip = { 127, 0, 0, 1 } };
+    PD_TRY(pd_config_from(&finflow_app, settings, sizeof settings / sizeof settings[0], &cfg));
+    PD_TRY(pd_instance_open(&finflow_app, cfg, PD_OPEN_SERVE, &w->instance));
+    int listener = pd_os_listen(&addr, NULL);
+    pd_assert(listener >= 0);
+    PD_TRY(pd_instance_attach(w->instance, listener));
+    pd_err e = clients(w);
+    w->over = true;
+    pd_instance_drain(w->instance);
+    pd_instance_close(w->instance);
+    pd_config_free(cfg);
+    return e;
+}
+
+void world_run(uint64_t seed, const char *dir, bool planted, struct world_result *out)
+{
+    struct world *w = calloc(1, sizeof *w);
+    if (!w)
+        pd_panic("out of memory");
+    *out = (struct world_result){ 0 };
+    w->seed = seed;
+    w->planted = planted;
+    w->result = out;
+    snprintf(w->url, sizeof w->url, "DATABASE_URL=sqlite:%s/finflow.db", dir);
+    pd_map_seed(seed, ~seed);
+    pd_sim_begin(seed, &pd_sim_rough);
+    pd_log_clock(pd_os_clock);
+    pd_log_start(&(struct pd_log_opts){ .fd = 2, .level = PD_LOG_ERROR, .sync = true });
+    pd_err e = pd_loop_main(&(struct pd_loop_opts){ .name = "world" }, world_fiber, w);
+    out->hash = pd_sim_trace_hash();
+    if (e != PD_OK && out->broken++ == 0)
+        snprintf(out->first, sizeof out->first, "the world ends with %s: %s", pd_err_name(e),
+                 pd_diag()->message);
+    for (unsigned i = 0; i < w->nops; i++) {
+        out->acknowledged += w->ops[i].told == TOLD_DONE;
+        out->refused += w->ops[i].told == TOLD_NO;
+        out->unknown += w->ops[i].told == TOLD_NOTHING;
+    }
+    oracle_judge(w->url + strlen("DATABASE_URL=sqlite:"), w->ops, w->nops, &out->broken, out->first,
+                 sizeof out->first);
+    free(w);
+}
