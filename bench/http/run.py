@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+"""pando beside nginx and Kore, in one run: who needs how much CPU for a request.
+
+    bench/http/run.py BUILD_DIR [--seconds 3] [--rounds 3] [--app PROGRAM] [--only plain64,pipe16]
+
+One worker each; server and wrk share one CPU (the steadier layout: see docs), so req/s is the
+throughput of that CPU for both. User and system microseconds per request are those of the server's
+process tree (/proc, before and after). Rounds alternate over the servers; medians are printed, and
+pando's ratio to each. `--app` runs another pando program (`PROGRAM PORT`) with router, metrics and
+access log instead of the http layer alone. The last table is memory: 10,000 idle connections.
+"""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+CPU = max(os.sched_getaffinity(0))
+TICK = os.sysconf("SC_CLK_TCK")
+PORT = 18080
+CASES = {  # name: path, connections, pipelined
+    "plain64": ("/plaintext", 64, 1),
+    "plain256": ("/plaintext", 256, 1),
+    "json64": ("/json", 64, 1),
+    "json256": ("/json", 256, 1),
+    "pipe16": ("/plaintext", 64, 16),
+}
+NGINX = """
+worker_processes 1; daemon off; pid {dir}/pid; error_log {dir}/error crit;
+events {{ worker_connections 20000; }}
+http {{ access_log {dir}/access combined buffer=64k; keepalive_requests 100000000; keepalive_timeout 600;
+  client_body_temp_path {dir}; proxy_temp_path {dir}; fastcgi_temp_path {dir}; uwsgi_temp_path {dir}; scgi_temp_path {dir};
+  server {{ listen 127.0.0.1:{port} backlog=4096 reuseport;
+    location = /plaintext {{ default_type text/plain; return 200 "Hello, World!"; }}
+    location = /json {{ default_type application/json; return 200 '{{"message":"Hello, World!"}}'; }} }} }}
+"""
+KORE_C = """
+#include <kore/kore.h>
+#include <kore/http.h>
+int plain(struct http_request *); int json(struct http_request *);
+int plain(struct http_request *r) { http_response_header(r, "content-type", "text/plain"); http_response(r, 200, "Hello, World!", 13); return KORE_RESULT_OK; }
+int json(struct http_request *r) { http_response_header(r, "content-type", "application/json"); http_response(r, 200, "{\\"message\\":\\"Hello, World!\\"}", 27); return KORE_RESULT_OK; }
+"""
+KORE_CONF = """
+server bench {{
+  bind 127.0.0.1 {port}
+  tls no
+}}
+load {dir}/bench.so
+workers 1
+worker_max_connections 20000
+worker_set_affinity 0
+http_request_limit 10000
+http_keepalive_time 600
+domain * {{
+  attach bench
+  route /plaintext plain
+  route /json json
+}}
+"""
+
+
+def children(pid):
+    found = [pid]
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+            if parent == pid:
+                found += children(int(entry.name))
+    return found
+
+
+def cpu(pid):
+    user = system = 0
+    for p in children(pid):
+        fields = pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()
+        user, system = user + int(fields[11]), system + int(fields[12])
+    return user / TICK, system / TICK
+
+
+def pss(pid):
+    total = 0
+    for p in children(pid):
+        text = pathlib.Path(f"/proc/{p}/smaps_rollup").read_text()
+        total += int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1)) * 1024
+    return total
+
+
+class Server:
+    def __init__(self, name, command):
+        self.name, self.command = name, command
+
+    def __enter__(self):
+        self.process = subprocess.Popen(["taskset", "-c", str(CPU), *self.command], start_new_session=True,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            if self.process.poll() is not None:
+                sys.exit(f"{self.name} ended with {self.process.returncode}: {' '.join(self.command)}")
+            try:
+                socket.create_connection(("127.0.0.1", PORT), 1).close()
+                return self
+            except OSError:
+                time.sleep(0.05)
+        sys.exit(f"{self.name} does not listen on port {PORT}")
+
+    def __exit__(self, *_):
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        time.sleep(0.2)
+
+
+def wrk(path, connections, depth, seconds):
+    command = ["taskset", "-c", str(CPU), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
+               "-H", "Accept: text/plain,text/html;q=0.9,application/xhtml+xml;q=0.9,*/*;q=0.7",
+               "-H", "Connection: keep-alive"]
+    url = f"http://127.0.0.1:{PORT}{path}"
+    if depth > 1:
+        command += ["-s", str(HERE / "pipeline.lua"), url, "--", str(depth)]
+    else:
+        command += [url]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        print(out, file=sys.stderr)
+    return int(re.search(r"(\d+) requests in", out).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+
+
+def measure(server, case, seconds):
+    path, connections, depth = CASES[case]
+    with server as s:
+        wrk(path, connections, depth, 1)
+        before = cpu(s.process.pid)
+        requests, rate = wrk(path, connections, depth, seconds)
+        after = cpu(s.process.pid)
+    return rate, *((after[i] - before[i]) * 1e6 / requests for i in (0, 1))
+
+
+def idle(server, connections=10000):
+    with server as s:
+        before = pss(s.process.pid)
+        open_ = []
+        for _ in range(connections):
+            c = socket.create_connection(("127.0.0.1", PORT), 5)
+            c.sendall(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n")
+            c.recv(1000)
+            open_.append(c)
+        time.sleep(0.5)
+        after = pss(s.process.pid)
+        for c in open_:
+            c.close()
+    return before, (after - before) / connections
+
+
+def servers(args, work):
+    pando = args.app or str(pathlib.Path(args.build) / "bench/http/pando_http")
+    found = [Server("pando", [pando, str(PORT)])]
+    if shutil.which("nginx"):
+        (work / "nginx.conf").write_text(NGINX.format(dir=work, port=PORT))
+        found.append(Server("nginx", ["nginx", "-c", str(work / "nginx.conf")]))
+    else:
+        print("nginx is not installed: left out")
+    if shutil.which("kore"):
+        (work / "bench.c").write_text(KORE_C)
+        (work / "kore.conf").write_text(KORE_CONF.format(dir=work, port=PORT))
+        subprocess.run(["cc", "-O2", "-fPIC", "-shared", "-o", str(work / "bench.so"), str(work / "bench.c")], check=True)
+        found.append(Server("kore", ["kore", "-fnrc", str(work / "kore.conf")]))
+    else:
+        print("kore is not installed: left out")
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("build")
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--app", help="another pando program, started as PROGRAM PORT")
+    parser.add_argument("--only", default=",".join(CASES))
+    parser.add_argument("--no-idle", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as tmp:
+        work = pathlib.Path(tmp)
+        work.chmod(0o777)
+        found = servers(args, work)
+        print("pando: " + (f"{args.app}" if args.app else
+                           "the http layer alone, no router, metrics or access log (use --app for those)"))
+        print(f"server and wrk on CPU {CPU}; {args.rounds} rounds of {args.seconds} s; medians\n")
+        print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}   pando's ratio: req/s, user")
+        for case in args.only.split(","):
+            results = {s.name: [] for s in found}
+            for _ in range(args.rounds):
+                for s in found:
+                    if not (s.name == "kore" and CASES[case][2] > 1):
+                        results[s.name].append(measure(s, case, args.seconds))
+            medians = {n: [statistics.median(v) for v in zip(*r)] for n, r in results.items() if r}
+            for name, (rate, user, system) in medians.items():
+                ours = medians["pando"]
+                ratio = "" if name == "pando" else f"   {ours[0] / rate:5.2f} x  {ours[1] / max(user, 1e-9):5.2f} x"
+                print(f"{case:10}{name:8}{rate:12,.0f}{user:9.2f}{system:9.2f}{ratio}", flush=True)
+        if not args.no_idle:
+            import resource
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 30000), hard))
+            print(f"\n{'idle':10}{'server':8}{'empty MiB':>12}{'bytes per connection (10,000)':>32}")
+            for s in found:
+                base, each = idle(s)
+                print(f"{'':10}{s.name:8}{base / 2**20:12.1f}{each:32,.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
