@@ -199,6 +199,7 @@ static void serve(struct pd_http_conn *c)
     r->id = s->next_id++;
     r->status = 0;
     r->bytes_out = 0;
+    r->user = NULL;
     w->stream = STREAM_NONE;
     body_start(w, &s->limits);
     c->requests++;

@@ -50,6 +50,7 @@ struct pd_http_req {
     uint64_t id;               /* unique in this process */
     int status;                /* of the answer given; 0 = none yet */
     uint64_t bytes_out;        /* body bytes answered */
+    void *user;                /* the handler's, for `done`; NULL until it sets it */
 };
 
 static inline pd_str pd_http_known(const struct pd_http_req *r, enum pd_http_known k)
@@ -103,7 +104,8 @@ struct pd_http_limits { /* zero = default; all of them are enforced */
 struct pd_http_server_opts {
     struct pd_http_limits limits;
     void (*handle)(struct pd_http_req *r, void *arg) PD_YIELDS;
-    /* Called after every answer, on the loop: access log, metrics. May be NULL. */
+    /* Called after every answer, on the loop: access log, metrics. May be NULL. Also for answers the
+     * server gave itself (400, 408, 431, …): `user` is NULL and the strings may be null then. */
     void (*done)(const struct pd_http_req *r, void *arg);
     void *arg;
     const char *server_name; /* Server: header; NULL = none */

@@ -170,6 +170,7 @@ void reply_refuse(struct pd_http_conn *c, int status, const char *reason)
     reply_error(r, status);
     if (c->server->opts.done)
         c->server->opts.done(r, c->server->opts.arg);
+    pd_arena_reset(&w->arena);
 }
 
 /* --- in pieces
