@@ -103,6 +103,8 @@ void gen_sql_read(struct gen *g);      /* migrations and queries -> row structs,
 void gen_shapes_read(struct gen *g);   /* headers -> structs */
 void gen_model_resolve(struct gen *g); /* names -> structs */
 void gen_views_read(struct gen *g);    /* templates, checked against the structs */
+/* Assets, with their references checked; part of gen_views_read. */
+void gen_assets_read(struct gen *g);
 pd_err gen_sql_write(struct gen *g) PD_MUST;
 pd_err gen_shapes_write(struct gen *g) PD_MUST;
 pd_err gen_views_write(struct gen *g) PD_MUST;

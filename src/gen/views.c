@@ -137,6 +137,7 @@ void gen_views_read(struct gen *g)
         *last = v;
         last = &v->next;
     }
+    gen_assets_read(g);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */

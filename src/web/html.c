@@ -6,7 +6,7 @@
  *
  * The bytes that are written keep the HTML tokenizer in the state it was in (views_html.c relies on
  * that): text cannot begin a tag, an attribute's value cannot end its quotes, a URL cannot choose a
- * scheme that runs code, a component cannot leave its place in the URL.
+ * scheme that runs code, a component cannot begin another part of the URL.
  */
 #include <pando/html.h>
 
