@@ -81,7 +81,7 @@ static void reading_has_a_limit(void **state)
 {
     (void)state;
     pd_str path = in_folder("b"), text;
-    char big[10000];
+    static char big[10000];
     memset(big, 'x', sizeof big);
     assert_int_equal(pd_os_file_write(path, pd_str_n(big, sizeof big), 0600), PD_OK);
     assert_int_equal(pd_os_file_read(&arena, path, sizeof big, &text), PD_OK);

@@ -66,7 +66,8 @@ static pd_err do_panic(void)
 
 static pd_err do_segv(void)
 {
-    *(volatile int *)8 = 1;
+    volatile int *volatile nowhere = (volatile int *)8; /* volatile: or the compiler sees it */
+    *nowhere = 1;
     return PD_OK;
 }
 

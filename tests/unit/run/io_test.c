@@ -70,7 +70,7 @@ static void send_stream(void *arg)
 static void recv_stream(void *arg)
 {
     struct stream *s = arg;
-    char piece[4096];
+    char piece[2048];
     s->in_order = true;
     for (;;) {
         ptrdiff_t n = pd_os_recv(s->io->sock, piece, sizeof piece);

@@ -168,7 +168,7 @@ static pd_err stall(void *arg)
 static void watchdog_names_the_fiber_and_its_stack(void **state)
 {
     (void)state;
-    char text[8192] = "";
+    static char text[8192];
     FILE *log = tmpfile();
     pd_log_start(&(struct pd_log_opts){ .fd = fileno(log), .sync = true });
     struct pd_loop_stats st = { 0 };
