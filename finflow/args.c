@@ -8,13 +8,9 @@ enum { COUNT_MAX_DIGITS = 12 };
 static bool store(const struct arg *arg, pd_str value)
 {
     switch (arg->kind) {
-    case ARG_FLAG:
-        return false;
-    case ARG_TEXT:
-        *(pd_str *)arg->out = value;
-        return value.len > 0;
-    case ARG_DATE:
-        return pd_date_parse(value, arg->out);
+    case ARG_FLAG: return false;
+    case ARG_TEXT: *(pd_str *)arg->out = value; return value.len > 0;
+    case ARG_DATE: return pd_date_parse(value, arg->out);
     case ARG_COUNT:
         return value.len <= COUNT_MAX_DIGITS && pd_str_to_i64(value, arg->out) &&
                *(int64_t *)arg->out >= 0;

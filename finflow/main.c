@@ -1,25 +1,7 @@
-/* main.c - FinFlow: its modules put together. */
-#include "identity/identity.h"
-#include "insights/insights.h"
-#include "ledger/ledger.h"
-#include "seed/seed.h"
-#include "web/web.h"
+/* main.c - the program. */
+#include "app.h"
 
-#include "assets_gen.h"
-
-static const struct pd_module *const MODULES[] = {
-    &identity_module, &insights_module, &ledger_module, &web_module, &seed_module,
-};
-
-const struct pd_app finflow = {
-    .name = "finflow",
-    .version = "0.1.0",
-    .modules = MODULES,
-    .nmodules = sizeof MODULES / sizeof MODULES[0],
-    .authenticate = identity_authenticate,
-    .error_page = web_error_page,
-    .api_prefix = "/api/",
-    .sign_in_path = "/login",
-    .assets = finflow_assets,
-    .nassets = 0,
-};
+int main(int argc, char **argv)
+{
+    return pd_app_main(&finflow_app, argc, argv);
+}

@@ -26,8 +26,7 @@ static pd_status sign_in(struct pd_ctx *c)
     case IDENTITY_SLOW_DOWN:
         pd_reply_header(c, "Retry-After", pd_str_fmt(c->arena, "%d", wait_s));
         return pd_problem(c, 429, "too_many_tries", "Too many tries. Wait %d seconds.", wait_s);
-    default:
-        return pd_json(c, 200, identity_signed_in, &out);
+    default: return pd_json(c, 200, identity_signed_in, &out);
     }
 }
 

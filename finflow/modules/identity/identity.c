@@ -9,8 +9,8 @@
 #include "identity_gen.h"
 
 enum {
-    FREE_TRIES = 10,    /* wrong passwords that cost nothing but time */
-    FIRST_WAIT_S = 15,  /* then each further one doubles the wait … */
+    FREE_TRIES = 10,   /* wrong passwords that cost nothing but time */
+    FIRST_WAIT_S = 15, /* then each further one doubles the wait … */
     LONGEST_WAIT_S = 900,
 };
 #define TRIES_FORGOTTEN_AFTER (24 * PD_HOUR)
@@ -35,7 +35,8 @@ static enum pd_role role_of(pd_str name)
     return PD_ROLE_NONE;
 }
 
-/* --- signing up ---------------------------------------------------------------------------------- */
+/* --- signing up ----------------------------------------------------------------------------------
+ */
 
 pd_id identity_plant(struct pd_ctx *c, struct identity_planted person)
 {
@@ -48,9 +49,9 @@ pd_id identity_plant(struct pd_ctx *c, struct identity_planted person)
 
 bool identity_plant_member(struct pd_ctx *c, pd_id org_id, struct identity_planted person)
 {
-    struct identity_user *user = identity_user_insert(
-        c, .email = person.email, .name = person.name, .password_hash = person.password_hash,
-        .created_at = person.at);
+    struct identity_user *user =
+        identity_user_insert(c, .email = person.email, .name = person.name,
+                             .password_hash = person.password_hash, .created_at = person.at);
     if (!user)
         return false;
     return identity_member_insert(c, .user_id = user->id, .org_id = org_id, .role = person.role,
@@ -64,8 +65,8 @@ enum identity_outcome identity_sign_up(struct pd_ctx *c, const struct identity_s
     if (pd_password_hash(c, in->password, &hash) != PD_OK)
         return IDENTITY_FAILED;
     pd_time now = pd_time_now();
-    struct identity_user *user = identity_user_insert(
-        c, .email = email, .name = in->name, .password_hash = hash, .created_at = now);
+    struct identity_user *user = identity_user_insert(c, .email = email, .name = in->name,
+                                                      .password_hash = hash, .created_at = now);
     if (!user)
         return pd_violated(c, "identity_user.email") ? IDENTITY_EMAIL_TAKEN : IDENTITY_FAILED;
     struct identity_org *org = identity_org_insert(c, .name = in->name, .created_at = now);
@@ -78,7 +79,8 @@ enum identity_outcome identity_sign_up(struct pd_ctx *c, const struct identity_s
     return IDENTITY_OK;
 }
 
-/* --- signing in ---------------------------------------------------------------------------------- */
+/* --- signing in ----------------------------------------------------------------------------------
+ */
 
 /* Seconds until the next try may be made; 0: now. */
 static int wait_after(int64_t tries, pd_time last, pd_time now)
@@ -104,8 +106,7 @@ static enum identity_outcome count_try(struct pd_ctx *c, pd_str email, int *wait
     if (*wait_s)
         return IDENTITY_SLOW_DOWN;
     identity_attempts_forget(c, now - TRIES_FORGOTTEN_AFTER);
-    identity_attempt_add(c, .email = email, .address = address, .now = now,
-                         .forget_before = now - TRIES_FORGOTTEN_AFTER);
+    identity_attempt_add(c, email, address, now, now - TRIES_FORGOTTEN_AFTER);
     return pd_commit(c) == PD_OK ? IDENTITY_OK : IDENTITY_FAILED;
 }
 
@@ -118,7 +119,8 @@ enum identity_outcome identity_sign_in(struct pd_ctx *c, const struct identity_l
     if (counted != IDENTITY_OK)
         return counted;
     struct identity_user *user = identity_user_by_email(c, email);
-    if (pd_password_verify(c, in->password, user ? user->password_hash : PD_STR_NULL, &matches) != PD_OK)
+    if (pd_password_verify(c, in->password, user ? user->password_hash : PD_STR_NULL, &matches) !=
+        PD_OK)
         return IDENTITY_FAILED;
     if (!matches)
         return c->failed ? IDENTITY_FAILED : IDENTITY_WRONG;
@@ -132,7 +134,8 @@ enum identity_outcome identity_sign_in(struct pd_ctx *c, const struct identity_l
     return IDENTITY_OK;
 }
 
-/* --- sessions ------------------------------------------------------------------------------------ */
+/* --- sessions ------------------------------------------------------------------------------------
+ */
 
 void identity_sign_out(struct pd_ctx *c)
 {
@@ -147,8 +150,8 @@ void identity_sign_out(struct pd_ctx *c)
 
 void identity_authenticate(struct pd_ctx *c, const struct pd_session_data *session)
 {
-    struct identity_member_in_session_row *member = identity_member_in_session(
-        c, .user_id = session->user_id, .org_id = session->org_id, .session = session->id);
+    struct identity_member_in_session_row *member =
+        identity_member_in_session(c, session->user_id, session->org_id, session->id);
     if (!member)
         return;
     c->user_id = session->user_id;
@@ -161,6 +164,7 @@ bool identity_who(struct pd_ctx *c, struct identity_me *out)
     struct identity_person_row *p = identity_person(c, c->user_id, c->org_id);
     if (!p)
         return false;
-    *out = (struct identity_me){ { p->id, p->email, p->name }, { p->org_id, p->org_name }, p->role };
+    *out =
+        (struct identity_me){ { p->id, p->email, p->name }, { p->org_id, p->org_name }, p->role };
     return true;
 }

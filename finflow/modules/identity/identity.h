@@ -3,9 +3,10 @@
  *     struct identity_signed_in who;
  *     switch (identity_sign_in(c, &in, &who)) { … }
  *
- * Passwords are argon2id hashes. A session is a sealed cookie; what is stored is only the end of one,
- * so that signing out ends every copy of it on every instance. Tries to sign in are counted per
- * account and address in the database: after a few wrong ones each further try has to wait longer.
+ * Passwords are argon2id hashes. A session is a sealed cookie; what is stored is only the end of
+ * one, so that signing out ends every copy of it on every instance. Tries to sign in are counted
+ * per account and address in the database: after a few wrong ones each further try has to wait
+ * longer.
  *
  * All functions yield.
  */

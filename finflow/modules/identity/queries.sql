@@ -3,6 +3,7 @@ select id, email, name, password_hash, created_at from identity_user where email
 
 -- The organisation that a person signs in to: the first they joined.
 -- name: home_of_user :one
+-- scan ok: a person has few memberships
 select m.org_id, o.name, m.role
 from identity_member m join identity_org o on o.id = m.org_id
 where m.user_id = :user_id

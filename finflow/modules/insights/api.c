@@ -30,7 +30,8 @@ static pd_status list_categories(struct pd_ctx *c)
     page.items.n = found.n < limit ? found.n : limit;
     page.items.rows = pd_arena_new_n(c->arena, struct insights_category_view, page.items.n);
     for (size_t i = 0; i < page.items.n; i++)
-        page.items.rows[i] = (struct insights_category_view){ found.rows[i].id, found.rows[i].name };
+        page.items.rows[i] =
+            (struct insights_category_view){ found.rows[i].id, found.rows[i].name };
     if (found.n > limit)
         page.next_cursor =
             pd_seal(c, "categories", pd_str_fmt(c->arena, "%ld", found.rows[limit - 1].id));

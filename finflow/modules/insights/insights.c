@@ -11,7 +11,8 @@
 
 enum { CATEGORIES_MAX = 500 };
 
-/* --- categories ---------------------------------------------------------------------------------- */
+/* --- categories ----------------------------------------------------------------------------------
+ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -43,23 +44,24 @@ bool insights_find_category(struct pd_ctx *c, pd_id id, struct insights_category
 
 bool insights_add_category(struct pd_ctx *c, pd_str name, struct insights_category_view *out)
 {
-    struct insights_category *category = insights_category_insert(
-        c, .org_id = c->org_id, .name = name, .created_at = pd_time_now());
+    struct insights_category *category =
+        insights_category_insert(c, .org_id = c->org_id, .name = name, .created_at = pd_time_now());
     if (!category) {
-        pd_violated(c, "insights_category.org_id, insights_category.name");
+        pd_violated(c, "insights_category.org_id,name");
         return false;
     }
     *out = (struct insights_category_view){ category->id, category->name };
     return true;
 }
 
-/* --- writing sums -------------------------------------------------------------------------------- */
+/* --- writing sums --------------------------------------------------------------------------------
+ */
 
 static void add(struct pd_ctx *c, const struct insights_movement *m, int64_t category_id, int sign)
 {
-    insights_day_add(c, .org_id = m->org_id, .currency = m->currency, .day = pd_date_of(m->at),
-                     .category_id = category_id, .income = m->amount > 0 ? sign * m->amount : 0,
-                     .spending = m->amount < 0 ? sign * -m->amount : 0);
+    pd_money income = m->amount > 0 ? sign * m->amount : 0;
+    pd_money spending = m->amount < 0 ? sign * -m->amount : 0;
+    insights_day_add(c, m->org_id, m->currency, pd_date_of(m->at), category_id, income, spending);
 }
 
 void insights_record(struct pd_ctx *c, struct insights_movement m)
@@ -73,7 +75,8 @@ void insights_recategorise(struct pd_ctx *c, struct insights_movement m, pd_opt_
     add(c, &m, category_id.has ? category_id.value : 0, 1);
 }
 
-/* --- reading sums -------------------------------------------------------------------------------- */
+/* --- reading sums --------------------------------------------------------------------------------
+ */
 
 bool insights_month_parse(pd_str text, pd_date *first)
 {
@@ -103,7 +106,7 @@ static struct insights_category_sum_list sums_by_category(struct pd_ctx *c, pd_d
     };
     for (size_t i = 0; i < found.n; i++) {
         struct insights_by_category_row *row = &found.rows[i];
-        struct insights_category *category = insights_by_category_category(c, row);
+        struct insights_category *category = insights_by_category_row_category(c, row);
         if (!row->income && !row->spending)
             continue; /* what was in it is in another category now */
         struct insights_category_sum *sum = &list.rows[list.n++];

@@ -7,8 +7,8 @@ static const char *const KINDS[] = { "checking", "savings", "card", "cash" };
 
 struct ledger_account_view ledger_account_view_of(const struct ledger_account *a)
 {
-    return (struct ledger_account_view){ a->id, a->name, a->currency, a->kind, a->balance,
-                                         a->created_at };
+    return (struct ledger_account_view){ a->id,   a->name,    a->currency,
+                                         a->kind, a->balance, a->created_at };
 }
 
 static bool is_kind(pd_str kind)
@@ -59,7 +59,8 @@ bool ledger_find_account(struct pd_ctx *c, pd_id id, struct ledger_account_view 
     return true;
 }
 
-/* --- lists --------------------------------------------------------------------------------------- */
+/* --- lists ---------------------------------------------------------------------------------------
+ */
 
 static struct ledger_account_view_list views_of(struct pd_ctx *c, struct ledger_account_list found,
                                                 size_t n)
@@ -84,8 +85,8 @@ bool ledger_account_list_page(struct pd_ctx *c, const struct ledger_account_quer
     pd_id after = 0;
     pd_str plain;
     *out = (struct ledger_account_page){ 0 };
-    if (q->cursor.len && !(pd_unseal(c, "accounts", q->cursor, 0, &plain) &&
-                           pd_str_to_i64(plain, &after))) {
+    if (q->cursor.len &&
+        !(pd_unseal(c, "accounts", q->cursor, 0, &plain) && pd_str_to_i64(plain, &after))) {
         pd_field_error(c, "cursor", "is not one of ours");
         return false;
     }

@@ -1,8 +1,8 @@
 /* api.c - the ledger's endpoints of /api/v1. */
-#include "ledger/ledger.h"
-#include "ledger_gen.h"
+#include "ledger/post.h"
 
-/* --- accounts ------------------------------------------------------------------------------------ */
+/* --- accounts ------------------------------------------------------------------------------------
+ */
 
 static pd_status open_account(struct pd_ctx *c)
 {
@@ -31,7 +31,8 @@ static pd_status show_account(struct pd_ctx *c)
     return pd_json(c, 200, ledger_account_view, &account);
 }
 
-/* --- transfers ----------------------------------------------------------------------------------- */
+/* --- transfers -----------------------------------------------------------------------------------
+ */
 
 static pd_status refuse(struct pd_ctx *c, enum ledger_outcome outcome)
 {
@@ -78,7 +79,8 @@ static pd_status show_transfer(struct pd_ctx *c)
     return pd_json(c, 200, ledger_transfer_view, &transfer);
 }
 
-/* --- entries ------------------------------------------------------------------------------------- */
+/* --- entries -------------------------------------------------------------------------------------
+ */
 
 static pd_status list_entries(struct pd_ctx *c)
 {
@@ -96,20 +98,20 @@ static pd_status categorise(struct pd_ctx *c)
     if (!pd_read_json(c, ledger_category_change, &in))
         return pd_invalid(c);
     switch (ledger_categorise(c, pd_path_id(c, "id"), in.category, &entry)) {
-    case LEDGER_NO_ENTRY:
-        return pd_not_found(c);
+    case LEDGER_NO_ENTRY: return pd_not_found(c);
     case LEDGER_NO_CATEGORY:
         pd_field_error(c, "category", "is not one of yours");
         return pd_invalid(c);
-    default:
-        return pd_json(c, 200, ledger_entry_view, &entry);
+    default: return pd_json(c, 200, ledger_entry_view, &entry);
     }
 }
 
-/* --- the module ---------------------------------------------------------------------------------- */
+/* --- the module ----------------------------------------------------------------------------------
+ */
 
 static const struct pd_route ROUTES[] = {
-    { PD_POST_, "/api/v1/accounts", open_account, .auth = PD_AUTH_WRITER, .doc = "Open an account" },
+    { PD_POST_, "/api/v1/accounts", open_account, .auth = PD_AUTH_WRITER,
+      .doc = "Open an account" },
     { PD_GET_, "/api/v1/accounts", list_accounts, .auth = PD_AUTH_USER, .doc = "List accounts" },
     { PD_GET_, "/api/v1/accounts/{id:id}", show_account, .auth = PD_AUTH_USER,
       .doc = "One account" },
@@ -124,9 +126,6 @@ static const struct pd_route ROUTES[] = {
     { PD_PATCH_, "/api/v1/transactions/{id:id}", categorise, .auth = PD_AUTH_WRITER,
       .doc = "Put an entry into a category" },
 };
-
-int ledger_import_command(struct pd_ctx *c, int argc, char **argv);
-int ledger_check_command(struct pd_ctx *c, int argc, char **argv);
 
 static const struct pd_command COMMANDS[] = {
     { "import", "--account ID FILE.csv [--date COL] [--amount COL] [--memo COL] [--date-format F]",

@@ -1,8 +1,8 @@
 /* batch.c - many transfers in one transaction.
  *
- * One by one, each transfer would read and write its two accounts. A batch reads all accounts of the
- * organisation once, lets the postings change the balances in memory, and writes at the end those
- * that changed: the entries are the bulk of the work, as they should be.
+ * One by one, each transfer would read and write its two accounts. A batch reads all accounts of
+ * the organisation once, lets the postings change the balances in memory, and writes at the end
+ * those that changed: the entries are the bulk of the work, as they should be.
  */
 #include "ledger/batch.h"
 #include "ledger/post.h"

@@ -1,6 +1,6 @@
-/* check.c - `finflow check`: the rules of the ledger, each as a statement that finds what breaks it. */
-#include "ledger_gen.h"
-#include "ledger/ledger.h"
+/* check.c - `finflow check`: the rules of the ledger, each as a statement that finds what breaks
+ * it. */
+#include "ledger/post.h"
 
 #include <stdio.h>
 

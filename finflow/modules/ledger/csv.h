@@ -6,9 +6,9 @@
  *             … p.fields[0 … p.n - 1], p.row
  *     if (csv_finish(&p)) … the last row had no line end
  *
- * RFC 4180, and what banks make of it: quoted fields with doubled quotes and line ends, CR LF or LF, a
- * byte order mark, any separator. Rows are counted from 1, as spreadsheets do; empty lines count
- * but are not reported. Fields are valid until the next call.
+ * RFC 4180, and what banks make of it: quoted fields with doubled quotes and line ends, CR LF or
+ * LF, a byte order mark, any separator. Rows are counted from 1, as spreadsheets do; empty lines
+ * count but are not reported. Fields are valid until the next call.
  */
 #ifndef FINFLOW_LEDGER_CSV_H
 #define FINFLOW_LEDGER_CSV_H
@@ -18,7 +18,7 @@
 enum { CSV_ROW_MAX = 32 << 10, CSV_FIELDS_MAX = 64 };
 
 enum csv_event {
-    CSV_MORE,     /* the input is used up */
+    CSV_MORE, /* the input is used up */
     CSV_ROW,
     CSV_TOO_LONG, /* over CSV_ROW_MAX bytes or CSV_FIELDS_MAX fields; skipped */
 };

@@ -1,19 +1,20 @@
 /* entries.c - the list of entries.
  *
- * A place in the list is the pair (at, id) of an entry. A page begins just below its place and reads
- * one short range of the index that fits its filters (migrations/0001), so that it costs the same
- * at ten entries and at ten million. The cursor is the place of the last entry shown, sealed.
+ * A place in the list is the pair (at, id) of an entry. A page begins just below its place and
+ * reads one short range of the index that fits its filters (migrations/0001), so that it costs the
+ * same at ten entries and at ten million. The cursor is the place of the last entry shown, sealed.
  *
  * A search for a text cannot use such an index: it has to look at the entries. So that it costs no
  * more than a few milliseconds it looks at SEARCH_WINDOW of them per page, and the cursor then says
  * where it stopped: a page may be short or empty and still have a next one.
  *
- * Accounts and categories of a page are relations: the first row that is asked for its account loads
- * those of all rows. Two statements, whatever the length of the page.
+ * Accounts and categories of a page are relations: the first row that is asked for its account
+ * loads those of all rows. Two statements, whatever the length of the page.
  */
 #include "ledger/post.h"
 
 #include "insights/insights.h"
+#include "insights_sql.h"
 
 enum { SEARCH_WINDOW = 5000 };
 #define TIME_END ((pd_time)INT64_MAX)
@@ -30,7 +31,8 @@ struct range {
     size_t limit;
 };
 
-/* --- cursors ------------------------------------------------------------------------------------- */
+/* --- cursors -------------------------------------------------------------------------------------
+ */
 
 static pd_str place_seal(struct pd_ctx *c, struct place p)
 {
@@ -47,7 +49,8 @@ static bool place_open(struct pd_ctx *c, pd_str cursor, struct place *out)
     return false;
 }
 
-/* --- ranges -------------------------------------------------------------------------------------- */
+/* --- ranges --------------------------------------------------------------------------------------
+ */
 
 /* "50% off" -> "%50\% off%": what LIKE takes for that text anywhere in a memo. */
 static pd_str like_pattern(struct pd_arena *arena, pd_str q)
@@ -95,7 +98,8 @@ static bool cut_search(struct pd_ctx *c, const struct ledger_entry_query *q, str
     return true;
 }
 
-/* --- views --------------------------------------------------------------------------------------- */
+/* --- views ---------------------------------------------------------------------------------------
+ */
 
 struct ledger_entry_view_list ledger_entry_views(struct pd_ctx *c, struct ledger_entry_list entries)
 {
@@ -126,7 +130,8 @@ struct ledger_entry_view_list ledger_entry_views(struct pd_ctx *c, struct ledger
     return list;
 }
 
-/* --- the list ------------------------------------------------------------------------------------ */
+/* --- the list ------------------------------------------------------------------------------------
+ */
 
 bool ledger_entry_list_page(struct pd_ctx *c, const struct ledger_entry_query *q,
                             struct ledger_entry_page *out)
@@ -145,8 +150,8 @@ bool ledger_entry_list_page(struct pd_ctx *c, const struct ledger_entry_query *q
         found.n = r.limit;
     out->items = ledger_entry_views(c, found);
     if (more)
-        out->next_cursor = place_seal(c, (struct place){ found.rows[found.n - 1].at,
-                                                         found.rows[found.n - 1].id });
+        out->next_cursor =
+            place_seal(c, (struct place){ found.rows[found.n - 1].at, found.rows[found.n - 1].id });
     else if (cut)
         out->next_cursor = place_seal(c, (struct place){ r.above.at, r.above.id + 1 });
     return true;
@@ -160,7 +165,8 @@ struct ledger_entry_view_list ledger_entries_of(struct pd_ctx *c, pd_uuid transf
     return ledger_entry_views(c, ledger_entries_of_transfer(c, t->id));
 }
 
-/* --- categories ---------------------------------------------------------------------------------- */
+/* --- categories ----------------------------------------------------------------------------------
+ */
 
 static void move_sums(struct pd_ctx *c, const struct ledger_entry *e, pd_opt_i64 category_id)
 {

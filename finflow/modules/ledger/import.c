@@ -2,9 +2,9 @@
  *
  * Rows are read through a fixed buffer and booked in batches, each a transaction of its own with an
  * arena of its own. What was imported is remembered row by row (ledger_import_row): a run takes one
- * equal row that it has not met yet, or books a new one. So a file may be sent twice, or again after
- * the program was killed half-way, and nothing is booked twice; and a statement that really has the
- * same coffee twice on one day keeps both.
+ * equal row that it has not met yet, or books a new one. So a file may be sent twice, or again
+ * after the program was killed half-way, and nothing is booked twice; and a statement that really
+ * has the same coffee twice on one day keeps both.
  */
 #include "args.h"
 #include "ledger/batch.h"
@@ -35,7 +35,8 @@ struct import {
     bool below_zero; /* a row was refused because the account would have been */
 };
 
-/* --- reading ------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------
+ */
 
 static void read_blocking(void *arg)
 {
@@ -55,7 +56,8 @@ static pd_err read_chunk(struct import *im, pd_str *out)
     return PD_OK;
 }
 
-/* --- batches ------------------------------------------------------------------------------------- */
+/* --- batches -------------------------------------------------------------------------------------
+ */
 
 static pd_err batch_begin(struct import *im)
 {
@@ -108,8 +110,8 @@ static pd_err take_row(struct import *im, enum csv_event event)
     if (im->csv->row == 1 && im->statement.has_heading)
         return PD_OK;
     im->rows++;
-    const char *wrong = event == CSV_TOO_LONG ? "is too long"
-                                              : statement_row(&im->statement, im->csv, &row);
+    const char *wrong =
+        event == CSV_TOO_LONG ? "is too long" : statement_row(&im->statement, im->csv, &row);
     if (wrong) {
         refuse(im, wrong);
         return PD_OK;
@@ -121,7 +123,8 @@ static pd_err take_row(struct import *im, enum csv_event event)
     return batch_begin(im);
 }
 
-/* --- the file ------------------------------------------------------------------------------------ */
+/* --- the file ------------------------------------------------------------------------------------
+ */
 
 static pd_err take_chunk(struct import *im, pd_str input)
 {
@@ -169,7 +172,8 @@ static pd_err import_rows(struct import *im)
     return end;
 }
 
-/* --- the command --------------------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------------------------------
+ */
 
 /* Notes the run, so that its id is larger than those of all runs before. */
 static pd_err begin_run(struct import *im, pd_str file)
@@ -228,7 +232,8 @@ int ledger_import_command(struct pd_ctx *c, int argc, char **argv)
     if (!args_read("import", argc, argv, args, sizeof args / sizeof args[0], &file))
         return EXIT_USAGE;
     if (!account_id || !file.len) {
-        fprintf(stderr, "finflow import: needs --account ID and a file; see finflow import --help\n");
+        fprintf(stderr,
+                "finflow import: needs --account ID and a file; see finflow import --help\n");
         return EXIT_USAGE;
     }
     im->fd = open(pd_str_cstr(c->arena, file), O_RDONLY | O_CLOEXEC);

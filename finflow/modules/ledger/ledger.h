@@ -3,13 +3,13 @@
  *     struct ledger_transfer_view made;
  *     switch (ledger_make_transfer(c, &in, &made)) { case LEDGER_MADE: … }
  *
- * Append-only double entry: a transfer has two entries, which sum to zero; an account's balance is the
- * sum of its entries and the balance_after of its last one; only external accounts, through which
- * money comes in and goes out, may be below zero. `finflow check` proves it.
+ * Append-only double entry: a transfer has two entries, which sum to zero; an account's balance is
+ * the sum of its entries and the balance_after of its last one; only external accounts, through
+ * which money comes in and goes out, may be below zero. `finflow check` proves it.
  *
- * The client's id of a transfer is its idempotency key within the organisation: repeating a transfer
- * gives the same answer and changes nothing. Accounts that a transfer changes are read inside the
- * write transaction and locked in the order of their ids.
+ * The client's id of a transfer is its idempotency key within the organisation: repeating a
+ * transfer gives the same answer and changes nothing. Accounts that a transfer changes are read
+ * inside the write transaction and locked in the order of their ids.
  *
  * All functions yield, and see nothing but what belongs to c->org_id.
  */
@@ -19,7 +19,8 @@
 #include <pando/pando.h>
 #include "ledger/shapes.h"
 
-/* --- accounts ------------------------------------------------------------------------------------ */
+/* --- accounts ------------------------------------------------------------------------------------
+ */
 
 /* Checks what the shape cannot say: a known currency and kind. Adds field errors to the context. */
 bool ledger_account_check(struct pd_ctx *c, const struct ledger_account_input *in);
@@ -34,7 +35,8 @@ struct ledger_account_view_list ledger_accounts(struct pd_ctx *c);
 bool ledger_account_list_page(struct pd_ctx *c, const struct ledger_account_query *q,
                               struct ledger_account_page *out);
 
-/* --- transfers ----------------------------------------------------------------------------------- */
+/* --- transfers -----------------------------------------------------------------------------------
+ */
 
 enum ledger_outcome {
     LEDGER_MADE,
@@ -58,7 +60,8 @@ enum ledger_outcome ledger_deposit(struct pd_ctx *c, pd_id account_id, pd_uuid k
 /* What went wrong, for people: "There is not enough money in this account." */
 pd_str ledger_outcome_text(enum ledger_outcome outcome);
 
-/* --- entries ------------------------------------------------------------------------------------- */
+/* --- entries -------------------------------------------------------------------------------------
+ */
 
 enum { LEDGER_LIMIT_DEFAULT = 50 };
 

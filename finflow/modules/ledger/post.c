@@ -56,14 +56,13 @@ static void tell_insights(struct pd_ctx *c, const struct ledger_posting *p)
 static void write_entries(struct pd_ctx *c, const struct ledger_posting *p, pd_id transfer_id)
 {
     bool from_external = ledger_is_external(p->from), to_external = ledger_is_external(p->to);
-    ledger_entries_add(c, .org_id = p->org_id, .transfer_id = transfer_id,
-                       .currency = p->from->currency, .memo = memo_of(p), .at = p->at,
-                       .from_id = p->from->id, .taken = -p->amount,
-                       .from_balance = p->from->balance, .from_external = from_external,
-                       .from_category = from_external ? PD_NONE : p->category_id,
-                       .to_id = p->to->id, .given = p->amount, .to_balance = p->to->balance,
-                       .to_external = to_external,
-                       .to_category = to_external ? PD_NONE : p->category_id);
+    ledger_entries_add(
+        c, .org_id = p->org_id, .transfer_id = transfer_id, .currency = p->from->currency,
+        .memo = memo_of(p), .at = p->at, .from_id = p->from->id, .taken = -p->amount,
+        .from_balance = p->from->balance, .from_external = from_external,
+        .from_category = from_external ? PD_NONE : p->category_id, .to_id = p->to->id,
+        .given = p->amount, .to_balance = p->to->balance, .to_external = to_external,
+        .to_category = to_external ? PD_NONE : p->category_id);
 }
 
 enum ledger_outcome ledger_post(struct pd_ctx *c, const struct ledger_posting *p,
@@ -74,7 +73,8 @@ enum ledger_outcome ledger_post(struct pd_ctx *c, const struct ledger_posting *p
         return allowed;
     struct ledger_transfer *transfer = ledger_transfer_insert(
         c, .org_id = p->org_id, .key = p->key, .from_id = p->from->id, .to_id = p->to->id,
-        .amount = p->amount, .currency = p->from->currency, .memo = memo_of(p), .created_at = p->at);
+        .amount = p->amount, .currency = p->from->currency, .memo = memo_of(p),
+        .created_at = p->at);
     if (!transfer)
         return LEDGER_FAILED;
     p->from->balance -= p->amount;

@@ -33,6 +33,11 @@ bool ledger_is_external(const struct ledger_account *account);
 /* Views of rows. entry_views loads accounts and categories of all rows in two statements. */
 struct ledger_transfer_view ledger_transfer_view_of(const struct ledger_transfer *t);
 struct ledger_account_view ledger_account_view_of(const struct ledger_account *a);
-struct ledger_entry_view_list ledger_entry_views(struct pd_ctx *c, struct ledger_entry_list entries);
+struct ledger_entry_view_list ledger_entry_views(struct pd_ctx *c,
+                                                 struct ledger_entry_list entries);
+
+/* Commands of the program: import.c, check.c. */
+int ledger_import_command(struct pd_ctx *c, int argc, char **argv);
+int ledger_check_command(struct pd_ctx *c, int argc, char **argv);
 
 #endif

@@ -80,6 +80,7 @@ limit :limit;
 
 -- Where a search stops for now: the entry `skip` places further down the same list.
 -- name: entry_further_down :one
+-- scan ok: skips a bounded number of index entries
 select at, id
 from ledger_entry
 where org_id = :org_id and not external

@@ -1,9 +1,9 @@
 /* statement.c - finds the columns by their headings in a few languages, else by what is in them.
  *
  * Money is never guessed: "1,234" is one thousand for some and one and a bit for others, so it is
- * refused with its row number. Whether 03/04/2026 is in March or April is decided by the rows of the
- * sample (a part above 12 can only be a day), the same for the whole file, and the format that was
- * chosen is printed.
+ * refused with its row number. Whether 03/04/2026 is in March or April is decided by the rows of
+ * the sample (a part above 12 can only be a day), the same for the whole file, and the format that
+ * was chosen is printed.
  */
 #include "ledger/statement.h"
 
@@ -15,14 +15,17 @@ enum { NFORMATS = sizeof DATE_FORMATS / sizeof DATE_FORMATS[0], SAMPLE_ROWS = 50
 
 /* In order of preference; a heading that contains the word counts. */
 static const char *const DATE_WORDS[] = { "booking date", "buchungstag", "transaction date",
-                                          "date", "datum", "fecha", "data", NULL };
-static const char *const AMOUNT_WORDS[] = { "amount", "betrag", "montant", "importe", "importo",
-                                            "value", "sum", NULL };
-static const char *const MEMO_WORDS[] = { "description", "memo", "verwendungszweck", "reference",
-                                          "purpose", "details", "payee", "text", "libell",
-                                          "concepto", "name", NULL };
+                                          "date",         "datum",       "fecha",
+                                          "data",         NULL };
+static const char *const AMOUNT_WORDS[] = { "amount",  "betrag", "montant", "importe",
+                                            "importo", "value",  "sum",     NULL };
+static const char *const MEMO_WORDS[] = { "description", "memo",    "verwendungszweck",
+                                          "reference",   "purpose", "details",
+                                          "payee",       "text",    "libell",
+                                          "concepto",    "name",    NULL };
 
-/* --- values -------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------
+ */
 
 static bool is_digit(char ch)
 {
@@ -66,7 +69,7 @@ bool statement_date(pd_str text, pd_str format, pd_date *out)
 struct amount_text {
     char digits[32];
     size_t n;
-    size_t point; /* index of the last separator, or PD_NPOS */
+    size_t point;               /* index of the last separator, or PD_NPOS */
     unsigned kinds, separators; /* different ones, and all */
     bool negative;
 };
@@ -120,7 +123,8 @@ bool statement_amount(pd_str text, int decimals, pd_money *out)
     return pd_money_parse(pd_str_n(plain, n), decimals, out);
 }
 
-/* --- columns ------------------------------------------------------------------------------------- */
+/* --- columns -------------------------------------------------------------------------------------
+ */
 
 static bool contains_word(pd_str heading, const char *word)
 {
@@ -199,7 +203,8 @@ static void contents(struct statement *s, const struct csv *p)
     }
 }
 
-/* --- the sample ---------------------------------------------------------------------------------- */
+/* --- the sample ----------------------------------------------------------------------------------
+ */
 
 struct format_votes {
     unsigned fits[NFORMATS];
@@ -264,7 +269,8 @@ const char *statement_guess(struct statement *s, struct csv *scratch, pd_str sam
     return choose_format(s, &votes);
 }
 
-/* --- rows ---------------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------------------------------
+ */
 
 static pd_str cut_memo(pd_str memo)
 {

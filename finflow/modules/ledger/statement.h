@@ -30,7 +30,8 @@ struct statement_row {
 /* Finds columns and date format from the first rows of a file. `scratch` is used for reading them.
  * NULL, or what could not be found: one line that says what to do. */
 const char *statement_guess(struct statement *s, struct csv *scratch, pd_str sample, char sep);
-const char *statement_row(const struct statement *s, const struct csv *p, struct statement_row *out);
+const char *statement_row(const struct statement *s, const struct csv *p,
+                          struct statement_row *out);
 
 /* "1.234,50", "-12.00 EUR", "(3.20)", "5,00-" -> minor units. A text that could mean two amounts
  * ("1,234") is refused. */

@@ -26,7 +26,8 @@ pd_str ledger_outcome_text(enum ledger_outcome outcome)
     return pd_str_c(TEXT[outcome] ? TEXT[outcome] : "");
 }
 
-/* --- transfers ----------------------------------------------------------------------------------- */
+/* --- transfers -----------------------------------------------------------------------------------
+ */
 
 static bool is_repeat(const struct ledger_transfer *t, const struct ledger_transfer_input *in)
 {
@@ -97,7 +98,8 @@ bool ledger_find_transfer(struct pd_ctx *c, pd_uuid id, struct ledger_transfer_v
     return true;
 }
 
-/* --- deposits ------------------------------------------------------------------------------------ */
+/* --- deposits ------------------------------------------------------------------------------------
+ */
 
 static bool deposited_before(const struct ledger_transfer *t, pd_id account_id, pd_money amount)
 {
@@ -105,14 +107,14 @@ static bool deposited_before(const struct ledger_transfer *t, pd_id account_id, 
 }
 
 /* The organisation's accounts of a deposit, external first: they were opened before. */
-static enum ledger_outcome make_deposit(struct pd_ctx *c, struct ledger_posting *p, pd_id account_id,
-                                        struct ledger_transfer **stored)
+static enum ledger_outcome make_deposit(struct pd_ctx *c, struct ledger_posting *p,
+                                        pd_id account_id, struct ledger_transfer **stored)
 {
     struct ledger_account *account = ledger_account_in_org(c, account_id, c->org_id);
     if (!account)
         return LEDGER_NO_ACCOUNT;
-    struct ledger_account *external = ledger_external_account(
-        c, c->org_id, account->currency, ledger_shard_of(p->key));
+    struct ledger_account *external =
+        ledger_external_account(c, c->org_id, account->currency, ledger_shard_of(p->key));
     if (!external)
         return LEDGER_FAILED;
     struct ledger_account_list accounts = ledger_accounts_to_change(

@@ -1,6 +1,8 @@
-/* demo.c - a person's year: salary and rent, groceries and a holiday, something put aside each month.
+/* demo.c - a person's year: salary and rent, groceries and a holiday, something put aside each
+ * month.
  *
- * Written as two tables: what happens on the same day of each month, and what happens every so often.
+ * Written as two tables: what happens on the same day of each month, and what happens every so
+ * often.
  */
 #include "seed/plan.h"
 
@@ -17,10 +19,21 @@ static const struct {
     [CASH] = { "Wallet", "cash", 6000 },
 };
 
-enum { SALARY, HOME, GROCERIES, EATING_OUT, TRANSPORT, LEISURE, HEALTH, CLOTHES, TRAVEL, INTEREST,
-       NCATEGORIES };
+enum {
+    SALARY,
+    HOME,
+    GROCERIES,
+    EATING_OUT,
+    TRANSPORT,
+    LEISURE,
+    HEALTH,
+    CLOTHES,
+    TRAVEL,
+    INTEREST,
+    NCATEGORIES
+};
 static const char *const CATEGORIES[NCATEGORIES] = {
-    "Salary", "Home",   "Groceries", "Eating out", "Transport",
+    "Salary",  "Home",   "Groceries", "Eating out", "Transport",
     "Leisure", "Health", "Clothes",   "Travel",     "Interest",
 };
 
@@ -47,19 +60,35 @@ static const struct {
     pd_money least, most;
     const char *memos[4];
 } NOW_AND_THEN[] = {
-    { 3, CURRENT, GROCERIES, 1180, 8640, { "Greengrocer Lind", "Corner market", "Co-op", "Bakery Horn" } },
+    { 3,
+      CURRENT,
+      GROCERIES,
+      1180,
+      8640,
+      { "Greengrocer Lind", "Corner market", "Co-op", "Bakery Horn" } },
     { 6, CARD, EATING_OUT, 980, 5400, { "Noodle bar", "Trattoria Sole", "Cafe Anna", "Canteen" } },
     { 9, CASH, EATING_OUT, 250, 1200, { "Coffee", "Ice cream", "Food stall", "Kiosk" } },
     { 12, CARD, LEISURE, 900, 4800, { "Cinema Lux", "Bookshop", "Concert", "Climbing hall" } },
-    { 17, CURRENT, TRANSPORT, 1450, 8900, { "Train tickets", "Taxi", "Bicycle repair", "Car sharing" } },
+    { 17,
+      CURRENT,
+      TRANSPORT,
+      1450,
+      8900,
+      { "Train tickets", "Taxi", "Bicycle repair", "Car sharing" } },
     { 26, CARD, CLOTHES, 2900, 14900, { "Outdoor shop", "Shoes", "Department store", "Tailor" } },
     { 34, CURRENT, HEALTH, 800, 6400, { "Pharmacy", "Dentist", "Optician", "Physiotherapy" } },
-    { 40, CURRENT, HOME, 1900, 21900, { "Furniture", "Hardware store", "Plants", "Kitchen things" } },
+    { 40,
+      CURRENT,
+      HOME,
+      1900,
+      21900,
+      { "Furniture", "Hardware store", "Plants", "Kitchen things" } },
 };
 
 static pd_time at_hour(struct dice *d, pd_date day, int from, int to)
 {
-    return pd_date_start(day) + from * PD_HOUR + dice_between(d, 0, (to - from) * 3600 - 1) * PD_SECOND;
+    return pd_date_start(day) + from * PD_HOUR +
+           dice_between(d, 0, (to - from) * 3600 - 1) * PD_SECOND;
 }
 
 static void open_accounts(struct plan *p, pd_date first)

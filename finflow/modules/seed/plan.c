@@ -1,4 +1,5 @@
-/* plan.c - writes entries in batches: each a transaction, with a context and an arena of its own. */
+/* plan.c - writes entries in batches: each a transaction, with a context and an arena of its own.
+ */
 #include "seed/plan.h"
 
 #include "insights/insights.h"
@@ -64,7 +65,8 @@ pd_id plan_category(struct plan *p, const char *name)
     return category.id;
 }
 
-/* --- entries ------------------------------------------------------------------------------------- */
+/* --- entries -------------------------------------------------------------------------------------
+ */
 
 static bool ready(struct plan *p)
 {
@@ -85,7 +87,8 @@ static void count(struct plan *p, enum ledger_outcome outcome, unsigned entries)
     if (outcome == LEDGER_MADE)
         p->entries += entries;
     else if (outcome != LEDGER_TOO_LITTLE && p->failed == PD_OK)
-        p->failed = p->c.failed ? p->c.failed : pd_fail(PD_EINTERNAL, "the ledger refused an entry");
+        p->failed =
+            p->c.failed ? p->c.failed : pd_fail(PD_EINTERNAL, "the ledger refused an entry");
 }
 
 void plan_outside(struct plan *p, pd_id account, pd_money amount, pd_str memo, pd_id category,
@@ -93,8 +96,10 @@ void plan_outside(struct plan *p, pd_id account, pd_money amount, pd_str memo, p
 {
     if (!ready(p))
         return;
-    count(p, ledger_batch_outside(&p->batch, account, dice_uuid(&p->dice), amount, memo,
-                                  category ? PD_SOME(category) : PD_NONE, at), 1);
+    count(p,
+          ledger_batch_outside(&p->batch, account, dice_uuid(&p->dice), amount, memo,
+                               category ? PD_SOME(category) : PD_NONE, at),
+          1);
 }
 
 void plan_inside(struct plan *p, pd_id from, pd_id to, pd_money amount, pd_str memo, pd_time at)

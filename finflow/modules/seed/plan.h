@@ -4,7 +4,8 @@
 
 #include "ledger/batch.h"
 
-/* --- randomness that repeats (splitmix64, Steele et al. 2014) -------------------------------------- */
+/* --- randomness that repeats (splitmix64, Steele et al. 2014)
+ * -------------------------------------- */
 
 struct dice {
     uint64_t state;
@@ -24,11 +25,13 @@ static inline int64_t dice_between(struct dice *d, int64_t low, int64_t high)
 }
 pd_uuid dice_uuid(struct dice *d);
 
-/* --- writing --------------------------------------------------------------------------------------- */
+/* --- writing
+ * --------------------------------------------------------------------------------------- */
 
 enum { SEED_ACCOUNTS_MAX = 8, SEED_CATEGORIES_MAX = 16 };
 
-/* One organisation that is being filled. Batches commit by themselves every few thousand entries. */
+/* One organisation that is being filled. Batches commit by themselves every few thousand entries.
+ */
 struct plan {
     struct pd_db *db;
     struct pd_arena arena;

@@ -1,8 +1,9 @@
 /* seed.c - `finflow seed`.
  *
  * People are divided over the organisations in turn, entries evenly. Each organisation has its own
- * dice, thrown from the seed and its number, so that its data does not depend on the others. Times rise
- * over five years up to --until, which is what one has to give to have the same times on another day.
+ * dice, thrown from the seed and its number, so that its data does not depend on the others. Times
+ * rise over five years up to --until, which is what one has to give to have the same times on
+ * another day.
  */
 #include "seed/seed.h"
 
@@ -23,17 +24,24 @@ struct seed {
     int64_t done; /* entries */
 };
 
-static const char *const FIRST[] = { "Ada",  "Björn", "Chiara", "Dmitri", "Elif", "Farah", "Goran", "Hana",
-                                     "Ines", "Jonas", "Kofi",   "Lena",   "Mei",  "Nils",  "Olga",  "Pia" };
-static const char *const LAST[] = { "Adler", "Baker", "Costa", "Dahl",  "Evans", "Fischer", "Garcia", "Horn",
-                                    "Ito",   "Jansen", "Keller", "Lopez", "Meyer", "Novak",  "Okafor", "Petit" };
+static const char *const FIRST[] = { "Ada",   "Björn", "Chiara", "Dmitri", "Elif", "Farah",
+                                     "Goran", "Hana",  "Ines",   "Jonas",  "Kofi", "Lena",
+                                     "Mei",   "Nils",  "Olga",   "Pia" };
+static const char *const LAST[] = { "Adler",  "Baker", "Costa",  "Dahl",   "Evans",  "Fischer",
+                                    "Garcia", "Horn",  "Ito",    "Jansen", "Keller", "Lopez",
+                                    "Meyer",  "Novak", "Okafor", "Petit" };
 
 static const struct {
     const char *name, *kind;
 } ACCOUNTS[SEED_ACCOUNTS_MAX] = {
-    { "Current account", "checking" }, { "Savings", "savings" }, { "Card", "card" },
-    { "Cash box", "cash" },            { "Payroll", "checking" }, { "Taxes", "savings" },
-    { "Projects", "checking" },        { "Reserve", "savings" },
+    { "Current account", "checking" },
+    { "Savings", "savings" },
+    { "Card", "card" },
+    { "Cash box", "cash" },
+    { "Payroll", "checking" },
+    { "Taxes", "savings" },
+    { "Projects", "checking" },
+    { "Reserve", "savings" },
 };
 
 enum { NCATEGORIES = 12 };
@@ -41,15 +49,16 @@ static const struct {
     const char *name, *memo;
     pd_money least, most; /* of one entry; negative: spending */
 } CATEGORIES[NCATEGORIES] = {
-    { "Sales", "Invoice", 20000, 900000 },       { "Refunds", "Refund", 1000, 40000 },
-    { "Groceries", "Market", -9000, -800 },      { "Rent", "Rent", -140000, -60000 },
+    { "Sales", "Invoice", 20000, 900000 },         { "Refunds", "Refund", 1000, 40000 },
+    { "Groceries", "Market", -9000, -800 },        { "Rent", "Rent", -140000, -60000 },
     { "Office", "Office supplies", -30000, -900 }, { "Travel", "Train tickets", -40000, -1500 },
-    { "Eating out", "Lunch", -7000, -900 },      { "Software", "Subscription", -25000, -500 },
-    { "Insurance", "Insurance", -60000, -4000 }, { "Energy", "Electricity", -22000, -5000 },
-    { "Health", "Pharmacy", -9000, -600 },       { "Fees", "Bank fee", -1500, -100 },
+    { "Eating out", "Lunch", -7000, -900 },        { "Software", "Subscription", -25000, -500 },
+    { "Insurance", "Insurance", -60000, -4000 },   { "Energy", "Electricity", -22000, -5000 },
+    { "Health", "Pharmacy", -9000, -600 },         { "Fees", "Bank fee", -1500, -100 },
 };
 
-/* --- progress ------------------------------------------------------------------------------------ */
+/* --- progress ------------------------------------------------------------------------------------
+ */
 
 static void progress(const struct seed *s, bool end)
 {
@@ -63,7 +72,8 @@ static void progress(const struct seed *s, bool end)
             (int)(s->done * 100 / total), s->done, end ? "\n" : "");
 }
 
-/* --- people -------------------------------------------------------------------------------------- */
+/* --- people --------------------------------------------------------------------------------------
+ */
 
 static struct identity_planted person(const struct seed *s, int64_t n)
 {
@@ -95,7 +105,8 @@ static pd_err plant_people(struct seed *s, pd_id *orgs)
     return pd_commit(s->c);
 }
 
-/* --- entries ------------------------------------------------------------------------------------- */
+/* --- entries -------------------------------------------------------------------------------------
+ */
 
 static void open_books(struct plan *p)
 {
@@ -124,9 +135,9 @@ static void one_more(struct plan *p, pd_time at, bool may_be_two)
         category = 0;
         amount = dice_between(d, CATEGORIES[0].least, CATEGORIES[0].most);
     }
-    pd_str memo = pd_str_fmt(&p->arena, "%s %ld", CATEGORIES[category].memo, dice_between(d, 1, 9999));
-    plan_outside(p, account, amount, memo,
-                 dice_between(d, 0, 9) ? p->categories[category] : 0, at);
+    pd_str memo =
+        pd_str_fmt(&p->arena, "%s %ld", CATEGORIES[category].memo, dice_between(d, 1, 9999));
+    plan_outside(p, account, amount, memo, dice_between(d, 0, 9) ? p->categories[category] : 0, at);
 }
 
 static pd_err fill(struct seed *s, pd_id org_id, int64_t n, int64_t wanted)
@@ -159,7 +170,8 @@ static pd_err run_seed(struct seed *s)
     return PD_OK;
 }
 
-/* --- the demo ------------------------------------------------------------------------------------ */
+/* --- the demo ------------------------------------------------------------------------------------
+ */
 
 static pd_err run_demo(struct seed *s)
 {
@@ -185,7 +197,8 @@ static pd_err run_demo(struct seed *s)
     return PD_OK;
 }
 
-/* --- the command --------------------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------------------------------
+ */
 
 static int finish(pd_err e)
 {
@@ -200,12 +213,16 @@ static int finish(pd_err e)
 static int seed_command(struct pd_ctx *c, int argc, char **argv)
 {
     bool demo = false;
-    struct seed s = { .c = c, .users = 3, .orgs = 1, .entries = 10000, .seed = 1,
+    struct seed s = { .c = c,
+                      .users = 3,
+                      .orgs = 1,
+                      .entries = 10000,
+                      .seed = 1,
                       .until = pd_date_of(pd_time_now()) };
     struct arg args[] = {
-        { "--users", ARG_COUNT, &s.users }, { "--orgs", ARG_COUNT, &s.orgs },
+        { "--users", ARG_COUNT, &s.users },     { "--orgs", ARG_COUNT, &s.orgs },
         { "--entries", ARG_COUNT, &s.entries }, { "--seed", ARG_COUNT, &s.seed },
-        { "--until", ARG_DATE, &s.until },  { "--demo", ARG_FLAG, &demo },
+        { "--until", ARG_DATE, &s.until },      { "--demo", ARG_FLAG, &demo },
     };
     if (!args_read("seed", argc, argv, args, sizeof args / sizeof args[0], NULL))
         return EXIT_USAGE;

@@ -26,16 +26,23 @@ pd_status web_show_account(struct pd_ctx *c)
     return web_account_render(c, 200, &view);
 }
 
-/* --- a new account ------------------------------------------------------------------------------- */
+/* --- a new account -------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *value, *label;
-} KINDS[] = { { "checking", "Current account" }, { "savings", "Savings" }, { "card", "Card" }, { "cash", "Cash" } },
-  CURRENCIES[] = { { "EUR", "EUR, euro" },         { "USD", "USD, US dollar" }, { "GBP", "GBP, pound" },
-                   { "CHF", "CHF, franc" },        { "SEK", "SEK, krona" },     { "NOK", "NOK, krone" },
-                   { "DKK", "DKK, krone" },        { "PLN", "PLN, zloty" },     { "CZK", "CZK, koruna" },
-                   { "JPY", "JPY, yen" },          { "CAD", "CAD, dollar" },    { "AUD", "AUD, dollar" } };
-enum { NKINDS = sizeof KINDS / sizeof KINDS[0], NCURRENCIES = sizeof CURRENCIES / sizeof CURRENCIES[0] };
+} KINDS[] = { { "checking", "Current account" },
+              { "savings", "Savings" },
+              { "card", "Card" },
+              { "cash", "Cash" } },
+  CURRENCIES[] = { { "EUR", "EUR, euro" },  { "USD", "USD, US dollar" }, { "GBP", "GBP, pound" },
+                   { "CHF", "CHF, franc" }, { "SEK", "SEK, krona" },     { "NOK", "NOK, krone" },
+                   { "DKK", "DKK, krone" }, { "PLN", "PLN, zloty" },     { "CZK", "CZK, koruna" },
+                   { "JPY", "JPY, yen" },   { "CAD", "CAD, dollar" },    { "AUD", "AUD, dollar" } };
+enum {
+    NKINDS = sizeof KINDS / sizeof KINDS[0],
+    NCURRENCIES = sizeof CURRENCIES / sizeof CURRENCIES[0]
+};
 
 static struct web_option option(const char *value, const char *label, pd_str selected)
 {
@@ -48,10 +55,11 @@ static pd_status account_new_page(struct pd_ctx *c, int status, struct web_accou
     struct web_account_new_view view = { .frame = web_frame_of(c, "accounts"),
                                          .form = form,
                                          .errors = web_errors_of(c) };
-    view.kinds = (struct web_option_list){ pd_arena_new_n(c->arena, struct web_option, NKINDS), NKINDS };
-    view.currencies = (struct web_option_list){
-        pd_arena_new_n(c->arena, struct web_option, NCURRENCIES), NCURRENCIES
-    };
+    view.kinds =
+        (struct web_option_list){ pd_arena_new_n(c->arena, struct web_option, NKINDS), NKINDS };
+    view.currencies =
+        (struct web_option_list){ pd_arena_new_n(c->arena, struct web_option, NCURRENCIES),
+                                  NCURRENCIES };
     for (size_t i = 0; i < NKINDS; i++)
         view.kinds.rows[i] = option(KINDS[i].value, KINDS[i].label, form.kind);
     for (size_t i = 0; i < NCURRENCIES; i++)
@@ -75,9 +83,11 @@ pd_status web_take_account_new(struct pd_ctx *c)
     return pd_redirect(c, "/accounts/%ld", account.id);
 }
 
-/* --- putting money in ---------------------------------------------------------------------------- */
+/* --- putting money in ----------------------------------------------------------------------------
+ */
 
-static pd_status deposit_page(struct pd_ctx *c, int status, const struct ledger_account_view *account,
+static pd_status deposit_page(struct pd_ctx *c, int status,
+                              const struct ledger_account_view *account,
                               struct web_deposit_form form)
 {
     struct web_deposit_view view = { .frame = web_frame_of(c, "accounts"),

@@ -1,7 +1,7 @@
 /* charts.c - SVG charts, made on the server as numbers for the templates.
  *
- * A chart has a viewBox of fixed units and is stretched to the width of its card; texts stand beside
- * it in HTML, so that they stay readable. All arithmetic is in integers.
+ * A chart has a viewBox of fixed units and is stretched to the width of its card; texts stand
+ * beside it in HTML, so that they stay readable. All arithmetic is in integers.
  */
 #include "web/pages.h"
 
@@ -23,7 +23,8 @@ static int64_t scale(pd_money value, pd_money of, int64_t to)
     return of > 0 ? (int64_t)((__int128)value * to / of) : 0;
 }
 
-/* --- the line of balances -------------------------------------------------------------------------- */
+/* --- the line of balances
+ * -------------------------------------------------------------------------- */
 
 /* Balances at the end of each day, found backwards from what it is now. */
 static void balances_of(pd_money now, struct insights_day_sum_list days, pd_date first, size_t n,
@@ -62,8 +63,9 @@ static void path_of(struct pd_buf *b, const pd_money *balances, size_t n)
     }
     for (size_t i = 0; i < n; i++) {
         int64_t x = (int64_t)i * LINE_WIDTH / (int64_t)(n - 1);
-        int64_t up = high > low ? scale(balances[i] - low, high - low, LINE_HEIGHT - 2 * LINE_MARGIN)
-                                : LINE_HEIGHT / 2;
+        int64_t up = high > low
+                         ? scale(balances[i] - low, high - low, LINE_HEIGHT - 2 * LINE_MARGIN)
+                         : LINE_HEIGHT / 2;
         pd_buf_fmt(b, "%c%ld %ld", i ? 'L' : 'M', x, LINE_HEIGHT - LINE_MARGIN - up);
     }
 }
@@ -88,7 +90,8 @@ struct web_line web_balance_line(struct pd_ctx *c, pd_money now, struct insights
     };
 }
 
-/* --- bars ---------------------------------------------------------------------------------------- */
+/* --- bars ----------------------------------------------------------------------------------------
+ */
 
 /* Places `n` pairs of bars side by side. */
 static void place_bars(struct web_bar_list list, int64_t width)
@@ -110,8 +113,8 @@ static void place_bars(struct web_bar_list list, int64_t width)
     }
 }
 
-struct web_bar_list web_month_bars(struct pd_ctx *c, struct insights_day_sum_list days, pd_date last,
-                                   int n)
+struct web_bar_list web_month_bars(struct pd_ctx *c, struct insights_day_sum_list days,
+                                   pd_date last, int n)
 {
     struct web_bar_list list = { pd_arena_new_n(c->arena, struct web_bar, (size_t)n), (size_t)n };
     size_t at = 0;
@@ -134,7 +137,8 @@ struct web_bar_list web_day_bars(struct pd_ctx *c, struct insights_day_sum_list 
     size_t n = (size_t)(pd_date_month_start(first, 1) - first);
     struct web_bar_list list = { pd_arena_new_n(c->arena, struct web_bar, n), n };
     for (size_t i = 0; i < n; i++)
-        list.rows[i].label = pd_str_fmt(c->arena, "%zu %.*s", i + 1, PD_ARG(web_month_short(first)));
+        list.rows[i].label =
+            pd_str_fmt(c->arena, "%zu %.*s", i + 1, PD_ARG(web_month_short(first)));
     for (size_t i = 0; i < days.n; i++) {
         struct web_bar *bar = &list.rows[days.rows[i].day - first];
         bar->income = days.rows[i].income;
@@ -144,7 +148,8 @@ struct web_bar_list web_day_bars(struct pd_ctx *c, struct insights_day_sum_list 
     return list;
 }
 
-/* --- shares -------------------------------------------------------------------------------------- */
+/* --- shares --------------------------------------------------------------------------------------
+ */
 
 static int by_amount(const void *a, const void *b)
 {
@@ -152,8 +157,8 @@ static int by_amount(const void *a, const void *b)
     return (x->amount < y->amount) - (x->amount > y->amount);
 }
 
-struct web_share_list web_shares_of(struct pd_ctx *c, const struct insights_month *month, bool income,
-                                    size_t max)
+struct web_share_list web_shares_of(struct pd_ctx *c, const struct insights_month *month,
+                                    bool income, size_t max)
 {
     size_t n = month->by_category.n;
     struct web_share_list list = { pd_arena_new_n(c->arena, struct web_share, n), 0 };

@@ -1,8 +1,9 @@
 /* frame.c - what pages share: head, form errors, rows, options. */
 #include "web/pages.h"
 
-static const char *const MONTHS[] = { "January", "February", "March",     "April",   "May",      "June",
-                                      "July",    "August",   "September", "October", "November", "December" };
+static const char *const MONTHS[] = { "January",   "February", "March",    "April",
+                                      "May",       "June",     "July",     "August",
+                                      "September", "October",  "November", "December" };
 
 struct web_frame web_frame_of(struct pd_ctx *c, const char *section)
 {
@@ -33,11 +34,13 @@ struct web_errors web_errors_of(struct pd_ctx *c)
     };
 }
 
-/* --- rows ---------------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------------------------------
+ */
 
 struct web_entry_list web_entries_of(struct pd_ctx *c, struct ledger_entry_view_list entries)
 {
-    struct web_entry_list list = { pd_arena_new_n(c->arena, struct web_entry, entries.n), entries.n };
+    struct web_entry_list list = { pd_arena_new_n(c->arena, struct web_entry, entries.n),
+                                   entries.n };
     for (size_t i = 0; i < entries.n; i++) {
         const struct ledger_entry_view *e = &entries.rows[i];
         list.rows[i] = (struct web_entry){
@@ -75,7 +78,8 @@ struct web_total_list web_totals_of(struct pd_ctx *c, struct ledger_account_view
     return list;
 }
 
-/* --- options ------------------------------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------------------------------
+ */
 
 static pd_str with_balance(struct pd_ctx *c, const struct ledger_account_view *a)
 {
@@ -87,7 +91,8 @@ static pd_str with_balance(struct pd_ctx *c, const struct ledger_account_view *a
     return pd_buf_str(&b);
 }
 
-struct web_option_list web_account_options(struct pd_ctx *c, struct ledger_account_view_list accounts,
+struct web_option_list web_account_options(struct pd_ctx *c,
+                                           struct ledger_account_view_list accounts,
                                            pd_str selected, bool balances)
 {
     struct web_option_list list = { pd_arena_new_n(c->arena, struct web_option, accounts.n),
@@ -101,7 +106,8 @@ struct web_option_list web_account_options(struct pd_ctx *c, struct ledger_accou
     return list;
 }
 
-/* --- texts --------------------------------------------------------------------------------------- */
+/* --- texts ---------------------------------------------------------------------------------------
+ */
 
 bool web_amount_read(struct pd_ctx *c, pd_str text, pd_str currency, pd_money *out)
 {
@@ -110,14 +116,15 @@ bool web_amount_read(struct pd_ctx *c, pd_str text, pd_str currency, pd_money *o
     for (size_t i = 0; i < text.len; i++) {
         bool grouping = text.ptr[i] == ',' || text.ptr[i] == ' ';
         /* "1,250.00" groups by three; "12,50" is somebody's decimal comma, and refused. */
-        bool wrong = text.ptr[i] == ',' && (i + 3 >= text.len || (i + 4 < text.len && text.ptr[i + 4] != '.' &&
-                                                                  text.ptr[i + 4] != ','));
+        bool wrong = text.ptr[i] == ',' &&
+                     (i + 3 >= text.len ||
+                      (i + 4 < text.len && text.ptr[i + 4] != '.' && text.ptr[i + 4] != ','));
         if (wrong || n == sizeof plain)
             break;
         if (!grouping)
             plain[n++] = text.ptr[i];
-        if (i + 1 == text.len && pd_money_parse(pd_str_n(plain, n), pd_currency_decimals(currency), out) &&
-            *out > 0)
+        if (i + 1 == text.len &&
+            pd_money_parse(pd_str_n(plain, n), pd_currency_decimals(currency), out) && *out > 0)
             return true;
     }
     pd_field_error(c, "amount", "must be an amount such as 12.50");

@@ -6,9 +6,13 @@
 #include "insights/insights.h"
 #include "ledger/ledger.h"
 #include "web/web.h"
+#include "identity_gen.h"
+#include "insights_gen.h"
+#include "ledger_gen.h"
 #include "web_gen.h"
 
-/* --- handlers ------------------------------------------------------------------------------------ */
+/* --- handlers ------------------------------------------------------------------------------------
+ */
 
 pd_status web_show_landing(struct pd_ctx *c);
 pd_status web_show_signup(struct pd_ctx *c);
@@ -34,16 +38,19 @@ pd_status web_take_category(struct pd_ctx *c);
 pd_status web_take_usual_categories(struct pd_ctx *c);
 pd_status web_show_report(struct pd_ctx *c);
 
-/* --- shared (frame.c) ---------------------------------------------------------------------------- */
+/* --- shared (frame.c) ----------------------------------------------------------------------------
+ */
 
-/* Head and navigation of the page; takes the flash message. One statement if somebody is signed in. */
+/* Head and navigation of the page; takes the flash message. One statement if somebody is signed in.
+ */
 struct web_frame web_frame_of(struct pd_ctx *c, const char *section);
 /* The errors of the last pd_read_… and pd_field_error, by field. */
 struct web_errors web_errors_of(struct pd_ctx *c);
 struct web_entry_list web_entries_of(struct pd_ctx *c, struct ledger_entry_view_list entries);
 /* Sums of balances, one for each currency. */
 struct web_total_list web_totals_of(struct pd_ctx *c, struct ledger_account_view_list accounts);
-struct web_option_list web_account_options(struct pd_ctx *c, struct ledger_account_view_list accounts,
+struct web_option_list web_account_options(struct pd_ctx *c,
+                                           struct ledger_account_view_list accounts,
                                            pd_str selected, bool with_balance);
 /* "1,250.00" or "1250" -> minor units; adds a field error "amount" if it is anything else. */
 bool web_amount_read(struct pd_ctx *c, pd_str text, pd_str currency, pd_money *out);
@@ -54,18 +61,20 @@ pd_str web_month_name(struct pd_ctx *c, pd_date day);
 pd_str web_month_text(struct pd_ctx *c, pd_date day);
 pd_str web_month_short(pd_date day);
 
-/* --- charts (charts.c) --------------------------------------------------------------------------- */
+/* --- charts (charts.c) ---------------------------------------------------------------------------
+ */
 
 /* The balance on each day of [first, last], from what it is now and what came and went since. */
 struct web_line web_balance_line(struct pd_ctx *c, pd_money now, struct insights_day_sum_list days,
                                  pd_date first, pd_date last);
 /* In and out of the `n` months that end with the one of `last`. */
-struct web_bar_list web_month_bars(struct pd_ctx *c, struct insights_day_sum_list days, pd_date last,
-                                   int n);
+struct web_bar_list web_month_bars(struct pd_ctx *c, struct insights_day_sum_list days,
+                                   pd_date last, int n);
 /* In and out of each day of the month that begins on `first`. */
-struct web_bar_list web_day_bars(struct pd_ctx *c, struct insights_day_sum_list days, pd_date first);
+struct web_bar_list web_day_bars(struct pd_ctx *c, struct insights_day_sum_list days,
+                                 pd_date first);
 /* Categories by spending, or by income; the smallest are left out beyond `max` (0: all). */
-struct web_share_list web_shares_of(struct pd_ctx *c, const struct insights_month *month, bool income,
-                                    size_t max);
+struct web_share_list web_shares_of(struct pd_ctx *c, const struct insights_month *month,
+                                    bool income, size_t max);
 
 #endif

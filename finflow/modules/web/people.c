@@ -11,13 +11,14 @@ pd_status web_show_landing(struct pd_ctx *c)
     return web_landing_render(c, 200, &view);
 }
 
-/* --- signing up ---------------------------------------------------------------------------------- */
+/* --- signing up ----------------------------------------------------------------------------------
+ */
 
 static pd_status signup_page(struct pd_ctx *c, int status, struct web_signup_form form)
 {
-    struct web_signup_view view = {
-        .frame = web_frame_of(c, ""), .form = form, .errors = web_errors_of(c)
-    };
+    struct web_signup_view view = { .frame = web_frame_of(c, ""),
+                                    .form = form,
+                                    .errors = web_errors_of(c) };
     return web_signup_render(c, status, &view);
 }
 
@@ -43,7 +44,8 @@ pd_status web_take_signup(struct pd_ctx *c)
     return pd_redirect(c, "/dashboard");
 }
 
-/* --- signing in and out -------------------------------------------------------------------------- */
+/* --- signing in and out --------------------------------------------------------------------------
+ */
 
 static pd_status login_page(struct pd_ctx *c, int status, pd_str email)
 {
@@ -81,8 +83,7 @@ pd_status web_take_login(struct pd_ctx *c)
         pd_reply_header(c, "Retry-After", pd_str_fmt(c->arena, "%d", wait_s));
         pd_field_error(c, "", "Too many tries. Please wait %d seconds.", wait_s);
         return login_page(c, 429, in.email);
-    default:
-        return pd_redirect(c, "/dashboard");
+    default: return pd_redirect(c, "/dashboard");
     }
 }
 

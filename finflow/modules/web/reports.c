@@ -1,12 +1,14 @@
 /* reports.c - the month, and the categories that it is divided by. */
 #include "web/pages.h"
 
-/* --- the month ------------------------------------------------------------------------------------ */
+/* --- the month
+ * ------------------------------------------------------------------------------------ */
 
 static struct web_option_list currency_options(struct pd_ctx *c, pd_str selected)
 {
     struct web_total_list totals = web_totals_of(c, ledger_accounts(c));
-    struct web_option_list list = { pd_arena_new_n(c->arena, struct web_option, totals.n), totals.n };
+    struct web_option_list list = { pd_arena_new_n(c->arena, struct web_option, totals.n),
+                                    totals.n };
     for (size_t i = 0; i < totals.n; i++)
         list.rows[i] = (struct web_option){ totals.rows[i].currency, totals.rows[i].currency,
                                             pd_str_eq(totals.rows[i].currency, selected) };
@@ -54,10 +56,12 @@ pd_status web_show_report(struct pd_ctx *c)
     return web_report_render(c, 200, &view);
 }
 
-/* --- categories ----------------------------------------------------------------------------------- */
+/* --- categories
+ * ----------------------------------------------------------------------------------- */
 
-static const char *const USUAL[] = { "Salary",  "Home",   "Groceries", "Eating out", "Transport", "Health",
-                                     "Clothes", "Leisure", "Travel",    "Insurance",  "Gifts",     "Fees" };
+static const char *const USUAL[] = { "Salary",    "Home",      "Groceries", "Eating out",
+                                     "Transport", "Health",    "Clothes",   "Leisure",
+                                     "Travel",    "Insurance", "Gifts",     "Fees" };
 
 static pd_status categories_page(struct pd_ctx *c, int status, struct web_category_form form)
 {

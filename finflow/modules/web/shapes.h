@@ -10,7 +10,8 @@
 #include "insights/shapes.h"
 #include "ledger/shapes.h"
 
-/* --- what every page has ------------------------------------------------------------------------- */
+/* --- what every page has -------------------------------------------------------------------------
+ */
 
 struct web_frame {
     bool signed_in;
@@ -21,40 +22,41 @@ struct web_frame {
     bool may_write;
 };
 
-/* --- forms --------------------------------------------------------------------------------------- */
+/* --- forms ---------------------------------------------------------------------------------------
+ */
 
 struct web_signup_form {
-    pd_str email; // @optional
-    pd_str name; // @optional
+    pd_str email;    // @optional
+    pd_str name;     // @optional
     pd_str password; // @optional
 };
 struct web_login_form {
-    pd_str email; // @optional
+    pd_str email;    // @optional
     pd_str password; // @optional
 };
 struct web_account_form {
-    pd_str name; // @optional @trim
+    pd_str name;     // @optional @trim
     pd_str currency; // @optional
-    pd_str kind; // @optional
+    pd_str kind;     // @optional
 };
 struct web_deposit_form {
-    pd_str id; // @optional
+    pd_str id;     // @optional
     pd_str amount; // @optional @trim
-    pd_str memo; // @optional @trim
+    pd_str memo;   // @optional @trim
 };
 struct web_transfer_form {
-    pd_str id; // @optional
-    pd_str from; // @optional
-    pd_str to; // @optional
+    pd_str id;     // @optional
+    pd_str from;   // @optional
+    pd_str to;     // @optional
     pd_str amount; // @optional @trim
-    pd_str memo; // @optional @trim
+    pd_str memo;   // @optional @trim
 };
 struct web_category_form {
     pd_str name; // @optional @trim
 };
 struct web_pick_form {
     pd_str category; // @optional
-    pd_str back; // @optional
+    pd_str back;     // @optional
 };
 
 /* What is wrong with a form: one text for each field, null if nothing is. */
@@ -71,7 +73,8 @@ struct web_errors {
     pd_str to;
 };
 
-/* --- parts of pages ------------------------------------------------------------------------------ */
+/* --- parts of pages ------------------------------------------------------------------------------
+ */
 
 struct web_option {
     pd_str value;
@@ -141,8 +144,8 @@ struct web_share {
     pd_str name; /* null: without category */
     pd_id category_id;
     pd_money amount;
-    int64_t percent;  /* of all spending */
-    int64_t width; /* of the bar, 0 … 1000 */
+    int64_t percent; /* of all spending */
+    int64_t width;   /* of the bar, 0 … 1000 */
 };
 struct web_share_list {
     struct web_share *rows;
@@ -167,7 +170,8 @@ struct web_line {
     pd_money last;
 };
 
-/* --- pages --------------------------------------------------------------------------------------- */
+/* --- pages ---------------------------------------------------------------------------------------
+ */
 
 struct web_landing_view {
     struct web_frame frame;
@@ -244,9 +248,9 @@ struct web_transactions_view {
     pd_str from;
     pd_str to;
     bool filtered;
-    pd_str next_url;  /* null: this is the end */
-    pd_str here;      /* where a form without JavaScript comes back to */
-    pd_str problem;   /* with the filters; null: none */
+    pd_str next_url; /* null: this is the end */
+    pd_str here;     /* where a form without JavaScript comes back to */
+    pd_str problem;  /* with the filters; null: none */
 };
 
 struct web_transfer_new_view {

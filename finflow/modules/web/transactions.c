@@ -24,16 +24,15 @@ static pd_str list_url(struct pd_ctx *c, pd_str cursor)
     return pd_str_fmt(c->arena, "/transactions%s%.*s", b.len ? "?" : "", PD_ARG(pd_buf_str(&b)));
 }
 
-static struct web_option_list category_options(struct pd_ctx *c,
-                                               struct insights_category_view_list categories,
-                                               pd_opt_i64 chosen)
+static struct web_option_list
+category_options(struct pd_ctx *c, struct insights_category_view_list categories, pd_opt_i64 chosen)
 {
     struct web_option_list list = { pd_arena_new_n(c->arena, struct web_option, categories.n),
                                     categories.n };
     for (size_t i = 0; i < categories.n; i++)
-        list.rows[i] = (struct web_option){ web_id_text(c, categories.rows[i].id),
-                                            categories.rows[i].name,
-                                            chosen.has && chosen.value == categories.rows[i].id };
+        list.rows[i] =
+            (struct web_option){ web_id_text(c, categories.rows[i].id), categories.rows[i].name,
+                                 chosen.has && chosen.value == categories.rows[i].id };
     return list;
 }
 
@@ -51,14 +50,15 @@ pd_status web_show_transactions(struct pd_ctx *c)
 {
     struct ledger_entry_query query;
     struct ledger_entry_page page = { 0 };
-    bool valid = pd_read_query(c, ledger_entry_query, &query) &&
-                 ledger_entry_list_page(c, &query, &page);
+    bool valid =
+        pd_read_query(c, ledger_entry_query, &query) && ledger_entry_list_page(c, &query, &page);
     struct insights_category_view_list categories = insights_categories(c);
     struct web_transactions_view view = {
         .frame = web_frame_of(c, "transactions"),
         .entries = web_entries_of(c, page.items),
         .categories = choices_of(c, categories),
-        .account_options = web_account_options(c, ledger_accounts(c), pd_query(c, "account"), false),
+        .account_options =
+            web_account_options(c, ledger_accounts(c), pd_query(c, "account"), false),
         .category_options = category_options(c, categories, query.category),
         .q = pd_query(c, "q"),
         .from = pd_query(c, "from"),

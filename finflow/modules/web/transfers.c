@@ -1,8 +1,8 @@
 /* transfers.c - a transfer in three steps: form, confirmation, receipt.
  *
- * The form carries the id of the transfer from the start, so that going back, pressing twice or sending
- * the confirmation again after a lost connection is the same transfer. Nothing is stored before the
- * last step; each step checks everything anew.
+ * The form carries the id of the transfer from the start, so that going back, pressing twice or
+ * sending the confirmation again after a lost connection is the same transfer. Nothing is stored
+ * before the last step; each step checks everything anew.
  */
 #include "web/pages.h"
 
@@ -70,8 +70,9 @@ static bool read_wish(struct pd_ctx *c, struct wish *w)
     }
     if (w->from.id == w->to.id || !pd_str_eq(w->from.currency, w->to.currency)) {
         bool same = w->from.id == w->to.id;
-        pd_field_error(c, "to", same ? "choose another account than the one above"
-                                     : "this account is in another currency");
+        pd_field_error(c, "to",
+                       same ? "choose another account than the one above"
+                            : "this account is in another currency");
         valid = false;
     }
     return web_amount_read(c, w->form.amount, w->from.currency, &w->amount) && valid;

@@ -1,5 +1,5 @@
-/* web.h - FinFlow's pages. They ask the other modules and show what these say; no page has a rule of
- * its own. Nobody calls this module. */
+/* web.h - FinFlow's pages. They ask the other modules and show what these say; no page has a rule
+ * of its own. Nobody calls this module. */
 #ifndef FINFLOW_WEB_H
 #define FINFLOW_WEB_H
 

@@ -7,6 +7,7 @@ create table insights_category (
     created_at ts not null,
     unique (org_id, name)
 );
+create index insights_category_org on insights_category (org_id, id);
 
 -- Income and spending of one day in one category, kept up to date by the same transaction that
 -- writes the entries: a report is always right, and costs the same at any number of entries.

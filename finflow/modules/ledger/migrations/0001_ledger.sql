@@ -23,8 +23,8 @@ create table ledger_transfer (
     id id,
     org_id xref(identity_org) not null,
     key uuid not null,
-    from_id ref(ledger_account) not null,
-    to_id ref(ledger_account) not null,
+    from_id ref(ledger_account) not null, -- no index: accounts are never deleted
+    to_id ref(ledger_account) not null, -- no index: accounts are never deleted
     amount money not null check (amount > 0),
     currency text not null,
     memo text not null,
@@ -37,7 +37,7 @@ create table ledger_transfer (
 create table ledger_entry (
     id id,
     org_id xref(identity_org) not null,
-    account_id ref(ledger_account) not null,
+    account_id ref(ledger_account) not null, -- no index: accounts are never deleted
     transfer_id ref(ledger_transfer) not null,
     amount money not null check (amount <> 0),
     balance_after money not null,
@@ -65,7 +65,7 @@ create index ledger_entry_transfer on ledger_entry (transfer_id);
 create table ledger_import (
     id id,
     org_id xref(identity_org) not null,
-    account_id ref(ledger_account) not null,
+    account_id ref(ledger_account) not null, -- no index: accounts are never deleted
     file text not null,
     started_at ts not null
 );
@@ -78,7 +78,7 @@ create table ledger_import_row (
     day date not null,
     amount money not null,
     memo text not null,
-    seen_by ref(ledger_import) not null
+    seen_by ref(ledger_import) not null -- no index: imports are never deleted
 );
 create index ledger_import_row_equals
     on ledger_import_row (account_id, day, amount, memo, seen_by);
