@@ -133,9 +133,9 @@ static void put_author_headers(struct gen *g, struct pd_buf *b, const struct gen
 {
     const char *own = module_header(g, m);
     if (gen_exists(g, pd_str_fmt(&g->arena, "%.*s/%s", PD_ARG(m->dir), own)))
-        pd_buf_fmt(b, "#include \"%.*s/%s\"\n", PD_ARG(m->name), own);
+        pd_buf_fmt(b, "#include \"modules/%.*s/%s\"\n", PD_ARG(m->name), own);
     if (gen_exists(g, pd_str_fmt(&g->arena, "%.*s/shapes.h", PD_ARG(m->dir))))
-        pd_buf_fmt(b, "#include \"%.*s/shapes.h\"\n", PD_ARG(m->name));
+        pd_buf_fmt(b, "#include \"modules/%.*s/shapes.h\"\n", PD_ARG(m->name));
 }
 
 static pd_err finish(struct gen *g, struct pd_buf *b, const struct gen_module *m, const char *name)

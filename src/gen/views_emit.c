@@ -42,8 +42,11 @@ pd_str view_c_string(struct gen *g, pd_str text)
     struct pd_buf b;
     pd_buf_init(&b, &g->arena, CODE_MAX);
     pd_buf_put_c(&b, '"');
-    for (size_t i = 0; i < text.len; i++)
+    for (size_t i = 0; i < text.len; i++) {
+        if (i && text.ptr[i] == '?' && text.ptr[i - 1] == '?')
+            pd_buf_put_c(&b, '\\'); /* no trigraphs */
         put_c_char(&b, text.ptr[i]);
+    }
     pd_buf_put_c(&b, '"');
     return pd_buf_str(&b);
 }
