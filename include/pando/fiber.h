@@ -16,8 +16,8 @@
  * passed and PD_ECANCELED once the fiber is canceled; from then on every further wait fails at
  * once, except between pd_shield_begin() and pd_shield_end(). Nobody is stopped by force.
  *
- * Rules: no pthread lock held across a yield (pd_noyield_begin asserts it); errno is read before the
- * next yield; no pointer to thread-local data kept across one; no fork after start.
+ * Rules: no pthread lock held across a yield (pd_noyield_begin asserts it); errno is read before
+ * the next yield; no pointer to thread-local data kept across one; no fork after start.
  */
 #ifndef PANDO_FIBER_H
 #define PANDO_FIBER_H
@@ -36,10 +36,10 @@ typedef int64_t pd_mono;
 pd_mono pd_mono_now(void); /* coarse: read once per loop turn */
 pd_time pd_time_now(void); /* wall clock, coarse in the same way */
 
-struct pd_fiber *pd_fiber_self(void);           /* NULL outside fibers */
+struct pd_fiber *pd_fiber_self(void); /* NULL outside fibers */
 const char *pd_fiber_name(const struct pd_fiber *f);
 
-pd_mono pd_deadline(void);                      /* of the running fiber; PD_FOREVER if none */
+pd_mono pd_deadline(void); /* of the running fiber; PD_FOREVER if none */
 /* Sets the running fiber's deadline and returns the old one. It can only be tightened by callees:
  * the earlier of both counts. Give the old one back with pd_deadline_restore. */
 pd_mono pd_deadline_within(int64_t us);
@@ -121,7 +121,8 @@ void pd_channel_close(struct pd_channel *ch);
 /* Runs fn(arg) on the bounded pool of plain threads while the calling fiber waits: password
  * hashing, DNS, disk. The pool is FIFO and refuses with PD_EOVERLOAD when its queue is full. Once
  * fn has started the call waits for it to end, whatever the deadline says: arg stays valid. fn may
- * use the fiber's arena, which nobody else touches meanwhile; it must not call PD_YIELDS functions. */
+ * use the fiber's arena, which nobody else touches meanwhile; it must not call PD_YIELDS functions.
+ */
 pd_err pd_offload(void (*fn)(void *arg), void *arg) PD_MUST PD_YIELDS;
 
 #endif

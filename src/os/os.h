@@ -20,9 +20,9 @@
 
 /* --- clocks and randomness ------------------------------------------------------------- */
 
-pd_mono pd_os_mono(void);  /* microseconds, monotonic, exact */
-pd_time pd_os_clock(void); /* microseconds since the epoch, wall clock */
-uint64_t pd_os_cpu_ns(void); /* CPU time of the calling thread; 0 in simulation */
+pd_mono pd_os_mono(void);               /* microseconds, monotonic, exact */
+pd_time pd_os_clock(void);              /* microseconds since the epoch, wall clock */
+uint64_t pd_os_cpu_ns(void);            /* CPU time of the calling thread; 0 in simulation */
 void pd_os_random(void *out, size_t n); /* cryptographic (from the seed in simulation) */
 
 /* Which backend was linked. Only for what makes no sense in simulation (the stall watchdog). */
@@ -79,9 +79,9 @@ void pd_os_poll_free(struct pd_os_poll *p);
 int pd_os_poll_add(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edge, void *data);
 int pd_os_poll_set(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edge, void *data);
 int pd_os_poll_del(struct pd_os_poll *p, pd_os_sock s);
-/* Waits until something is ready, `until` has come (PD_FOREVER: no limit; 0: do not wait), or a wake.
- * Returns the number of events stored; in simulation -EDEADLK when `until` is PD_FOREVER and nothing
- * can ever happen again. */
+/* Waits until something is ready, `until` has come (PD_FOREVER: no limit; 0: do not wait), or a
+ * wake. Returns the number of events stored; in simulation -EDEADLK when `until` is PD_FOREVER and
+ * nothing can ever happen again. */
 int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_mono until);
 void pd_os_poll_wake(struct pd_os_poll *p); /* from any thread; wakes coalesce */
 
@@ -105,15 +105,17 @@ struct pd_os_job {
     pd_mono at;              /* private */
 };
 struct pd_os_pool *pd_os_pool_new(unsigned threads, unsigned max_queued);
-void pd_os_pool_free(struct pd_os_pool *p);      /* finishes what is queued */
+void pd_os_pool_free(struct pd_os_pool *p);                       /* finishes what is queued */
 bool pd_os_pool_put(struct pd_os_pool *p, struct pd_os_job *job); /* false: queue full */
 /* Takes back a job whose fn has not started: true, and neither fn nor done will run. */
 bool pd_os_pool_cancel(struct pd_os_pool *p, struct pd_os_job *job);
 /* Runs `done` of the finished jobs whose home this is. */
 void pd_os_pool_reap(struct pd_os_pool *p, struct pd_os_poll *home);
 
-/* --- files --------------------------------------------------------------------------------------- */
-/* Small whole files, blocking: start-up, command-line tools, offloaded work. These fill the diag. */
+/* --- files ---------------------------------------------------------------------------------------
+ */
+/* Small whole files, blocking: start-up, command-line tools, offloaded work. These fill the diag.
+ */
 pd_err pd_os_file_read(struct pd_arena *a, pd_str path, size_t max, pd_str *out) PD_MUST;
 /* Writes to a temporary name, syncs, renames: the file is either old or new. */
 pd_err pd_os_file_write(pd_str path, pd_str content, unsigned mode) PD_MUST;

@@ -15,16 +15,16 @@
 struct pd_loop;
 
 struct pd_loop_opts {
-    const char *name;        /* default "loop" */
-    unsigned max_fibers;     /* default 10000; a start beyond gives PD_EOVERLOAD */
-    size_t stack_bytes;      /* default 256 KiB */
-    int64_t stall_us;        /* the watchdog reports a fiber that ran longer; default 50 ms; -1 off */
+    const char *name;    /* default "loop" */
+    unsigned max_fibers; /* default 10000; a start beyond gives PD_EOVERLOAD */
+    size_t stack_bytes;  /* default 256 KiB */
+    int64_t stall_us;    /* the watchdog reports a fiber that ran longer; default 50 ms; -1 off */
 };
 
 /* Makes the calling thread a loop thread; one per thread. Freed with everything it owns. */
 struct pd_loop *pd_loop_new(const struct pd_loop_opts *opts);
 void pd_loop_free(struct pd_loop *l); /* fibers that are left are canceled and run to their end */
-struct pd_loop *pd_loop_self(void); /* NULL on a thread without loop */
+struct pd_loop *pd_loop_self(void);   /* NULL on a thread without loop */
 void pd_loop_run(struct pd_loop *l);  /* until stopped and no fibers are left */
 void pd_loop_stop(struct pd_loop *l); /* any thread */
 /* From now on SIGTERM, SIGINT, SIGHUP and SIGUSR2 do not end the process: fn is called on this loop
@@ -44,9 +44,10 @@ void pd_loop_stats(struct pd_loop *l, struct pd_loop_stats *out);
 
 /* --- fibers without a group (connections, services) ---------------------------------------- */
 
-/* Starts a detached fiber; runs when the loop gets to it. `name` is static. *out (which may be NULL)
- * is valid until fn returns: the fiber is reused then. */
-pd_err pd_fiber_go(const char *name, void (*fn)(void *arg), void *arg, struct pd_fiber **out) PD_MUST;
+/* Starts a detached fiber; runs when the loop gets to it. `name` is static. *out (which may be
+ * NULL) is valid until fn returns: the fiber is reused then. */
+pd_err pd_fiber_go(const char *name, void (*fn)(void *arg), void *arg,
+                   struct pd_fiber **out) PD_MUST;
 /* Starts it and runs it at once, until it first waits or ends. For I/O callbacks: a handler that
  * never waits costs two switches and no queue. Returns with *out NULL if it has ended. Not callable
  * from a fiber. */
@@ -62,13 +63,15 @@ void *pd_fiber_work(void);
  * its deadline or cancel. The waker must be told by the caller when park returns with an error.
  * A wake that came before is PD_OK at once, so callers look at their condition again. */
 pd_err pd_fiber_park(void) PD_MUST PD_YIELDS;
-void pd_fiber_wake(struct pd_fiber *f); /* same thread; waking a fiber that is not parked is remembered once */
+void pd_fiber_wake(
+    struct pd_fiber *f); /* same thread; waking a fiber that is not parked is remembered once */
 
 /* Nothing that yields may be called between these two (asserted): a database writer is held, … */
 void pd_noyield_begin(const char *why);
 void pd_noyield_end(void);
 
-/* --- I/O ------------------------------------------------------------------------------------------ */
+/* --- I/O
+ * ------------------------------------------------------------------------------------------ */
 
 struct pd_io { /* embed it */
     pd_os_sock sock;
@@ -82,11 +85,13 @@ struct pd_io { /* embed it */
  * an io, together with the wanted events: reading or writing then tells what happened. */
 pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
                   void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
-void pd_io_want(struct pd_io *io, unsigned events); /* lazily: told to the poll at the end of the turn */
-/* Removes and closes the socket, wakes waiters with PD_ECLOSED (the memory must last until they have
- * run). Closing twice is fine. */
+void pd_io_want(struct pd_io *io,
+                unsigned events); /* lazily: told to the poll at the end of the turn */
+/* Removes and closes the socket, wakes waiters with PD_ECLOSED (the memory must last until they
+ * have run). Closing twice is fine. */
 void pd_io_close(struct pd_io *io);
-pd_err pd_io_wait(struct pd_io *io, unsigned events) PD_MUST PD_YIELDS; /* PD_OS_READ or PD_OS_WRITE */
+pd_err pd_io_wait(struct pd_io *io,
+                  unsigned events) PD_MUST PD_YIELDS; /* PD_OS_READ or PD_OS_WRITE */
 
 /* --- timers, turn hooks, mail ----------------------------------------------------------------- */
 
@@ -115,7 +120,9 @@ struct pd_mail {
 void pd_loop_post(struct pd_loop *to, struct pd_mail *m);
 
 /* The process-wide offload pool. Set up by the first loop. */
-struct pd_offload_opts { unsigned threads /* 2 */, max_queued /* 256 */; };
+struct pd_offload_opts {
+    unsigned threads /* 2 */, max_queued /* 256 */;
+};
 void pd_offload_start(const struct pd_offload_opts *opts);
 void pd_offload_stop(void);
 
