@@ -12,7 +12,7 @@
 #include <pando/web.h>
 
 struct pd_module {
-    const char *name; /* also the prefix of its tables */
+    const char *name;                /* also the prefix of its tables */
     const struct pd_sql_module *sql; /* NULL: no database */
     const struct pd_route *routes;
     unsigned nroutes;
@@ -25,12 +25,19 @@ struct pd_command {
     const char *name;
     const char *usage; /* "--account ID FILE.csv" */
     const char *doc;   /* one line */
-    int (*run)(struct pd_ctx *c, int argc, char **argv) PD_YIELDS; /* exit code; argv[0] is the command's name */
+    int (*run)(struct pd_ctx *c, int argc,
+               char **argv) PD_YIELDS; /* exit code; argv[0] is the command's name */
 };
 
 struct pd_setting { /* of the app; the platform has its own */
     const char *name, *default_value, *doc;
-    enum { PD_SETTING_TEXT, PD_SETTING_INT, PD_SETTING_BOOL, PD_SETTING_SIZE, PD_SETTING_SECONDS } kind;
+    enum {
+        PD_SETTING_TEXT,
+        PD_SETTING_INT,
+        PD_SETTING_BOOL,
+        PD_SETTING_SIZE,
+        PD_SETTING_SECONDS
+    } kind;
     int64_t min, max;
     bool secret; /* never printed */
 };
@@ -41,23 +48,15 @@ struct pd_app {
     unsigned nmodules;
     const struct pd_setting *settings;
     unsigned nsettings;
-    /* Decides who asks. Called for every request with a valid session cookie before the handler; sets
-     * c->user_id, c->org_id, c->role, or leaves them 0 if the session no longer counts. */
+    /* Decides who asks. Called for every request with a valid session cookie before the handler;
+     * sets c->user_id, c->org_id, c->role, or leaves them 0 if the session no longer counts. */
     void (*authenticate)(struct pd_ctx *c, const struct pd_session_data *s) PD_YIELDS;
     /* The page for an error, for browsers; NULL: a plain one. `detail` is safe to show. */
     pd_status (*error_page)(struct pd_ctx *c, int status, pd_str title, pd_str detail) PD_YIELDS;
-    const char *api_prefix;   /* "/api/": errors under it are problem+json */
-    const char *sign_in_path; /* where PD_AUTH_USER sends browsers: "/login" */
+    const char *api_prefix;        /* "/api/": errors under it are problem+json */
+    const char *sign_in_path;      /* where PD_AUTH_USER sends browsers: "/login" */
     const struct pd_asset *assets; /* embedded by the build */
     unsigned nassets;
-};
-
-struct pd_asset {
-    const char *name;         /* "app.css" */
-    const char *hashed;       /* "app-3f9c0a12.css" */
-    const char *content_type;
-    const unsigned char *data, *gzip, *brotli; /* precompressed; NULL if not smaller */
-    size_t size, gzip_size, brotli_size;
 };
 
 int pd_app_main(const struct pd_app *app, int argc, char **argv);

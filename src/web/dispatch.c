@@ -1,0 +1,316 @@
+/* dispatch.c - the life of a request inside the web layer.
+ *
+ *     path -> route -> deadline, body limit, cross-site check -> session, authenticate, role
+ *          -> handler -> settle: commit, or roll back and answer the error -> send -> account
+ *
+ * The handler only notes its reply. It is sent after the transaction has ended, so that an answer
+ * below 400 means "stored", and every other one "nothing was changed". A context in which anything
+ * failed cannot succeed, whatever the handler returned: what it noted, cookies included, is thrown
+ * away and the failure is answered instead.
+ */
+#include "data/data.h"
+#include "web/csrf.h"
+#include "web/path.h"
+#include "web/web.h"
+#include <pando/log.h>
+
+/* --- no route ------------------------------------------------------------------------------- */
+
+static enum pd_route_method route_method(enum pd_method m)
+{
+    static const enum pd_route_method map[PD_METHODS] = {
+        [PD_GET] = PD_GET_, [PD_HEAD] = PD_GET_,    [PD_POST] = PD_POST_,
+        [PD_PUT] = PD_PUT_, [PD_PATCH] = PD_PATCH_, [PD_DELETE] = PD_DELETE_,
+    };
+    return map[m];
+}
+
+static void put_allow(struct pd_ctx *c, unsigned allow)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, c->arena, 256);
+    for (unsigned m = PD_GET_; m <= PD_DELETE_; m++) {
+        if (!(allow & 1u << m))
+            continue;
+        pd_buf_put(&b, pd_str_c(pd_route_method_name((enum pd_route_method)m)));
+        pd_buf_put(&b, m == PD_GET_ ? PD_STR(", HEAD, ") : PD_STR(", "));
+    }
+    pd_buf_put(&b, PD_STR("OPTIONS"));
+    pd_reply_header(c, "Allow", pd_buf_str(&b));
+}
+
+static pd_status no_route(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    if (!q->match.allow)
+        return pd_not_found(c);
+    put_allow(c, q->match.allow);
+    if (q->http->method == PD_OPTIONS)
+        return pd_no_content(c);
+    return pd_problem(c, 405, NULL, "This address does not take the method %.*s.",
+                      PD_ARG(pd_str_sub(q->http->method_text, 0, 32)));
+}
+
+/* --- admission -------------------------------------------------------------------------------- */
+
+static pd_status sign_in_first(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    const char *page = q->web->opts.sign_in_path;
+    if (!page || !pd_wants_html(c)) {
+        pd_reply_header(c, "WWW-Authenticate", PD_STR("Cookie"));
+        return pd_problem(c, 401, NULL, "Sign in first.");
+    }
+    if (q->http->method != PD_GET && q->http->method != PD_HEAD)
+        return pd_redirect(c, "%s", page);
+    struct pd_buf next;
+    pd_buf_init(&next, c->arena, 8192);
+    pd_component_put(&next, pd_str_sub(q->http->path, 0, 1024));
+    return pd_redirect(c, "%s?next=%.*s", page, PD_ARG(pd_buf_str(&next)));
+}
+
+/* Finds out who asks. Routes of the platform and assets do not depend on it. */
+static void identify(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    if (q->entry->index < q->web->opts.nplatform || q->entry->route == &pd_asset_route)
+        return;
+    if (!pd_http_known(q->http, PD_H_COOKIE).len)
+        return;
+    pd_session_read(c);
+    if (q->session_state != PD_SESSION_VALID)
+        return;
+    if (q->web->opts.authenticate) {
+        q->web->opts.authenticate(c, &q->session);
+    } else {
+        c->user_id = q->session.user_id;
+        c->org_id = q->session.org_id;
+    }
+    if (c->failed != PD_OK)
+        return;
+    if (c->user_id > 0)
+        pd_session_refresh(c);
+    else
+        q->session_state = PD_SESSION_NONE; /* ended elsewhere */
+}
+
+static bool role_suffices(const struct pd_ctx *c, enum pd_auth auth)
+{
+    switch (auth) {
+    case PD_AUTH_WRITER: return c->role > PD_ROLE_VIEWER;
+    case PD_AUTH_ADMIN: return c->role >= PD_ROLE_ADMIN;
+    default: return true;
+    }
+}
+
+/* Returns true if the handler may run; else *reply says why not. */
+static bool admit(struct pd_ctx *c, const struct pd_route *route, pd_status *reply)
+{
+    struct pd_request *q = c->request;
+    struct pd_http_req *r = q->http;
+    uint64_t most = route->max_body ? route->max_body : PD_BODY_MAX;
+    bool own_site =
+        route->any_origin || pd_csrf_allows(r->method, pd_http_known(r, PD_H_SEC_FETCH_SITE),
+                                            pd_http_known(r, PD_H_ORIGIN), r->host);
+    if (r->body_length != 0)
+        pd_http_body_limit(r, most);
+    if (!own_site)
+        *reply = pd_problem(c, 403, "cross_site", "This request comes from another site.");
+    else if (r->body_length > 0 && (uint64_t)r->body_length > most)
+        *reply = pd_problem(c, 413, NULL, "The body is longer than the %llu bytes allowed here.",
+                            (unsigned long long)most);
+    else {
+        identify(c);
+        if (route->auth != PD_AUTH_NONE && c->user_id == 0)
+            *reply = sign_in_first(c);
+        else if (!role_suffices(c, route->auth))
+            *reply = pd_forbidden(c);
+        else
+            return c->failed == PD_OK;
+    }
+    return false;
+}
+
+static pd_status answer(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    struct pd_http_req *r = q->http;
+    if (!pd_path_normalise(c->arena, r->path, &q->path)) {
+        q->path = r->path; /* as sent: it still tells the API from pages */
+        return pd_problem(c, 400, NULL, "The path is malformed.");
+    }
+    if (!pd_router_find(q->web->router, route_method(r->method), q->path, &q->match))
+        return no_route(c);
+    q->entry = q->match.entry;
+    q->counted = q->entry->index;
+    const struct pd_route *route = q->entry->route;
+    int64_t within =
+        route->timeout_ms ? (int64_t)route->timeout_ms * 1000 : q->web->opts.request_us;
+    if (within > 0)
+        pd_deadline_within(within);
+    pd_request_secure(q);
+    pd_status reply = { 0 };
+    return admit(c, route, &reply) ? route->handler(c) : reply;
+}
+
+/* --- settling
+ * -------------------------------------------------------------------------------------- */
+
+static void log_failure(const struct pd_ctx *c, const struct pd_diag *d)
+{
+    const struct pd_request *q = c->request;
+    const char *route = q->entry ? q->entry->route->pattern : "-";
+    const char *message = d && d->message[0] ? d->message : pd_err_text(c->failed);
+    const char *hint = d ? d->hint : "";
+    const char *file = d && d->file ? d->file : "";
+    int line = d ? d->line : 0;
+    if (pd_err_http(c->failed) >= 500 && c->failed != PD_ECANCELED && c->failed != PD_ECLOSED)
+        pd_log_error("request failed", "route", route, "error", message, "hint", hint, "file", file,
+                     "line", line);
+    else
+        pd_log_info("request failed", "route", route, "error", message, "file", file, "line", line);
+}
+
+/* In tests the reason is in a header: what clients may not see in general, a failing test must
+ * show. Controls (a line end in a message of the database) become spaces. */
+static void put_reason(struct pd_ctx *c, const struct pd_diag *d)
+{
+    if (!c->request->web->opts.test || !d)
+        return;
+    pd_str text = pd_str_dup(c->arena, pd_str_c(d->message));
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
+            ((char *)(uintptr_t)text.ptr)[i] = ' ';
+    pd_reply_header(c, "X-Pando-Error", text);
+}
+
+/* A fresh context for the page that tells of the failure, on behalf of the same person. */
+static void start_over(struct pd_ctx *c)
+{
+    struct pd_ctx old = *c;
+    pd_ctx_fini(c);
+    pd_ctx_init(c, old.db, old.arena);
+    c->request = old.request;
+    c->user_id = old.user_id;
+    c->org_id = old.org_id;
+    c->role = old.role;
+    c->statements = old.statements;
+}
+
+static void fail(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    const struct pd_diag *d = pd_ctx_diag(c);
+    if (!d && pd_diag()->code == c->failed)
+        d = pd_diag();
+    pd_err e = c->failed;
+    log_failure(c, d);
+    q->lines = (struct pd_buf){ 0 };
+    q->cache_control = q->fixed_lines = PD_STR_NULL;
+    pd_errors_reset(q);
+    put_reason(c, d);
+    start_over(c);
+    pd_problem_of_error(c, e);
+}
+
+static void settle(struct pd_ctx *c, pd_status reply)
+{
+    struct pd_request *q = c->request;
+    if (c->failed == PD_OK && (q->status == 0 || reply.code != q->status))
+        pd_ctx_fail(c, pd_fail(PD_EINTERNAL, "the handler returned without a reply"));
+    if (c->failed == PD_OK && pd_arena_over_budget(c->arena))
+        pd_ctx_fail(c, pd_fail(PD_ENOMEM, "the request used more than its memory budget"));
+    if (c->failed == PD_OK && q->lines.failed)
+        pd_ctx_fail(c, pd_fail(PD_ENOMEM, "the reply has more header lines than fit"));
+    if (c->failed == PD_OK && q->status >= 400)
+        pd_rollback(c);
+    else if (c->failed == PD_OK && pd_commit(c) != PD_OK && c->failed == PD_OK)
+        pd_ctx_fail(c, PD_EINTERNAL);
+    if (c->failed != PD_OK)
+        fail(c);
+    if (q->problem)
+        pd_problem_render(c);
+}
+
+/* --- sending
+ * ------------------------------------------------------------------------------------------ */
+
+static pd_str cache_control(const struct pd_ctx *c)
+{
+    if (c->request->cache_control.ptr)
+        return c->request->cache_control;
+    return c->user_id ? PD_STR("private, no-store") : PD_STR("no-cache");
+}
+
+static void put_line(struct pd_buf *b, pd_str name, pd_str value)
+{
+    pd_buf_put(b, name);
+    pd_buf_put(b, value);
+    pd_buf_put(b, PD_STR("\r\n"));
+}
+
+static void send_reply(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    const struct pd_web *w = q->web;
+    pd_str fixed = q->is_page ? w->page_lines : w->other_lines;
+    if (q->fixed_lines.ptr)
+        fixed = q->fixed_lines;
+    struct pd_buf head;
+    pd_buf_init(&head, c->arena, PD_REPLY_HEAD_MAX);
+    pd_buf_reserve(&head, fixed.len + q->lines.len + 320);
+    if (q->content_type.ptr)
+        put_line(&head, PD_STR("Content-Type: "), q->content_type);
+    put_line(&head, PD_STR("Cache-Control: "), cache_control(c));
+    put_line(&head, PD_STR("X-Request-Id: "), pd_str_n(q->id, PD_REQUEST_ID_TEXT));
+    pd_buf_put(&head, fixed);
+    pd_buf_put(&head, pd_buf_str(&q->lines));
+    if (w->opts.test)
+        pd_buf_fmt(&head, "X-Pando-Statements: %u\r\n", c->statements);
+    pd_assert(!head.failed);
+    pd_http_reply(q->http, q->status, pd_buf_str(&head), q->body);
+}
+
+/* --- entry
+ * ------------------------------------------------------------------------------------------- */
+
+/* For the overflow report and the stall watchdog. */
+static void describe(void *work, char *out, size_t size)
+{
+    const struct pd_request *q = work;
+    snprintf(out, size, "%.*s %.*s", PD_ARG(q->http->method_text),
+             PD_ARG(pd_str_sub(q->http->path, 0, 200)));
+}
+
+void pd_web_handle(struct pd_http_req *r, void *web)
+{
+    struct pd_web *w = web;
+    struct pd_request q;
+    memset(&q, 0, offsetof(struct pd_request, match));
+    q.http = r;
+    q.web = w;
+    q.thread = pd_web_thread_self(w);
+    q.counted = w->nroutes;
+    pd_request_id_make(&q);
+    pd_log_context(pd_str_n(q.id, PD_REQUEST_ID_TEXT));
+    pd_fiber_set_work(&q, describe);
+    pd_mono deadline = pd_deadline();
+    struct pd_ctx c;
+    pd_ctx_init(&c, w->opts.db, r->arena);
+    c.request = &q;
+    settle(&c, answer(&c));
+    send_reply(&c);
+    unsigned statements = c.statements;
+    pd_ctx_fini(&c);
+    pd_account(&q, statements);
+    pd_deadline_restore(deadline);
+    pd_fiber_set_work(NULL, NULL);
+    pd_log_context(PD_STR_NULL);
+}
+
+/* Handled requests are accounted for by pd_web_handle; what was refused before it has no path. */
+void pd_web_done(const struct pd_http_req *r, void *web)
+{
+    if (!r->path.ptr)
+        pd_account_refused(web, r);
+}

@@ -1,0 +1,122 @@
+/* reply.c - the answers authors give.
+ *
+ * A reply function only notes what is to be said; dispatch.c sends it after the commit. The last
+ * one counts. Errors are kept as code and detail, and become JSON or a page when the transaction
+ * has been undone (problem.c).
+ */
+#include "web/web.h"
+#include "web/path.h"
+#include <pando/json.h>
+#include <pando/log.h>
+#include <stdarg.h>
+
+pd_status pd_reply_set(struct pd_ctx *c, int status, pd_str content_type, pd_str body)
+{
+    struct pd_request *q = pd_request_of(c, "a reply function");
+    if (status < 200 || status > 599)
+        pd_panic("a reply has the status %d", status);
+    q->status = status;
+    q->content_type = content_type;
+    q->body = body;
+    q->problem = NULL;
+    q->is_page = pd_str_starts(content_type, PD_STR("text/html"));
+    return (pd_status){ status };
+}
+
+static pd_status too_large(struct pd_ctx *c)
+{
+    pd_ctx_fail(c, pd_fail(PD_ENOMEM, "the reply is larger than %d bytes", PD_REPLY_MAX));
+    return pd_reply_set(c, 500, PD_STR_NULL, PD_STR_NULL);
+}
+
+pd_status pd_json_(struct pd_ctx *c, int status, const struct pd_shape *shape, const void *value)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, c->arena, PD_REPLY_MAX);
+    pd_json_write(&b, shape, value);
+    if (b.failed)
+        return too_large(c);
+    return pd_reply_set(c, status, PD_STR("application/json"), pd_buf_str(&b));
+}
+
+pd_status pd_text(struct pd_ctx *c, int status, pd_str content_type, pd_str body)
+{
+    return pd_reply_set(c, status, content_type, body);
+}
+
+pd_status pd_no_content(struct pd_ctx *c)
+{
+    return pd_reply_set(c, 204, PD_STR_NULL, PD_STR_NULL);
+}
+
+pd_status pd_redirect(struct pd_ctx *c, const char *fmt, ...)
+{
+    char text[2048];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    pd_str target = pd_str_n(text, n > 0 && (size_t)n < sizeof text ? (size_t)n : 0);
+    if (!pd_path_is_local(target)) {
+        pd_log_warn("redirect to another site refused", "target", target);
+        target = PD_STR("/");
+    }
+    pd_reply_header(c, "Location", target);
+    return pd_reply_set(c, 303, PD_STR_NULL, PD_STR_NULL);
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+static pd_status problem_set(struct pd_ctx *c, int status, const char *code, pd_str detail)
+{
+    pd_reply_set(c, status, PD_STR_NULL, PD_STR_NULL);
+    c->request->problem = code ? code : pd_problem_code(status);
+    c->request->detail = detail;
+    return (pd_status){ status };
+}
+
+pd_status pd_problem(struct pd_ctx *c, int status, const char *code, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return problem_set(c, status, code, pd_str_dup(c->arena, pd_str_c(text)));
+}
+
+pd_status pd_invalid(struct pd_ctx *c)
+{
+    struct pd_request *q = pd_request_of(c, "pd_invalid");
+    if (!q->read_status)
+        return problem_set(c, 422, "invalid", PD_STR("The input is not right."));
+    return problem_set(c, q->read_status, q->read_code, q->read_detail);
+}
+
+pd_status pd_not_found(struct pd_ctx *c)
+{
+    return problem_set(c, 404, NULL, PD_STR("There is nothing here, or it is not yours."));
+}
+
+pd_status pd_forbidden(struct pd_ctx *c)
+{
+    return problem_set(c, 403, NULL, PD_STR("You may not do this."));
+}
+
+/* --- pages --------------------------------------------------------------------------------------
+ */
+
+struct pd_buf *pd_html_begin(struct pd_ctx *c)
+{
+    struct pd_request *q = pd_request_of(c, "pd_html_begin");
+    pd_buf_init(&q->html, c->arena, PD_REPLY_MAX);
+    return &q->html;
+}
+
+pd_status pd_html_end(struct pd_ctx *c, int status)
+{
+    struct pd_request *q = pd_request_of(c, "pd_html_end");
+    if (q->html.failed)
+        return too_large(c);
+    return pd_reply_set(c, status, PD_STR("text/html; charset=utf-8"), pd_buf_str(&q->html));
+}

@@ -1,0 +1,124 @@
+/* site.c - making, freeing and counting a pd_web: everything that is the same for all requests. */
+#include "web/cookie.h"
+#include "web/web.h"
+#include <stdatomic.h>
+
+static const char platform_module[] = "pando";
+
+static pd_err add_routes(struct pd_web *w, const struct pd_route *routes, unsigned n,
+                         const char *module)
+{
+    for (unsigned i = 0; i < n; i++) {
+        w->routes[w->nroutes] = &routes[i];
+        w->modules[w->nroutes] = module;
+        PD_TRY(pd_router_add(w->router, &routes[i], module, w->nroutes));
+        w->nroutes++;
+    }
+    return PD_OK;
+}
+
+static pd_err open_routes(struct pd_web *w)
+{
+    const struct pd_web_opts *o = &w->opts;
+    unsigned most = o->nplatform + 1;
+    for (unsigned i = 0; i < o->n; i++)
+        most += o->nroutes[i];
+    w->router = pd_router_new(&w->arena);
+    w->routes = pd_arena_new_n(&w->arena, const struct pd_route *, most);
+    w->modules = pd_arena_new_n(&w->arena, const char *, most);
+    PD_TRY(add_routes(w, o->platform, o->nplatform, platform_module));
+    if (o->nassets)
+        PD_TRY(add_routes(w, &pd_asset_route, 1, platform_module));
+    for (unsigned i = 0; i < o->n; i++)
+        PD_TRY(add_routes(w, o->routes[i], o->nroutes[i], o->modules[i]));
+    return PD_OK;
+}
+
+static void name_cookies(struct pd_web *w)
+{
+    const char *app = w->opts.app_name ? w->opts.app_name : "app";
+    struct pd_arena *a = &w->arena;
+    w->session_cookie = pd_str_fmt(a, "%s_session", app);
+    w->flash_cookie = pd_str_fmt(a, "%s_flash", app);
+    w->host_session_cookie = pd_str_fmt(a, PD_HOST_PREFIX "%s_session", app);
+    w->host_flash_cookie = pd_str_fmt(a, PD_HOST_PREFIX "%s_flash", app);
+}
+
+static pd_err open_parts(struct pd_web *w)
+{
+    PD_TRY(pd_keys_init(&w->keys, w->opts.secret_keys));
+    pd_sealer_init(&w->session, &w->keys, PD_STR("session"));
+    pd_sealer_init(&w->flash, &w->keys, PD_STR("flash"));
+    PD_TRY(pd_proxies_parse(&w->proxies, w->opts.trusted_proxies));
+    pd_str cdn = w->opts.cdn_url;
+    while (pd_str_ends(cdn, PD_STR("/")))
+        cdn.len--;
+    w->opts.cdn_url = cdn;
+    PD_TRY(pd_assets_init(&w->assets, &w->arena, w->opts.assets, w->opts.nassets, cdn));
+    PD_TRY(open_routes(w));
+    w->api_prefix = pd_str_c(w->opts.api_prefix);
+    name_cookies(w);
+    pd_header_lines_make(w);
+    return PD_OK;
+}
+
+pd_err pd_web_new(const struct pd_web_opts *opts, struct pd_web **out)
+{
+    static _Atomic(uint64_t) serials;
+    struct pd_web *w = calloc(1, sizeof *w);
+    if (!w)
+        pd_panic("out of memory");
+    w->opts = *opts;
+    w->serial = atomic_fetch_add(&serials, 1) + 1;
+    pthread_mutex_init(&w->lock, NULL);
+    pd_arena_init(&w->arena, &(struct pd_arena_opts){ .name = "web" });
+    pd_err e = open_parts(w);
+    if (e != PD_OK) {
+        pd_web_free(w);
+        w = NULL;
+    }
+    *out = w;
+    return e;
+}
+
+void pd_web_free(struct pd_web *w)
+{
+    if (!w)
+        return;
+    for (unsigned i = 0; i < w->nthreads; i++)
+        free(w->threads[i]);
+    pd_keys_fini(&w->keys);
+    pd_arena_fini(&w->arena);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+/* --- counters -----------------------------------------------------------------------------------
+ */
+
+static void add_thread(struct pd_route_stats *s, const struct pd_route_counters *n)
+{
+    for (unsigned i = 0; i < 6; i++)
+        s->by_class[i] += pd_counter_get(&n->by_class[i]);
+    s->statements += pd_counter_get(&n->statements);
+    pd_hist_merge(&s->latency_us, &n->latency_us);
+}
+
+void pd_web_stats(struct pd_web *w, void (*fn)(void *arg, const struct pd_route_stats *s),
+                  void *arg)
+{
+    struct pd_route_stats *s = malloc(sizeof *s);
+    if (!s)
+        pd_panic("out of memory");
+    for (uint32_t r = 0; r <= w->nroutes; r++) {
+        memset(s, 0, sizeof *s);
+        s->module = r < w->nroutes ? w->modules[r] : "-";
+        s->route = r < w->nroutes ? w->routes[r] : NULL;
+        pthread_mutex_lock(&w->lock); /* never held while fn runs */
+        for (unsigned i = 0; i < w->nthreads; i++)
+            add_thread(s, &w->threads[i]->routes[r]);
+        pthread_mutex_unlock(&w->lock);
+        fn(arg, s);
+    }
+    free(s);
+}

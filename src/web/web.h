@@ -1,0 +1,136 @@
+/* web.h - what the files of this layer share. Private to it.
+ *
+ * A struct pd_request lives on the stack of pd_web_handle for the time of one request and hangs on
+ * its context (c->request). The first half says what was asked, the second what will be answered:
+ * reply functions only fill it in; dispatch.c sends it after the commit.
+ */
+#ifndef PD_WEB_PRIVATE_H
+#define PD_WEB_PRIVATE_H
+
+#include "web/assets.h"
+#include "web/dispatch.h"
+#include "web/proxies.h"
+#include "web/router.h"
+#include "web/seal.h"
+#include <pthread.h>
+
+enum {
+    PD_BODY_MAX = 1 << 20,        /* of a route without max_body */
+    PD_REPLY_MAX = 32 << 20,      /* bytes of a reply's body */
+    PD_REPLY_HEAD_MAX = 48 << 10, /* bytes of its header lines */
+    PD_REQUEST_ID_TEXT = 16,
+    PD_THREADS_MAX = 256,
+};
+
+struct pd_route_counters { /* one thread's */
+    struct pd_counter by_class[6], statements;
+    struct pd_hist latency_us;
+};
+struct pd_web_thread {
+    struct pd_web *web;
+    uint64_t id_base; /* drawn at random: request ids of this thread */
+    uint64_t requests;
+    pd_time second; /* `clock` shows this one */
+    char clock[PD_TIME_TEXT];
+    uint32_t clock_len;
+    struct pd_route_counters routes[]; /* nroutes, then one for what matched none */
+};
+
+struct pd_web {
+    struct pd_web_opts opts;
+    struct pd_arena arena;
+    struct pd_router *router;
+    uint32_t nroutes;
+    const struct pd_route **routes; /* by index */
+    const char **modules;
+    struct pd_keys keys;
+    struct pd_sealer session, flash;
+    struct pd_proxies proxies;
+    struct pd_assets assets;
+    pd_str api_prefix;                             /* null: none */
+    pd_str session_cookie, flash_cookie;           /* without prefix */
+    pd_str host_session_cookie, host_flash_cookie; /* with it */
+    pd_str page_lines, other_lines;                /* constant header lines of pages, of all else */
+    uint64_t serial;                               /* tells this pd_web from one freed before */
+    pthread_mutex_t lock;                          /* guards the two below */
+    struct pd_web_thread *threads[PD_THREADS_MAX];
+    unsigned nthreads;
+};
+
+enum pd_session_state { PD_SESSION_UNREAD, PD_SESSION_NONE, PD_SESSION_VALID };
+
+struct pd_request {
+    struct pd_http_req *http; /* NULL: the context of a command (pd_web_ctx_bind) */
+    struct pd_web *web;
+    struct pd_web_thread *thread;
+    pd_str path; /* decoded */
+    const struct pd_route_entry *entry;
+    uint32_t counted; /* whose counters */
+    bool secure;      /* cookies get __Host- and Secure */
+    uint8_t session_state;
+    char id[PD_REQUEST_ID_TEXT];
+    struct pd_session_data session;
+
+    /* the reply */
+    int status;          /* of the last reply function; 0 = none yet */
+    pd_str content_type; /* null: no Content-Type line */
+    pd_str body;
+    bool is_page;        /* text/html: gets the page's policy */
+    const char *problem; /* code of the problem to be answered; NULL = none */
+    pd_str detail;
+    pd_str cache_control; /* null: the default */
+    pd_str fixed_lines;   /* instead of other_lines, for assets; null = other_lines */
+    struct pd_buf lines;  /* header lines of the handler's; arena NULL = none yet */
+    struct pd_buf html;
+
+    /* what pd_read_… found */
+    int read_status; /* 0 = fine; else what pd_invalid answers */
+    const char *read_code;
+    pd_str read_detail;
+    struct pd_field_errors *errors; /* NULL = none yet */
+    pd_str flash_kind;
+
+    struct pd_match match; /* last: not cleared at the start */
+};
+
+/* The request of a context; panics (naming `what`) if there is none. */
+struct pd_request *pd_request_of(struct pd_ctx *c, const char *what);
+/* The pd_web a context is bound to; panics if it is bound to none. */
+struct pd_web *pd_web_of(struct pd_ctx *c, const char *what);
+/* The calling thread's counters in w; made on first use. */
+struct pd_web_thread *pd_web_thread_self(struct pd_web *w);
+
+/* request.c */
+void pd_request_secure(struct pd_request *q); /* fills q->secure */
+bool pd_request_is_api(const struct pd_request *q);
+
+/* form.c: drops what pd_read_… and pd_field_error have kept. */
+void pd_errors_reset(struct pd_request *q);
+
+/* session.c */
+void pd_session_read(struct pd_ctx *c); /* opens the cookie */
+void pd_session_refresh(struct pd_ctx *c);
+
+/* headers.c */
+void pd_header_lines_make(struct pd_web *w);
+/* Where the handler's header lines go. */
+struct pd_buf *pd_reply_lines(struct pd_ctx *c);
+
+/* reply.c */
+pd_status pd_reply_set(struct pd_ctx *c, int status, pd_str content_type, pd_str body);
+/* problem.c: turns the problem kept in the request into the body of its reply. */
+void pd_problem_render(struct pd_ctx *c) PD_YIELDS;
+/* Code word and Retry-After of an error; see problem.c. */
+void pd_problem_of_error(struct pd_ctx *c, pd_err e);
+/* "not_found" for 404, … */
+const char *pd_problem_code(int status);
+
+/* assets.c */
+extern const struct pd_route pd_asset_route;
+
+/* account.c: counters and access log. */
+void pd_account(struct pd_request *q, unsigned statements);
+void pd_account_refused(struct pd_web *w, const struct pd_http_req *r);
+void pd_request_id_make(struct pd_request *q);
+
+#endif
