@@ -120,6 +120,7 @@ static pd_err open_web(struct pd_instance *in)
             .production = pd_config_is(cfg, "PANDO_ENV", "production"),
             .development = pd_config_is(cfg, "PANDO_ENV", "development"),
             .test = pd_config_is(cfg, "PANDO_ENV", "test"),
+            .log_json = pd_config_is(cfg, "LOG_FORMAT", "json"),
             .access_log = pd_config_int(cfg, "ACCESS_LOG"),
             .request_us = pd_config_int(cfg, "REQUEST_SECONDS") * PD_SECOND,
         },

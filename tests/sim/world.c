@@ -319,7 +319,7 @@ void world_run(uint64_t seed, const char *dir, bool planted, struct world_result
     pd_err e = pd_loop_main(&(struct pd_loop_opts){ .name = "world" }, world_fiber, w);
     out->hash = pd_sim_trace_hash();
     if (e != PD_OK && out->broken++ == 0)
-        snprintf(out->first, sizeof out->first, "the world ends with %s: %s", pd_err_name(e),
+        snprintf(out->first, sizeof out->first, "the world ends with %s: %.200s", pd_err_name(e),
                  pd_diag()->message);
     for (unsigned i = 0; i < w->nops; i++) {
         out->acknowledged += w->ops[i].told == TOLD_DONE;
