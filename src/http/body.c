@@ -158,7 +158,7 @@ pd_err pd_http_body_all(struct pd_http_req *r, pd_str *body)
     pd_str piece;
     struct pd_buf b;
     PD_TRY(pd_http_body_read(r, &piece));
-    pd_buf_init(&b, r->arena, (size_t)w->body.limit + 1);
+    pd_buf_init(&b, r->arena, w->body.limit < SIZE_MAX / 4 ? (size_t)w->body.limit : SIZE_MAX / 4);
     if (w->body.left)
         pd_buf_reserve(&b, piece.len + (size_t)w->body.left);
     while (piece.len) {
@@ -166,7 +166,7 @@ pd_err pd_http_body_all(struct pd_http_req *r, pd_str *body)
         PD_TRY(pd_http_body_read(r, &piece));
     }
     *body = pd_buf_str(&b);
-    return pd_arena_over_budget(r->arena)
+    return b.failed || pd_arena_over_budget(r->arena)
                ? pd_fail(PD_ENOMEM, "the body does not fit into the request's memory budget")
                : PD_OK;
 }

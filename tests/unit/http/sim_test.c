@@ -112,17 +112,20 @@ static pd_err send_all(struct pd_io *io, const char *bytes, size_t n)
 
 /* Pipelines numbered requests in one go and checks that the numbers come back in order; hangs up in
  * the middle now and then. */
-static pd_err pipeline(struct pd_io *io)
+struct buffers {
+    char out[8192], in[65536];
+};
+static pd_err pipeline(struct pd_io *io, struct buffers *b)
 {
     static const char form[] = "POST /%s HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n%04d";
-    char out[8192], in[65536];
+    char *in = b->in;
     size_t n = 0, got = 0;
     int requests = 1 + (int)pd_sim_random(40), next = 0;
     for (int i = 0; i < requests; i++)
-        n += (size_t)snprintf(out + n, sizeof out - n, form, "echo", i);
-    PD_TRY(send_all(io, out, n));
+        n += (size_t)snprintf(b->out + n, sizeof b->out - n, form, "echo", i);
+    PD_TRY(send_all(io, b->out, n));
     while (next < requests && !pd_sim_chance(5)) {
-        ptrdiff_t more = pd_os_recv(io->sock, in + got, sizeof in - 1 - got);
+        ptrdiff_t more = pd_os_recv(io->sock, in + got, sizeof b->in - 1 - got);
         if (more == -EAGAIN) {
             PD_TRY(pd_io_wait(io, PD_OS_READ));
             continue;
@@ -133,7 +136,7 @@ static pd_err pipeline(struct pd_io *io)
         in[got] = '\0';
         char *end;
         while ((end = strstr(in, "\r\n\r\n")) && strlen(end) >= 8) {
-            char number[8];
+            char number[16];
             snprintf(number, sizeof number, "%04d", next);
             if (strncmp(in, "HTTP/1.1 200", 12) != 0)
                 return pd_fail(PD_ECLOSED, "refused"); /* late: an error, then the end */
@@ -149,6 +152,7 @@ static pd_err pipeline(struct pd_io *io)
 
 static void pipeliner(void *arg)
 {
+    struct buffers *b = malloc(sizeof *b);
     (void)arg;
     for (int i = 0; i < ROUNDS; i++) {
         struct pd_io io;
@@ -156,9 +160,10 @@ static void pipeliner(void *arg)
             w.failures++;
             continue;
         }
-        w.failures += pipeline(&io) != PD_OK;
+        w.failures += pipeline(&io, b) != PD_OK;
         pd_io_close(&io);
     }
+    free(b);
 }
 
 static pd_err scenario(void *arg)
