@@ -15,6 +15,7 @@
 #include "os/sim.h"
 #include "sim_client.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -315,7 +316,8 @@ void world_run(uint64_t seed, const char *dir, bool planted, struct world_result
     pd_map_seed(seed, ~seed);
     pd_sim_begin(seed, &pd_sim_rough);
     pd_log_clock(pd_os_clock);
-    pd_log_start(&(struct pd_log_opts){ .fd = 2, .level = PD_LOG_ERROR, .sync = true });
+    int log = getenv("PANDO_SIM_LOG") ? 2 : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    pd_log_start(&(struct pd_log_opts){ .fd = log, .sync = true });
     pd_err e = pd_loop_main(&(struct pd_loop_opts){ .name = "world" }, world_fiber, w);
     out->hash = pd_sim_trace_hash();
     if (e != PD_OK && out->broken++ == 0)

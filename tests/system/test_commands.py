@@ -70,8 +70,9 @@ def test_a_corrupt_database_is_left_as_it_is(own_server, content):
     assert path.read_bytes() == content
 
 
-def test_a_missing_directory(own_server):
-    one_clear_line(serve(own_server, DATABASE_URL="sqlite:/nonexistent/x/finflow.db"), "/nonexistent/x")
+def test_a_directory_that_cannot_be(own_server):
+    (own_server.dir / "file").write_text("not a directory")
+    one_clear_line(serve(own_server, DATABASE_URL=f"sqlite:{own_server.dir}/file/finflow.db"), "file")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
