@@ -205,6 +205,19 @@ static bool open_scratch(struct sql *s)
     return true;
 }
 
+/* Generated statements that turned out to be impossible are left out. */
+static void drop_impossible(struct sql_module *m)
+{
+    m->last_stmt = &m->stmts;
+    while (*m->last_stmt) {
+        struct sql_stmt *st = *m->last_stmt;
+        if (st->failed && st->generated)
+            *m->last_stmt = st->next;
+        else
+            m->last_stmt = &st->next;
+    }
+}
+
 static void read_statements(struct sql *s)
 {
     for (struct sql_module *m = s->modules; m; m = m->next)
@@ -216,6 +229,7 @@ static void read_statements(struct sql *s)
     for (struct sql_module *m = s->modules; m; m = m->next) {
         for (struct sql_stmt *st = m->stmts; st; st = st->next)
             sql_check(s, st);
+        drop_impossible(m);
     }
     sql_unused_indexes(s);
     sql_rows(s);

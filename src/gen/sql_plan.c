@@ -77,12 +77,19 @@ static unsigned count(pd_str text, const char *word)
     return n;
 }
 
-static bool is_keyed(struct sql *s, pd_str detail)
+/* Whether a search finds at most one row: every column of a unique key is given. */
+static bool is_keyed(struct sql *s, const struct sql_table *t, pd_str detail)
 {
     if (pd_str_ends(detail, PD_STR("INTEGER PRIMARY KEY (rowid=?)")))
         return true;
     struct sql_index *i = index_named(s, index_in(detail));
-    return i && i->unique && count(detail, "=?") == i->n;
+    if (i)
+        return i->unique && count(detail, "=?") == i->n;
+    unsigned key = 0; /* of a table without rowid */
+    for (uint32_t c = 0; t && c < t->ncolumns; c++)
+        key += t->columns[c].pk > 0;
+    return key && pd_str_find_str(detail, PD_STR(" PRIMARY KEY (")) != PD_NPOS &&
+           count(detail, "=?") == key;
 }
 
 static void add_finding(struct plan *p, struct sql_seen *seen)
@@ -103,15 +110,13 @@ static void read_step(struct planner *l, struct plan *p, pd_str detail, bool out
         p->sorts |= outermost;
     bool aside = pd_str_starts(detail, PD_STR("USE TEMP")) ||
                  pd_str_find_str(detail, PD_STR("SCALAR SUBQUERY")) != PD_NPOS;
+    pd_str alias = until(pd_str_sub(detail, scan ? 5 : 7, detail.len), " USING");
+    struct sql_seen *seen = scan || search ? seen_as(l->a, alias) : NULL;
     if (outermost && !aside) {
         p->loops++;
-        p->keyed_loops += search && is_keyed(l->s, detail);
+        p->keyed_loops += search && is_keyed(l->s, seen ? seen->table : NULL, detail);
     }
-    if (!scan && !search)
-        return;
-    pd_str alias = until(pd_str_sub(detail, scan ? 5 : 7, detail.len), " USING");
     bool automatic = pd_str_find_str(detail, PD_STR(" AUTOMATIC ")) != PD_NPOS;
-    struct sql_seen *seen = seen_as(l->a, alias);
     if ((scan || automatic) && seen && !seen->table->small.len)
         add_finding(p, seen);
 }
@@ -330,6 +335,8 @@ void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct 
 /* All statements are known here, which no tool beside a running database can say. */
 void sql_unused_indexes(struct sql *s)
 {
+    if (s->g->errors)
+        return; /* the statement that uses it may be one of those that failed */
     for (struct sql_table *t = s->tables; t; t = t->next) {
         for (struct sql_index *i = t->indexes; t->exists && i; i = i->next) {
             struct sql_column *first = i->n ? i->at[0].column : NULL;

@@ -295,6 +295,7 @@ static void read_fragment(struct reader *r, struct sql_token *t, pd_str rest)
                   "more than %d optional fragments make over %d variants", SQL_FLAGS_MAX,
                   SQL_VARIANTS_MAX);
         r->skip = true;
+        r->st = NULL;
         return;
     }
     *f = (struct sql_fragment){ .flag = flag, .bit = bit, .pos = pos_of(r, t) };

@@ -415,7 +415,10 @@ static void check_foreign_keys(struct sql *s, struct sql_table *t)
     sqlite3_stmt *q = ask(s, "select distinct \"table\" from pragma_foreign_key_list(?1)", t->name);
     while (sqlite3_step(q) == SQLITE_ROW) {
         struct sql_table *of = sql_table_find(s, text_of(s, q, 0));
-        if (of && of->owner != t->owner)
+        bool told = false; /* by its column */
+        for (uint32_t i = 0; of && i < t->ncolumns; i++)
+            told |= t->columns[i].alias == SQL_A_REF && pd_str_eq(t->columns[i].target, of->name);
+        if (of && of->owner != t->owner && !told)
             sql_error(s, t->pos, "PD-SQL-006", PD_STR("use a column of type xref(table)"),
                       "a foreign key of \"%.*s\" leaves its module (\"%.*s\")", PD_ARG(t->name),
                       PD_ARG(of->name));

@@ -260,8 +260,9 @@ static void read_star(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
         for (uint32_t i = 0; i < n; i++) {
             pd_str name = s->table ? s->table->columns[i].name : s->cols->at[i].name;
             star_column(s, name, from, out);
+            bool qualify = several && s->alias.len;
             pd_buf_fmt(&text, "%s%.*s%s%.*s", text.len ? ", " : "",
-                       several ? (int)s->alias.len : 0, s->alias.ptr, several ? "." : "",
+                       qualify ? (int)s->alias.len : 0, s->alias.ptr, qualify ? "." : "",
                        PD_ARG(name));
         }
     }
@@ -330,6 +331,7 @@ static void read_values(struct sql_analysis *a, struct sql_scope *outer, uint32_
         struct sql_cols *row = pd_arena_new(a->s->arena, struct sql_cols);
         read_results(a, outer, false, at + 1, tok(a, at)->match, false, row);
         for (uint32_t i = 0; i < row->n; i++) {
+            row->at[i].name = pd_str_fmt(a->s->arena, "column%u", i + 1); /* as SQLite does */
             if (out->n <= i) {
                 add_column(out, row->at[i]);
                 continue;

@@ -41,8 +41,8 @@ int sql_authorize(void *arg, int action, const char *a, const char *b, const cha
     struct sql_table *t = sql_table_find(s, pd_str_c(a));
     if (!t)
         return SQLITE_OK;
-    if (action == SQLITE_DELETE)
-        s->deletes = t;
+    if (action == SQLITE_DELETE && t->kept)
+        s->deletes = t; /* also by way of ON DELETE CASCADE */
     if (writes)
         add_table(s, &s->writes, &s->nwrites, t);
     else
@@ -97,7 +97,7 @@ static pd_str nearest_in_text(struct sql *s, pd_str text, pd_str name, pd_str *t
     for (struct sql_table *t = s->tables; t; t = t->next) {
         size_t at = pd_str_find_str(text, t->name);
         char after = at + t->name.len < text.len ? text.ptr[at + t->name.len] : ' ';
-        if (!t->exists || at == PD_NPOS || after == '_')
+        if (!t->name.len || at == PD_NPOS || after == '_')
             continue;
         pd_str near = sql_nearest_column(s, t, name);
         if (!best.len || (pd_str_starts(near, PD_STR("did")) && !pd_str_starts(best, PD_STR("did")))) {
@@ -132,8 +132,14 @@ void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, con
             name = pd_str_c(strrchr(message, ' ') + 1);
         if (offset < 0 && pd_str_find_str(text, name) != PD_NPOS)
             pos = sql_text_pos(x, file, pd_str_find_str(text, name));
-        pd_str near = nearest_in_text(s, text, last_part(name), &table);
-        if (table.len)
+        pd_str near = nearest_in_text(s, text, last_part(name), &table), alias = name;
+        struct sql_table *t = table.len ? sql_table_find(s, table) : NULL;
+        alias.len -= last_part(name).len;
+        if (t && alias.len && sql_column_find(t, last_part(name)))
+            sql_error(s, pos, "PD-SQL-012",
+                      PD_STR("no table of the statement has this name there: look at the aliases"),
+                      "no such column \"%.*s\"", PD_ARG(name));
+        else if (table.len)
             sql_error(s, pos, "PD-SQL-012", near, "no such column \"%.*s\" in table \"%.*s\"",
                       PD_ARG(last_part(name)), PD_ARG(table));
         else
@@ -335,9 +341,11 @@ static void read_result(struct sql *s, struct sql_stmt *st, struct sql_analysis 
                   "result column \"%.*s\" has no name that C could use", PD_ARG(out->name));
         st->failed = true;
     } else if (!typed && out->type == SQL_UNKNOWN) {
+        bool is_float = f->from < a->t->n && sql_is_any(&a->t->at[f->from], "avg total round");
+        pd_str remedy = pd_str_fmt(s->arena, "add `-- column %.*s: int` (or text, money, ts, …)",
+                                   PD_ARG(out->name));
         sql_error(s, pos, "PD-SQL-031",
-                  pd_str_fmt(s->arena, "add `-- column %.*s: int` (or text, money, ts, …)",
-                             PD_ARG(out->name)),
+                  is_float ? PD_STR("there are no floats: divide a sum by a count") : remedy,
                   "unknown type of result column \"%.*s\"", PD_ARG(out->name));
         st->failed = true;
     } else if (null == SQL_AMBIGUOUS) {
@@ -398,13 +406,15 @@ static void merge_tables(struct sql *s, struct sql_stmt *st)
 /* "no index: never deleted" is a promise about every statement there is. */
 static void refuse_delete(struct sql *s, struct sql_stmt *st)
 {
-    if (!s->deletes || !s->deletes->kept || st->failed)
+    if (!s->deletes || st->failed)
         return;
     st->failed = true;
+    if (st->generated)
+        return; /* it is left out */
     sql_error(s, st->pos, "PD-SQL-015",
               PD_STR("create that index, and remove the comment `-- no index:`"),
-              "deletes from \"%.*s\", to which a foreign key without an index refers",
-              PD_ARG(s->deletes->name));
+              "\"%.*s\" deletes from \"%.*s\", to which a foreign key without an index refers",
+              PD_ARG(st->name), PD_ARG(s->deletes->name));
 }
 
 /* Twice: what the first reading finds out about parameters decides nullability in the second. */
@@ -446,6 +456,18 @@ static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant
 
 /* --- the statement as a whole ---------------------------------------------------------------------------- */
 
+/* Where the statement names the table. */
+static struct sql_pos named_at(struct sql *s, struct sql_stmt *st, const struct sql_table *t)
+{
+    for (uint32_t i = 0; i < st->body.n; i++) {
+        struct sql_token *token = &st->body.at[i];
+        bool name = token->kind == SQL_WORD || token->kind == SQL_QUOTED;
+        if (name && pd_str_eq_nocase(sql_unquote(s, token), t->name))
+            return token_pos(st, &st->body, i);
+    }
+    return st->pos;
+}
+
 static void check_owners(struct sql *s, struct sql_stmt *st)
 {
     struct sql_table **lists[] = { st->writes, st->reads };
@@ -458,7 +480,7 @@ static void check_owners(struct sql *s, struct sql_stmt *st)
                 continue;
             told = t;
             st->failed = true;
-            sql_error(s, st->pos, "PD-SQL-014",
+            sql_error(s, named_at(s, st, t), "PD-SQL-014",
                       pd_str_fmt(s->arena,
                                  "call a public function of module %.*s, or keep an xref(%.*s) and "
                                  "use its relation",

@@ -1,0 +1,3 @@
+-- name: person_named :many
+-- scan ok: a handful of people
+select * from crew_person where name = :name order by id;

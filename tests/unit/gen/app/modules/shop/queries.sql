@@ -1,0 +1,141 @@
+-- Statements that are right, one for each thing that gen understands.
+
+-- name: customer_by_id :one
+select * from shop_customer where id = :id;
+
+-- name: customer_names :many
+select name, id from shop_customer where id in (:ids[]) order by id;
+
+-- name: customers_after :many
+select id, name from shop_customer where name > :after order by name limit :limit;
+
+-- name: open_orders :many
+select o.id, o.total, c.name, c.email, o.customer_id
+from shop_order o
+join shop_customer c on c.id = o.customer_id
+where o.customer_id = :customer_id and o.state = 'open'
+order by o.at desc, o.id desc
+limit :limit;
+
+-- Optional fragments, a choice of orders, a flag without parameters.
+-- name: orders :many
+select id, customer_id, parent_id, state, total, discount, at, note from shop_order
+where customer_id = :customer_id
+-- ?state  and state = :state
+-- ?since  and at >= :since
+-- ?unpaid and state <> 'paid'
+-- order: newest(at desc, id desc) | oldest(at, id)
+limit :limit;
+
+-- name: orders_of :many
+select id, total from shop_order where customer_id = :customer_id
+-- ?  and id in (:ids[])
+-- ?  and (at, id) < (:at, :id)
+order by at desc, id desc
+limit 10;
+
+-- name: totals :one
+select count(*) as n, coalesce(sum(total), 0) as total, max(at) as "last?", sum(discount) as "discount?"
+from shop_order where customer_id = :customer_id;
+
+-- name: totals_by_state :many
+select state, sum(total) as total, count(discount) as discounts, min(at) as first
+from shop_order where customer_id = :customer_id
+group by state
+having sum(total) > :more_than;
+
+-- name: order_with_parent :one
+select o.id, p.id as parent, p.total as parent_total, coalesce(p.note, '') as parent_note
+from shop_order o
+left join shop_order p on p.id = o.parent_id
+where o.id = :id;
+
+-- name: ancestors :many
+with recursive up(id, parent_id, depth) as (
+    select id, parent_id, 0 from shop_order where id = :id
+    union all
+    select o.id, o.parent_id, up.depth + 1 from shop_order o join up on o.id = up.parent_id
+    where up.depth < :max_depth
+)
+select id, parent_id, depth from up;
+
+-- name: ranked :many
+select id, row_number() over (order by at desc) as place, total - coalesce(discount, 0) as net
+from shop_order where customer_id = :customer_id;
+
+-- name: exists_named :one
+select exists (select 1 from shop_customer where name = :name) as found;
+
+-- name: json_of :one
+-- column settings_theme: text
+select id, settings ->> 'theme' as "settings_theme?" from shop_customer where id = :id;
+
+-- name: day_of :many
+select cast(at / 86400000000 as integer) as "day!", total * 2 as doubled
+from shop_order where customer_id = :customer_id and at between :from_time and :to_time;
+
+-- name: customer_rename :exec
+update shop_customer set name = :name, email = :email, seen_at = :seen_at where id = :id;
+
+-- name: customer_seen :exec
+update shop_customer set (seen_at, settings) = (:seen_at, :settings) where id = :id;
+
+-- name: order_pay :one
+update shop_order set state = 'paid', total = total + :tip where id = :id
+returning id, total, discount;
+
+-- name: line_put :exec
+insert into shop_line (order_id, position, what, price)
+values (:order_id, :position, :what, :price)
+on conflict (order_id, position) do update set what = excluded.what, price = :price
+where shop_line.price <> :price;
+
+-- name: lines_copy :exec
+insert into shop_line (order_id, position, what, price)
+select :to_order, position, what, price from shop_line where order_id = :from_order;
+
+-- name: lines_of :each
+select position, what, price from shop_line where order_id = :order_id order by position;
+
+-- name: lines_matching :each
+select position, what from shop_line where order_id = :order_id
+-- ?what and what like :what
+order by position;
+
+-- name: label_colors :many
+select name, color from shop_label order by color limit 5;
+
+-- name: newest_orders :many
+select id, at from shop_order order by id desc limit :limit;
+
+-- name: orders_forget :exec
+delete from shop_order where customer_id = :customer_id and at < :before;
+
+-- name: settings_with :many
+-- scan ok: a nightly report
+select c.id, k.value as "value?" from shop_customer c, json_each(c.settings) k
+-- column value: text
+-- param key: text
+where k.key = :key;
+
+-- name: customer_lock :one
+select id, vip from shop_customer where id = :id
+-- postgres: for update
+;
+
+-- name: nobody :many
+-- postgres:
+select id from shop_customer where name ilike :name;
+-- sqlite:
+select id from shop_customer where name like :name collate nocase
+-- scan ok: like cannot use the index
+;
+
+-- name: either :many
+select name from shop_customer where id = :id
+union all
+select what from shop_line where order_id = :order_id;
+
+-- name: seen_together :many
+select b.id, b.name from shop_customer a join shop_customer b on b.seller_id = a.seller_id
+where a.id = :id and b.vip = :vip and b.seen_at is :seen_at;
