@@ -3,7 +3,7 @@
  *     pando_http PORT
  *
  * /plaintext and /json answer as in TechEmpower's tests. Router, metrics and access log are not in
- * the way here; run.py --app measures them with the app's server instead.
+ * the way here; pando_app has them.
  */
 #include "http/http.h"
 

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 """pando beside nginx and Kore, in one run: who needs how much CPU for a request.
 
-    bench/http/run.py BUILD_DIR [--seconds 3] [--rounds 3] [--app PROGRAM] [--only plain64,pipe16]
+    bench/http/run.py BUILD_DIR [--seconds 3] [--rounds 3] [--layer] [--only plain64,pipe16]
 
 One worker each; server and wrk share one CPU (the steadier layout: see docs), so req/s is the
 throughput of that CPU for both. User and system microseconds per request are those of the server's
 process tree (/proc, before and after). Rounds alternate over the servers; medians are printed, and
-pando's ratio to each. `--app` runs another pando program (`PROGRAM PORT`) with router, metrics and
-access log instead of the http layer alone. The last table is memory: 10,000 idle connections.
+pando's ratio to each. pando is bench/http/pando_app: router, fibers, metrics and a
+buffered access log; `--layer` measures the http layer alone instead (pando_http). The last table is memory: 10,000 idle connections.
 """
 import argparse
 import os
@@ -99,11 +99,12 @@ def pss(pid):
 
 
 class Server:
-    def __init__(self, name, command):
-        self.name, self.command = name, command
+    def __init__(self, name, command, cwd=None, env=None):
+        self.name, self.command, self.cwd = name, command, cwd
+        self.env = {**os.environ, **(env or {})}
 
     def __enter__(self):
-        self.process = subprocess.Popen(["taskset", "-c", str(CPU), *self.command], start_new_session=True,
+        self.process = subprocess.Popen(["taskset", "-c", str(CPU), *self.command], start_new_session=True, cwd=self.cwd, env=self.env,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(100):
             if self.process.poll() is not None:
@@ -167,8 +168,10 @@ def idle(server, connections=10000):
 
 
 def servers(args, work):
-    pando = args.app or str(pathlib.Path(args.build) / "bench/http/pando_http")
-    found = [Server("pando", [pando, str(PORT)])]
+    build = pathlib.Path(args.build).resolve() / "bench/http"
+    env = {"PORT": str(PORT), "PANDO_ENV": "test", "THREADS": "1", "ACCESS_LOG": "on"}
+    found = [Server("pando", [str(build / "pando_http"), str(PORT)]) if args.layer else
+             Server("pando", [str(build / "pando_app"), "serve"], cwd=work, env=env)]
     if shutil.which("nginx"):
         (work / "nginx.conf").write_text(NGINX.format(dir=work, port=PORT))
         found.append(Server("nginx", ["nginx", "-c", str(work / "nginx.conf")]))
@@ -189,7 +192,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--app", help="another pando program, started as PROGRAM PORT")
+    parser.add_argument("--layer", action="store_true", help="the http layer alone")
     parser.add_argument("--only", default=",".join(CASES))
     parser.add_argument("--no-idle", action="store_true")
     args = parser.parse_args()
@@ -197,8 +200,8 @@ def main():
         work = pathlib.Path(tmp)
         work.chmod(0o777)
         found = servers(args, work)
-        print("pando: " + (f"{args.app}" if args.app else
-                           "the http layer alone, no router, metrics or access log (use --app for those)"))
+        print("pando: " + ("the http layer alone, no router, metrics or access log" if args.layer else
+                           "router, fibers, metrics and access log on"))
         print(f"server and wrk on CPU {CPU}; {args.rounds} rounds of {args.seconds} s; medians\n")
         print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}   pando's ratio: req/s, user")
         for case in args.only.split(","):
