@@ -1,7 +1,8 @@
 /* main.c - the `pando` tool: the developer's side of the platform.
  *
- * Each command is a row in the table below: a name, what follows it, one line of help, a function. Exit
- * codes: 0 done, 1 the sources have errors, 2 wrong usage, else the code of the error (err.def).
+ * Each command is a row in the table below: a name, what follows it, one line of help, a function.
+ * Exit codes: 0 done, 1 the sources have errors, 2 wrong usage, else the code of the error
+ * (err.def).
  */
 #include "gen/gen.h"
 
@@ -23,7 +24,8 @@ static int usage_error(const char *what, const char *which)
     return 2;
 }
 
-/* --- gen ------------------------------------------------------------------------------------------ */
+/* --- gen
+ * ------------------------------------------------------------------------------------------ */
 
 /* "--app DIR" or "--app=DIR" at argv[*i]; NULL if it is another word. */
 static const char *option(const char *name, int argc, char **argv, int *i)
@@ -73,7 +75,8 @@ static int run_gen(int argc, char **argv)
     return code;
 }
 
-/* --- the rest ---------------------------------------------------------------------------------------- */
+/* --- the rest
+ * ---------------------------------------------------------------------------------------- */
 
 static int run_version(int argc, char **argv)
 {
@@ -97,8 +100,8 @@ static int run_help(int argc, char **argv)
 static const struct command *commands(size_t *n)
 {
     static const struct command all[] = {
-        { "gen", "--app DIR --out DIR [--check]",
-          "make C from SQL, structs, templates and assets", run_gen },
+        { "gen", "--app DIR --out DIR [--check]", "make C from SQL, structs, templates and assets",
+          run_gen },
         { "version", "", "print the version", run_version },
         { "help", "", "print this", run_help },
     };

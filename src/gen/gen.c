@@ -13,7 +13,8 @@ static pd_err read_all(struct gen *g, const struct gen_opts *opts)
     if (opts->check && g->errors == 0)
         gen_lock_check(g);
     if (g->errors)
-        return pd_fail(PD_EINVAL, "%u error%s, nothing written", g->errors, g->errors == 1 ? "" : "s");
+        return pd_fail(PD_EINVAL, "%u error%s, nothing written", g->errors,
+                       g->errors == 1 ? "" : "s");
     return PD_OK;
 }
 

@@ -5,8 +5,8 @@
  *     pd_err e = gen_run(&g, &(struct gen_opts){ .app = PD_STR("finflow"), .out = PD_STR("out") });
  *     gen_fini(&g);
  *
- * Errors of the authors' texts go to g.report, one by one, and are counted in g.errors; the pd_err is
- * PD_EINVAL then, or what went wrong with files. Nothing is written if anything is wrong.
+ * Errors of the authors' texts go to g.report, one by one, and are counted in g.errors; the pd_err
+ * is PD_EINVAL then, or what went wrong with files. Nothing is written if anything is wrong.
  */
 #ifndef PD_GEN_GEN_H
 #define PD_GEN_GEN_H

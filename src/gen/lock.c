@@ -1,8 +1,9 @@
 /* lock.c - pando.lock: what gen found out, one line per statement.
  *
- * The file is committed. It makes a change of types or plans visible in review (a line of it changes),
- * and `pando gen --check` fails when it does not say what the sources say. Lines are sorted and depend
- * on nothing but the sources, so that two branches conflict only where they touch the same statement.
+ * The file is committed. It makes a change of types or plans visible in review (a line of it
+ * changes), and `pando gen --check` fails when it does not say what the sources say. Lines are
+ * sorted and depend on nothing but the sources, so that two branches conflict only where they touch
+ * the same statement.
  */
 #include "gen/gen.h"
 #include "gen/sql.h"
@@ -76,8 +77,9 @@ static pd_str variant_line(struct sql *s, const struct sql_stmt *st, const struc
 static void add_module(struct sql *s, const struct sql_module *m, struct lines *l)
 {
     for (struct sql_migration *g = m->migrations; g; g = g->next)
-        add(s, l, pd_str_fmt(s->arena, "%.*s/%.*s %016llx", PD_ARG(m->name), PD_ARG(g->name),
-                             (unsigned long long)g->checksum));
+        add(s, l,
+            pd_str_fmt(s->arena, "%.*s/%.*s %016llx", PD_ARG(m->name), PD_ARG(g->name),
+                       (unsigned long long)g->checksum));
     for (struct sql_stmt *st = m->stmts; st; st = st->next) {
         for (uint32_t i = 0; i < st->nvariants; i++)
             add(s, l, variant_line(s, st, &st->variants[i]));
@@ -93,9 +95,10 @@ pd_str sql_lock_text(struct sql *s)
     if (l.n > 1)
         qsort(l.at, l.n, sizeof(*l.at), compare);
     pd_buf_init(&b, s->arena, SQL_TEXT_MAX);
-    pd_buf_put(&b, PD_STR("# pando.lock - made by pando gen, to be committed: migrations and their "
-                          "checksums; statements with\n# hash, parameters, columns, tables and plan. "
-                          "`pando gen --check` compares it with the sources.\n"));
+    pd_buf_put(&b,
+               PD_STR("# pando.lock - made by pando gen, to be committed: migrations and their "
+                      "checksums; statements with\n# hash, parameters, columns, tables and plan. "
+                      "`pando gen --check` compares it with the sources.\n"));
     for (size_t i = 0; i < l.n; i++)
         pd_buf_fmt(&b, "%.*s\n", PD_ARG(l.at[i]));
     return pd_buf_str(&b);

@@ -1,16 +1,17 @@
 /* sql.c - the SQL compiler from end to end, and what its parts share.
  *
- * Reading goes schema first (the statements are checked against it), then every module's statements,
- * then the ones nobody has to write. All of it happens in one in-memory SQLite that is thrown away,
- * with the tables of all modules side by side; nothing of a run survives but the structs in sql.h.
- * A schema with errors ends the reading: statements would only repeat them.
+ * Reading goes schema first (the statements are checked against it), then every module's
+ * statements, then the ones nobody has to write. All of it happens in one in-memory SQLite that is
+ * thrown away, with the tables of all modules side by side; nothing of a run survives but the
+ * structs in sql.h. A schema with errors ends the reading: statements would only repeat them.
  */
 #include "gen/sql.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-/* --- reports ------------------------------------------------------------------------------------ */
+/* --- reports ------------------------------------------------------------------------------------
+ */
 
 static pd_str vformat(struct sql *s, const char *fmt, va_list ap)
 {
@@ -37,13 +38,14 @@ void sql_warn(struct sql *s, struct sql_pos pos, const char *code, pd_str remedy
     va_start(ap, fmt);
     pd_str message = vformat(s, fmt, ap);
     va_end(ap);
-    pd_str text = pd_str_fmt(s->arena, "%.*s:%d:%d: warning %s: %.*s\n  remedy: %.*s\n",
-                             PD_ARG(pos.file), pos.line, pos.column, code, PD_ARG(message),
-                             PD_ARG(remedy));
+    pd_str text =
+        pd_str_fmt(s->arena, "%.*s:%d:%d: warning %s: %.*s\n  remedy: %.*s\n", PD_ARG(pos.file),
+                   pos.line, pos.column, code, PD_ARG(message), PD_ARG(remedy));
     s->g->report(s->g->report_arg, text);
 }
 
-/* --- look-ups ------------------------------------------------------------------------------------ */
+/* --- look-ups ------------------------------------------------------------------------------------
+ */
 
 struct sql_module *sql_owner(struct sql *s, pd_str table)
 {
@@ -107,8 +109,8 @@ pd_str sql_nearest_column(struct sql *s, struct sql_table *t, pd_str name)
         names[i] = t->columns[i].name;
         pd_buf_fmt(&all, "%s%.*s", i ? ", " : "", PD_ARG(names[i]));
     }
-    pd_str otherwise = pd_str_fmt(s->arena, "%.*s has: %.*s", PD_ARG(t->name),
-                                  PD_ARG(pd_buf_str(&all)));
+    pd_str otherwise =
+        pd_str_fmt(s->arena, "%.*s has: %.*s", PD_ARG(t->name), PD_ARG(pd_buf_str(&all)));
     return gen_did_you_mean(s->g, name, names, t->ncolumns, otherwise);
 }
 
@@ -124,7 +126,8 @@ pd_str sql_nearest_table(struct sql *s, pd_str name)
     return gen_did_you_mean(s->g, name, names, n, PD_STR("create it in a migration"));
 }
 
-/* --- names and types -------------------------------------------------------------------------------- */
+/* --- names and types
+ * -------------------------------------------------------------------------------- */
 
 static bool is_c_keyword(pd_str s)
 {
@@ -173,7 +176,8 @@ pd_str sql_shown_file(struct sql *s, pd_str file)
     return pd_str_fmt(s->arena, "%.*s%.*s", PD_ARG(name), PD_ARG(rest));
 }
 
-/* --- the run ------------------------------------------------------------------------------------------ */
+/* --- the run
+ * ------------------------------------------------------------------------------------------ */
 
 static void add_modules(struct sql *s)
 {

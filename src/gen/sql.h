@@ -9,6 +9,7 @@
  *   sql_variants.c one statement -> the token list of each variant; prepares and checks them
  *   sql_scope.c    which tables a piece of SQL can see, under which names
  *   sql_types.c    types and nullability of every expression; types of parameters
+ *   sql_functions.c  the same for calls
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
  *   sql_crud.c     statements nobody has to write, as text, sent down the same way
  *   sql_rows.c     row structs and relations
@@ -24,7 +25,8 @@
 
 #include <sqlite3.h>
 
-/* --- text, tokens, places ----------------------------------------------------------------------- */
+/* --- text, tokens, places -----------------------------------------------------------------------
+ */
 
 struct sql_pos {
     pd_str file;
@@ -32,10 +34,10 @@ struct sql_pos {
 };
 
 enum sql_kind {
-    SQL_WORD,    /* select, ledger_account */
-    SQL_QUOTED,  /* "x" `x` [x], quotes included */
-    SQL_STRING,  /* 'x' */
-    SQL_BLOB,    /* x'00' */
+    SQL_WORD,   /* select, ledger_account */
+    SQL_QUOTED, /* "x" `x` [x], quotes included */
+    SQL_STRING, /* 'x' */
+    SQL_BLOB,   /* x'00' */
     SQL_NUMBER,
     SQL_PARAM,   /* :name or :name[]; text is the name */
     SQL_OP,      /* punctuation and operators, one token each */
@@ -44,8 +46,8 @@ enum sql_kind {
 
 struct sql_token {
     enum sql_kind kind;
-    bool list;      /* SQL_PARAM: :name[] */
-    bool space;     /* white space or a comment stood before it */
+    bool list;  /* SQL_PARAM: :name[] */
+    bool space; /* white space or a comment stood before it */
     int line, column;
     uint32_t match; /* '(' and ')': index of the partner, else own index */
     pd_str text;
@@ -62,11 +64,12 @@ struct sql_text {
     struct sql_mark {
         size_t at;
         int line, column;
-    } *marks;
+    } * marks;
     uint32_t n, cap;
 };
 
-/* --- the schema ---------------------------------------------------------------------------------- */
+/* --- the schema ----------------------------------------------------------------------------------
+ */
 
 enum sql_alias {
     SQL_A_NONE,
@@ -99,9 +102,9 @@ struct sql_column {
     pd_str target; /* ref, xref: the table named */
     struct sql_pos pos, target_pos;
     bool not_null, exists;
-    pd_str fallback; /* the default's text; null if none */
-    pd_str no_index; /* ref: why it needs none; null if it does */
-    unsigned pk;     /* 1 … n in the primary key; 0: not in it */
+    pd_str fallback;              /* the default's text; null if none */
+    pd_str no_index;              /* ref: why it needs none; null if it does */
+    unsigned pk;                  /* 1 … n in the primary key; 0: not in it */
     struct sql_table *table, *of; /* of: ref and xref resolved */
 };
 
@@ -132,9 +135,10 @@ struct sql_table {
     struct sql_table *next;
 };
 
-/* --- statements ----------------------------------------------------------------------------------- */
+/* --- statements
+ * ----------------------------------------------------------------------------------- */
 
-enum { SQL_UNKNOWN = -1 };                              /* a type */
+enum { SQL_UNKNOWN = -1 };                                   /* a type */
 enum sql_null { SQL_NOT_NULL, SQL_NULLABLE, SQL_AMBIGUOUS }; /* what is known of a value */
 
 enum {
@@ -152,13 +156,13 @@ enum {
 struct sql_param {
     pd_str name;
     struct sql_pos pos;
-    int type;        /* enum pd_type or SQL_UNKNOWN */
-    pd_str because;  /* what decided the type: "ledger_account.id" */
-    bool declared;   /* by -- param */
+    int type;       /* enum pd_type or SQL_UNKNOWN */
+    pd_str because; /* what decided the type: "ledger_account.id" */
+    bool declared;  /* by -- param */
     bool list;
-    bool nullable;   /* stored in a column that may be null, or with a fallback */
-    bool always;     /* stands outside fragments */
-    bool is_flag;    /* no value of its own: switches a fragment without parameters */
+    bool nullable;      /* stored in a column that may be null, or with a fallback */
+    bool always;        /* stands outside fragments */
+    bool is_flag;       /* no value of its own: switches a fragment without parameters */
     uint64_t fragments; /* those it stands in */
 };
 
@@ -213,7 +217,7 @@ struct sql_stmt {
         int type;
         struct sql_pos pos;
         bool used;
-    } *columns; /* -- column name: type */
+    } * columns; /* -- column name: type */
     uint32_t ncolumns_typed;
     struct sql_variant *variants;
     uint32_t nvariants;
@@ -278,7 +282,8 @@ struct sql {
     struct sql_table *deletes; /* a table whose rows it deletes */
 };
 
-/* --- sql.c -------------------------------------------------------------------------------------- */
+/* --- sql.c --------------------------------------------------------------------------------------
+ */
 
 /* Reports an error or warning of an author's text. `remedy` may be null. */
 void sql_error(struct sql *s, struct sql_pos pos, const char *code, pd_str remedy, const char *fmt,
@@ -291,17 +296,18 @@ struct sql_column *sql_column_find(struct sql_table *t, pd_str name);
 /* "did you mean …" among the names of a table's columns or of all tables. */
 pd_str sql_nearest_column(struct sql *s, struct sql_table *t, pd_str name);
 pd_str sql_nearest_table(struct sql *s, pd_str name);
-bool sql_is_name(pd_str s); /* [a-z][a-z0-9_]*, no C keyword: usable in C and SQL */
+bool sql_is_name(pd_str s);          /* [a-z][a-z0-9_]*, no C keyword: usable in C and SQL */
 const char *sql_type_name(int type); /* as authors write it: "money" */
 int sql_type_of(pd_str alias);       /* SQL_UNKNOWN if it is no alias for a value */
 
-/* --- sql_lex.c ---------------------------------------------------------------------------------- */
+/* --- sql_lex.c ----------------------------------------------------------------------------------
+ */
 
 /* Cuts `text`, which begins at `start` of the author's file. False after reporting an error. */
 bool sql_lex(struct sql *s, struct sql_pos start, pd_str text, struct sql_tokens *out);
 void sql_tokens_add(struct sql *s, struct sql_tokens *out, struct sql_token token);
-void sql_tokens_match(struct sql_tokens *t); /* pairs the parentheses */
-bool sql_is(const struct sql_token *t, const char *word); /* keyword or operator, any case */
+void sql_tokens_match(struct sql_tokens *t);                   /* pairs the parentheses */
+bool sql_is(const struct sql_token *t, const char *word);      /* keyword or operator, any case */
 bool sql_is_any(const struct sql_token *t, const char *words); /* "left right full" */
 pd_str sql_unquote(struct sql *s, const struct sql_token *t);  /* name without quotes */
 
@@ -310,7 +316,8 @@ void sql_text_put(struct sql *s, struct sql_text *x, pd_str piece, int line, int
 void sql_text_token(struct sql *s, struct sql_text *x, const struct sql_token *t);
 struct sql_pos sql_text_pos(const struct sql_text *x, pd_str file, size_t offset);
 
-/* --- schema ---------------------------------------------------------------------------------------- */
+/* --- schema
+ * ---------------------------------------------------------------------------------------- */
 
 struct sql_piece { /* one statement of a migration */
     struct sql_text sqlite;
@@ -321,7 +328,7 @@ struct sql_piece { /* one statement of a migration */
 /* Expands the statement tokens [from, to). False after an error. */
 bool sql_expand(struct sql *s, struct sql_module *m, pd_str file, struct sql_tokens *t,
                 uint32_t from, uint32_t to, struct sql_piece *out);
-void sql_schema_read(struct sql *s);  /* all migrations of all modules, then the tables */
+void sql_schema_read(struct sql *s); /* all migrations of all modules, then the tables */
 /* What SQLite said last, as an error of the author's text. */
 void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, const char *code);
 struct sql_table *sql_table_add(struct sql *s, pd_str name);
@@ -329,7 +336,8 @@ struct sql_column *sql_column_add(struct sql *s, struct sql_table *t, struct sql
 /* A shortest index (or key) that begins with `c`; NULL if there is none. */
 struct sql_index *sql_index_on(struct sql_table *t, struct sql_column *c);
 
-/* --- statements ------------------------------------------------------------------------------------ */
+/* --- statements
+ * ------------------------------------------------------------------------------------ */
 
 void sql_queries_read(struct sql *s, struct sql_module *m);
 /* Reads statements from text that gen made itself, as if it stood at `pos`. */
@@ -361,11 +369,11 @@ struct sql_analysis {
         enum sql_null null;
         struct sql_column *column;
         struct sql_param *param; /* the expression is just this */
-        uint32_t from; /* first token of the expression */
+        uint32_t from;           /* first token of the expression */
     } found[SQL_COLUMNS_MAX];
     uint32_t nfound;
-    uint32_t star;      /* index of a `*` among the results, or UINT32_MAX */
-    pd_str star_text;   /* the columns it stands for */
+    uint32_t star;    /* index of a `*` among the results, or UINT32_MAX */
+    pd_str star_text; /* the columns it stands for */
     struct {
         struct sql_column *column;
         bool desc;
@@ -383,7 +391,8 @@ void sql_unused_indexes(struct sql *s);
 void sql_crud(struct sql *s, struct sql_table *t);
 void sql_rows(struct sql *s); /* row structs and relations of all modules */
 
-/* --- output ------------------------------------------------------------------------------------------ */
+/* --- output
+ * ------------------------------------------------------------------------------------------ */
 
 pd_str sql_emit_header(struct sql *s, struct sql_module *m);
 pd_str sql_emit_source(struct sql *s, struct sql_module *m);

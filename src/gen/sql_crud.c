@@ -1,8 +1,8 @@
 /* sql_crud.c - the statements nobody has to write.
  *
- * They are made as text in the author's own notation and go down the same way as the author's: typed,
- * prepared and planned like any other, with the table's place in the migration as theirs. A statement
- * of that name in queries.sql wins.
+ * They are made as text in the author's own notation and go down the same way as the author's:
+ * typed, prepared and planned like any other, with the table's place in the migration as theirs. A
+ * statement of that name in queries.sql wins.
  */
 #include "gen/sql.h"
 

@@ -1,8 +1,9 @@
 /* sql_emit_c.c - <module>_sql.c: descriptors of statements, relations and migrations, and the
  * functions around them.
  *
- * Everything is const data that the data layer walks: no code is generated per column. The functions
- * only put parameters into the struct that the descriptors describe and choose the variant.
+ * Everything is const data that the data layer walks: no code is generated per column. The
+ * functions only put parameters into the struct that the descriptors describe and choose the
+ * variant.
  */
 #include "gen/sql.h"
 
@@ -27,7 +28,8 @@ static bool is_text(int type)
     return type == PD_T_STR || type == PD_T_BYTES || type == PD_T_JSON;
 }
 
-/* --- strings ------------------------------------------------------------------------------------------- */
+/* --- strings
+ * ------------------------------------------------------------------------------------------- */
 
 static void put_escaped(struct pd_buf *b, char c)
 {
@@ -60,7 +62,8 @@ static void put_string(struct pd_buf *b, pd_str text, const char *indent)
     pd_buf_put_c(b, '"');
 }
 
-/* --- descriptors ------------------------------------------------------------------------------------------ */
+/* --- descriptors
+ * ------------------------------------------------------------------------------------------ */
 
 static void put_column(struct pd_buf *b, const char *indent, pd_str name, int type, bool opt,
                        bool nullable, bool list, pd_str in)
@@ -151,7 +154,9 @@ static void put_results(struct pd_buf *b, const struct sql_stmt *st)
 static void put_variant(struct sql *s, struct pd_buf *b, const struct sql_stmt *st,
                         const struct sql_variant *v, unsigned *id)
 {
-    pd_buf_fmt(b, "{\n    .name = \"%.*s.%.*s%.*s\",\n    .file = \"%.*s\",\n    .line = %d,\n    .id = %u,\n",
+    pd_buf_fmt(b,
+               "{\n    .name = \"%.*s.%.*s%.*s\",\n    .file = \"%.*s\",\n    .line = %d,\n    .id "
+               "= %u,\n",
                PD_ARG(st->module->name), PD_ARG(st->name), PD_ARG(v->suffix),
                PD_ARG(sql_shown_file(s, st->pos.file)), st->pos.line, (*id)++);
     put_flags(b, st);
@@ -166,7 +171,8 @@ static void put_variant(struct sql *s, struct pd_buf *b, const struct sql_stmt *
     pd_buf_fmt(b, "    .module = &%.*s_sql,\n}", PD_ARG(st->module->name));
 }
 
-static void put_descriptors(struct sql *s, struct pd_buf *b, const struct sql_stmt *st, unsigned *id)
+static void put_descriptors(struct sql *s, struct pd_buf *b, const struct sql_stmt *st,
+                            unsigned *id)
 {
     if (st->nvariants == 1) {
         pd_buf_fmt(b, "%sconst struct pd_stmt %.*s_stmt = ", st->batch ? "" : "static ",
@@ -184,7 +190,9 @@ static void put_descriptors(struct sql *s, struct pd_buf *b, const struct sql_st
     pd_buf_put(b, PD_STR("};\n\n"));
 }
 
-/* --- functions ----------------------------------------------------------------------------------------------- */
+/* --- functions
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* C that is true when the parameters of a fragment are given. */
 static void put_condition(struct pd_buf *b, const struct sql_stmt *st, unsigned bit)
@@ -212,7 +220,9 @@ static void put_choice(struct pd_buf *b, const struct sql_stmt *st)
         pd_buf_fmt(b, ")\n        variant |= %u;\n", 1u << bit);
     }
     if (st->norders)
-        pd_buf_fmt(b, "    pd_assert((unsigned)args->order < %u);\n    variant += %u * (unsigned)args->order;\n",
+        pd_buf_fmt(b,
+                   "    pd_assert((unsigned)args->order < %u);\n    variant += %u * "
+                   "(unsigned)args->order;\n",
                    st->norders, 1u << st->nflags);
 }
 
@@ -230,7 +240,8 @@ static pd_str call(struct sql *s, const struct sql_stmt *st, const char *functio
 {
     const char *args = !st->nparams ? "NULL" : sql_is_positional(st) ? "&args" : "args";
     const char *which = st->nvariants == 1 ? "stmt" : "stmts[variant]";
-    return pd_str_fmt(s->arena, "%s(c, &%.*s_%s, %s, site", function, PD_ARG(st->full), which, args);
+    return pd_str_fmt(s->arena, "%s(c, &%.*s_%s, %s, site", function, PD_ARG(st->full), which,
+                      args);
 }
 
 static void put_function(struct sql *s, struct pd_buf *b, const struct sql_stmt *st)
@@ -289,7 +300,9 @@ static void put_relation(struct pd_buf *b, const struct sql_row *row, const stru
                PD_ARG(r->of->name), PD_ARG(r->function), PD_ARG(row->name), PD_ARG(r->function));
 }
 
-/* --- the file -------------------------------------------------------------------------------------------------- */
+/* --- the file
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static bool points_to(const struct sql_module *m, const struct sql_module *other)
 {
@@ -329,8 +342,8 @@ static void put_module(struct pd_buf *b, const struct sql_module *m, unsigned ns
     }
     if (nstmts)
         pd_buf_put(b, PD_STR("};\n\n"));
-    pd_buf_fmt(b, "const struct pd_sql_module %.*s_sql = {\n    .name = \"%.*s\",\n", PD_ARG(m->name),
-               PD_ARG(m->name));
+    pd_buf_fmt(b, "const struct pd_sql_module %.*s_sql = {\n    .name = \"%.*s\",\n",
+               PD_ARG(m->name), PD_ARG(m->name));
     if (m->migrations)
         pd_buf_put(b, PD_STR("    .migrations = migrations,\n"
                              "    .nmigrations = sizeof(migrations) / sizeof(*migrations),\n"));
@@ -345,8 +358,8 @@ pd_str sql_emit_source(struct sql *s, struct sql_module *m)
     struct pd_buf b;
     unsigned id = 0;
     pd_buf_init(&b, s->arena, SQL_TEXT_MAX);
-    pd_buf_fmt(&b, "/* %.*s_sql.c - made by pando gen from %.*s: do not edit. */\n", PD_ARG(m->name),
-               PD_ARG(sql_shown_file(s, m->m->dir)));
+    pd_buf_fmt(&b, "/* %.*s_sql.c - made by pando gen from %.*s: do not edit. */\n",
+               PD_ARG(m->name), PD_ARG(sql_shown_file(s, m->m->dir)));
     pd_buf_fmt(&b, "#include \"%.*s_sql.h\"\n#include \"%.*s_shapes.h\"\n", PD_ARG(m->name),
                PD_ARG(m->name));
     for (struct sql_module *other = s->modules; other; other = other->next) {

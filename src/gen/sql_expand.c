@@ -2,11 +2,11 @@
  *
  * Only two places of SQL carry types: the column definitions of CREATE TABLE and ALTER TABLE … ADD.
  * There the word behind the column's name is an alias, and nothing else is accepted, so that every
- * column of an app has one C type and both engines agree on it. Everything else passes through as it
- * is. The alias is remembered per column: a STRICT table of SQLite only knows "INTEGER".
+ * column of an app has one C type and both engines agree on it. Everything else passes through as
+ * it is. The alias is remembered per column: a STRICT table of SQLite only knows "INTEGER".
  *
- * References are put in front of ON DELETE/DEFERRABLE if the author wrote one, else at the end of the
- * column, so `ref(t) not null on delete cascade` reads naturally. Every table is made STRICT.
+ * References are put in front of ON DELETE/DEFERRABLE if the author wrote one, else at the end of
+ * the column, so `ref(t) not null on delete cascade` reads naturally. Every table is made STRICT.
  */
 #include "gen/sql.h"
 
@@ -61,7 +61,8 @@ static void put(struct expansion *x, uint32_t i)
     struct sql_token *t = &x->t->at[i];
     put_space(x, t);
     x->depth += sql_is(t, "(") - sql_is(t, ")");
-    pd_str text = t->kind == SQL_PARAM ? pd_str_fmt(x->s->arena, ":%.*s", PD_ARG(t->text)) : t->text;
+    pd_str text =
+        t->kind == SQL_PARAM ? pd_str_fmt(x->s->arena, ":%.*s", PD_ARG(t->text)) : t->text;
     sql_text_put(x->s, &x->out->sqlite, text, t->line, t->column);
     pd_buf_put(&x->out->postgres, text);
 }
@@ -99,7 +100,8 @@ static pd_str type_remedy(const struct sql_token *t)
         { "varchar char character string clob citext", PD_STR_INIT("write text") },
         { "boolean", PD_STR_INIT("write bool") },
         { "timestamp timestamptz datetime time", PD_STR_INIT("write ts") },
-        { "numeric decimal real double float", PD_STR_INIT("write money (whole minor units); there are no floats") },
+        { "numeric decimal real double float",
+          PD_STR_INIT("write money (whole minor units); there are no floats") },
         { "serial bigserial identity", PD_STR_INIT("write id") },
         { "bytea binary", PD_STR_INIT("write blob") },
         { "jsonb", PD_STR_INIT("write json") },
@@ -126,7 +128,8 @@ static void fail_type(struct expansion *x, uint32_t name, uint32_t type, uint32_
               PD_ARG(column));
 }
 
-/* The database has no clock: time comes from the program, so that tests and the simulation own it. */
+/* The database has no clock: time comes from the program, so that tests and the simulation own it.
+ */
 static void check_default(struct expansion *x, uint32_t from, uint32_t to)
 {
     for (uint32_t i = from; i < to; i++) {
@@ -221,7 +224,8 @@ static void put_strict(struct expansion *x, uint32_t close, uint32_t to)
 {
     bool without = close + 1 < to && sql_is(&x->t->at[close + 1], "without");
     put(x, close);
-    sql_text_put(x->s, &x->out->sqlite, without ? PD_STR(" strict, without rowid") : PD_STR(" strict"),
+    sql_text_put(x->s, &x->out->sqlite,
+                 without ? PD_STR(" strict, without rowid") : PD_STR(" strict"),
                  x->t->at[close].line, x->t->at[close].column);
     for (uint32_t i = close + (without ? 3 : 1); i < to; i++)
         put(x, i);

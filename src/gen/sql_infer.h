@@ -15,7 +15,7 @@ struct sql_source { /* one entry of a FROM */
     struct sql_table *table; /* or */
     struct sql_cols *cols;   /* of a subquery; both NULL: nothing is known */
     struct sql_seen *seen;
-    bool nullable;           /* on the nullable side of an outer join */
+    bool nullable; /* on the nullable side of an outer join */
     struct sql_source *next;
 };
 struct sql_scope {
@@ -51,6 +51,30 @@ struct sql_expr {
     bool filter;  /* an aggregate with FILTER was read */
 };
 
+static inline struct sql_val sql_value(int type, enum sql_null null)
+{
+    return (struct sql_val){ .type = type, .null = null };
+}
+/* What is computed from a value that may be null may be null for reasons nobody sees. */
+static inline enum sql_null sql_computed(enum sql_null null)
+{
+    return null == SQL_NOT_NULL ? SQL_NOT_NULL : SQL_AMBIGUOUS;
+}
+static inline struct sql_token *sql_token_at(const struct sql_expr *x)
+{
+    return &x->a->t->at[x->at];
+}
+static inline bool sql_here(const struct sql_expr *x, const char *words)
+{
+    return x->at < x->end && sql_is_any(sql_token_at(x), words);
+}
+static inline bool sql_take(struct sql_expr *x, const char *word)
+{
+    bool is = x->at < x->end && sql_is(sql_token_at(x), word);
+    x->at += is;
+    return is;
+}
+
 /* --- sql_types.c --- */
 struct sql_val sql_expr_read(struct sql_expr *x); /* one expression; stops where it ends */
 /* All expressions of [from, to), separated by commas, for what they tell about parameters. */
@@ -60,9 +84,13 @@ void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r,
 void sql_val_store(struct sql_analysis *a, struct sql_column *c, struct sql_val v);
 void sql_param_type(struct sql_analysis *a, struct sql_param *p, int type, pd_str because,
                     uint32_t at);
-bool sql_has_aggregate(struct sql_analysis *a, uint32_t from, uint32_t to);
 int sql_type_merge(int a, int b);
 enum sql_null sql_null_worst(enum sql_null a, enum sql_null b);
+
+/* --- sql_functions.c --- */
+struct sql_val sql_call_read(struct sql_expr *x); /* a call at the cursor: name, '(' … */
+/* Whether an aggregate (that is no window function) stands in [from, to), subqueries apart. */
+bool sql_has_aggregate(struct sql_analysis *a, uint32_t from, uint32_t to);
 
 /* --- sql_scope.c --- */
 struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,

@@ -1,9 +1,9 @@
 /* sql_lex.c - SQL text to tokens.
  *
  * A real tokenizer, because everything above looks at SQL word by word and must not be fooled by a
- * semicolon in a string or a keyword in a comment. It follows SQLite: '' escapes a quote in a string,
- * identifiers may be quoted with "…", `…` or […], comments are "-- …" and slash-star. Line comments
- * are kept as tokens, because annotations live in them; block comments are white space.
+ * semicolon in a string or a keyword in a comment. It follows SQLite: '' escapes a quote in a
+ * string, identifiers may be quoted with "…", `…` or […], comments are "-- …" and slash-star. Line
+ * comments are kept as tokens, because annotations live in them; block comments are white space.
  *
  * Each token knows its line and column. Text put together from tokens (sql_text) notes the place of
  * every piece, which is how an offset that SQLite reports finds the author's line.
@@ -139,8 +139,8 @@ static void number(struct lexer *l)
 
 static void operator_(struct lexer *l)
 {
-    static const char *const longer[] = { "->>", "->", "||", "<=", ">=", "<>", "!=",
-                                          "==",  "<<", ">>", "::" };
+    static const char *const longer[] = { "->>", "->", "||", "<=", ">=", "<>",
+                                          "!=",  "==", "<<", ">>", "::" };
     size_t left = (size_t)(l->end - l->at), len = 1;
     for (size_t i = 0; i < sizeof(longer) / sizeof(*longer) && len == 1; i++) {
         size_t n = strlen(longer[i]);
@@ -225,8 +225,7 @@ void sql_tokens_match(struct sql_tokens *t)
 
 bool sql_is(const struct sql_token *t, const char *word)
 {
-    return (t->kind == SQL_WORD || t->kind == SQL_OP) &&
-           pd_str_eq_nocase(t->text, pd_str_c(word));
+    return (t->kind == SQL_WORD || t->kind == SQL_OP) && pd_str_eq_nocase(t->text, pd_str_c(word));
 }
 
 bool sql_is_any(const struct sql_token *t, const char *words)
@@ -258,7 +257,8 @@ pd_str sql_unquote(struct sql *s, const struct sql_token *t)
     return pd_str_n(out, n);
 }
 
-/* --- text with places ---------------------------------------------------------------------------- */
+/* --- text with places ----------------------------------------------------------------------------
+ */
 
 void sql_text_init(struct sql *s, struct sql_text *x)
 {

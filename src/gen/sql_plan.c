@@ -2,12 +2,12 @@
  *
  * SQLite plans a table without statistics as if it were large, so EXPLAIN QUERY PLAN on the empty
  * scratch schema shows what a statement will do to a table that has grown. Two findings matter: a
- * scan of a table that is not marked small, and a sort under LIMIT (the whole set is read and sorted
- * to return a page of it).
+ * scan of a table that is not marked small, and a sort under LIMIT (the whole set is read and
+ * sorted to return a page of it).
  *
- * A finding comes with its index, and the index is proven: candidates are built from the columns the
- * statement compares and orders by (equalities first, then one range or the order), really created in
- * the scratch database, and the statement is planned again. What is printed has worked.
+ * A finding comes with its index, and the index is proven: candidates are built from the columns
+ * the statement compares and orders by (equalities first, then one range or the order), really
+ * created in the scratch database, and the statement is planned again. What is printed has worked.
  */
 #include "gen/sql.h"
 
@@ -34,7 +34,8 @@ struct candidate {
     unsigned n;
 };
 
-/* --- reading a plan ------------------------------------------------------------------------------- */
+/* --- reading a plan
+ * ------------------------------------------------------------------------------- */
 
 static struct sql_seen *seen_as(struct sql_analysis *a, pd_str alias)
 {
@@ -145,7 +146,8 @@ static bool is_page(const struct planner *l, const struct plan *p)
     return l->a->has_limit && !l->a->has_where && !p->sorts && p->loops == 1 && l->st->readonly;
 }
 
-/* --- candidates ------------------------------------------------------------------------------------- */
+/* --- candidates
+ * ------------------------------------------------------------------------------------- */
 
 static void candidate_add(struct candidate *c, struct sql_column *column, bool desc)
 {
@@ -207,7 +209,8 @@ static pd_str column_list(struct sql *s, const struct candidate *c)
     struct pd_buf b;
     pd_buf_init(&b, s->arena, 4096);
     for (unsigned i = 0; i < c->n; i++)
-        pd_buf_fmt(&b, "%s%.*s%s", i ? ", " : "", PD_ARG(c->at[i]->name), c->desc[i] ? " desc" : "");
+        pd_buf_fmt(&b, "%s%.*s%s", i ? ", " : "", PD_ARG(c->at[i]->name),
+                   c->desc[i] ? " desc" : "");
     return pd_buf_str(&b);
 }
 
@@ -261,7 +264,8 @@ static pd_str find_index(struct planner *l, struct sql_seen *seen, bool scan)
     return PD_STR_NULL;
 }
 
-/* --- reports ------------------------------------------------------------------------------------------- */
+/* --- reports
+ * ------------------------------------------------------------------------------------------- */
 
 static pd_str shown(struct planner *l)
 {

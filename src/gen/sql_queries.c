@@ -1,10 +1,10 @@
 /* sql_queries.c - queries.sql to statements.
  *
- * The file is a row of blocks. A block begins with "-- name: x :kind" and holds one SQL statement that
- * ends in ';' (or one per engine). Annotations are line comments anywhere in the block; a comment
- * that is none of them is only a comment. An optional fragment or a choice of orders is remembered
- * with its place among the statement's tokens, so that variants are put together from tokens and never
- * from strings.
+ * The file is a row of blocks. A block begins with "-- name: x :kind" and holds one SQL statement
+ * that ends in ';' (or one per engine). Annotations are line comments anywhere in the block; a
+ * comment that is none of them is only a comment. An optional fragment or a choice of orders is
+ * remembered with its place among the statement's tokens, so that variants are put together from
+ * tokens and never from strings.
  */
 #include "gen/sql.h"
 
@@ -42,7 +42,8 @@ struct sql_param *sql_param_find(struct sql_stmt *st, pd_str name)
     return NULL;
 }
 
-/* --- finishing a statement ---------------------------------------------------------------------------- */
+/* --- finishing a statement
+ * ---------------------------------------------------------------------------- */
 
 static struct sql_param *add_param(struct reader *r, pd_str name, struct sql_pos pos)
 {
@@ -51,8 +52,8 @@ static struct sql_param *add_param(struct reader *r, pd_str name, struct sql_pos
     if (p)
         return p;
     if (st->nparams == SQL_PARAMS_MAX) {
-        sql_error(r->s, pos, "PD-SQL-024", PD_STR("split the statement"),
-                  "more than %d parameters", SQL_PARAMS_MAX);
+        sql_error(r->s, pos, "PD-SQL-024", PD_STR("split the statement"), "more than %d parameters",
+                  SQL_PARAMS_MAX);
         return &st->params[0];
     }
     bool reserved = pd_str_eq(name, PD_STR("c")) || pd_str_eq(name, PD_STR("site")) ||
@@ -79,8 +80,8 @@ static void collect(struct reader *r, const struct sql_tokens *t, uint64_t fragm
         p->list |= t->at[i].list;
         p->always |= fragment == 0;
         p->fragments |= fragment;
-        bool bracketed = i > 0 && i + 1 < t->n && sql_is(&t->at[i - 1], "(") &&
-                         sql_is(&t->at[i + 1], ")");
+        bool bracketed =
+            i > 0 && i + 1 < t->n && sql_is(&t->at[i - 1], "(") && sql_is(&t->at[i + 1], ")");
         if (t->at[i].list && !bracketed)
             sql_error(r->s, pos_of(r, &t->at[i]), "PD-SQL-025",
                       pd_str_fmt(r->s->arena, "write `column in (:%.*s[])`", PD_ARG(p->name)),
@@ -141,7 +142,8 @@ static void finish(struct reader *r)
     r->st = NULL;
 }
 
-/* --- annotations --------------------------------------------------------------------------------------- */
+/* --- annotations
+ * --------------------------------------------------------------------------------------- */
 
 static pd_str word(pd_str *rest)
 {
@@ -178,8 +180,8 @@ static bool check_name(struct reader *r, struct sql_pos pos, pd_str name)
     }
     if (!r->generated && pd_str_starts(name, prefix)) {
         sql_error(s, pos, "PD-SQL-021",
-                  pd_str_fmt(s->arena, "call it %.*s: the C function is %.*s", PD_ARG(pd_str_sub(name, prefix.len, name.len)),
-                             PD_ARG(name)),
+                  pd_str_fmt(s->arena, "call it %.*s: the C function is %.*s",
+                             PD_ARG(pd_str_sub(name, prefix.len, name.len)), PD_ARG(name)),
                   "the name repeats its module's");
         return false;
     }
@@ -257,7 +259,8 @@ static void read_typing(struct reader *r, struct sql_token *t, pd_str rest, bool
     st->ncolumns_typed = n + 1;
 }
 
-static bool lex_part(struct reader *r, struct sql_token *comment, pd_str text, struct sql_tokens *out)
+static bool lex_part(struct reader *r, struct sql_token *comment, pd_str text,
+                     struct sql_tokens *out)
 {
     struct sql_pos pos = pos_of(r, comment);
     pos.column += 2 + (int)(text.ptr - comment->text.ptr);
@@ -323,8 +326,8 @@ static void read_order(struct reader *r, struct sql_token *t, pd_str rest)
     st->order_before = st->body.n;
     for (uint32_t i = 0; ok && i < all.n;) {
         struct sql_token *at = &all.at[i];
-        ok = i + 3 < all.n && at->kind == SQL_WORD && sql_is(at + 1, "(") &&
-             at[1].match > i + 2 && st->norders < SQL_ORDERS_MAX && sql_is_name(at->text);
+        ok = i + 3 < all.n && at->kind == SQL_WORD && sql_is(at + 1, "(") && at[1].match > i + 2 &&
+             st->norders < SQL_ORDERS_MAX && sql_is_name(at->text);
         if (!ok)
             break;
         struct sql_order *o = &st->orders[st->norders++];
@@ -353,7 +356,8 @@ static void read_scan_ok(struct reader *r, struct sql_token *t, pd_str rest)
     r->st->scan_ok = rest;
 }
 
-/* "-- postgres: for update" is a piece for one engine; "-- postgres:" alone begins its whole text. */
+/* "-- postgres: for update" is a piece for one engine; "-- postgres:" alone begins its whole text.
+ */
 static void read_engine(struct reader *r, struct sql_token *t, pd_str rest, bool foreign)
 {
     struct sql_tokens piece = { 0 };
@@ -405,7 +409,8 @@ static void read_comment(struct reader *r, struct sql_token *t)
         read_engine(r, t, text, true);
 }
 
-/* --- the file ------------------------------------------------------------------------------------------- */
+/* --- the file
+ * ------------------------------------------------------------------------------------------- */
 
 static void read_token(struct reader *r, struct sql_token *t)
 {
@@ -453,8 +458,8 @@ void sql_queries_read(struct sql *s, struct sql_module *m)
     if (!gen_exists(s->g, pos.file))
         return; /* a module without a database, or with generated statements only */
     if (gen_read(s->g, pos.file, &text) != PD_OK) {
-        sql_error(s, (struct sql_pos){ pos.file, 0, 0 }, "PD-SQL-001", pd_str_c(pd_diag()->hint), "%s",
-                  pd_diag()->message);
+        sql_error(s, (struct sql_pos){ pos.file, 0, 0 }, "PD-SQL-001", pd_str_c(pd_diag()->hint),
+                  "%s", pd_diag()->message);
         return;
     }
     sql_queries_parse(s, m, pos, text, false);

@@ -1,9 +1,9 @@
 /* sql_rows.c - row structs, and the relations that lead from one row to another.
  *
- * Every table has a row struct of its name. A statement that selects exactly the table's columns, as
- * they are, gives that struct, so that functions can be written for it; any other statement gets a
- * struct of its own. A relation comes from a ref or xref column that reached the row unchanged, which
- * its origin tells: so rows of a statement's own have relations too.
+ * Every table has a row struct of its name. A statement that selects exactly the table's columns,
+ * as they are, gives that struct, so that functions can be written for it; any other statement gets
+ * a struct of its own. A relation comes from a ref or xref column that reached the row unchanged,
+ * which its origin tells: so rows of a statement's own have relations too.
  */
 #include "gen/sql.h"
 
@@ -88,7 +88,8 @@ static void stmt_row(struct sql *s, struct sql_stmt *st)
     register_struct(s, row, st->pos);
 }
 
-/* --- relations -------------------------------------------------------------------------------------- */
+/* --- relations
+ * -------------------------------------------------------------------------------------- */
 
 static bool is_taken(const struct sql_row *row, pd_str function)
 {

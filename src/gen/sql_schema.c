@@ -1,9 +1,9 @@
 /* sql_schema.c - runs the migrations and reads back what they made.
  *
- * The migrations of each module run in order in the scratch SQLite, one statement at a time, so that
- * an error has a place. What the tables look like is then read from SQLite itself (columns, keys,
- * indexes) and joined with the aliases that sql_expand.c remembered: the database is right about
- * structure, the author's text about meaning.
+ * The migrations of each module run in order in the scratch SQLite, one statement at a time, so
+ * that an error has a place. What the tables look like is then read from SQLite itself (columns,
+ * keys, indexes) and joined with the aliases that sql_expand.c remembered: the database is right
+ * about structure, the author's text about meaning.
  *
  * Two lints belong to the schema alone: a module keeps to its own tables, and a foreign key has an
  * index (without one, deleting a parent scans the child, and no plan shows it).
@@ -29,7 +29,7 @@ struct reader { /* one migration file */
         pd_str why;
         int line;
         struct note *next;
-    } *notes;
+    } * notes;
     bool only_sqlite, only_postgres;
     int blocks;             /* BEGIN and CASE not yet closed by END, in a trigger */
     struct sql_table *last; /* created last */
@@ -38,7 +38,8 @@ struct reader { /* one migration file */
     struct made_index **made;
 };
 
-/* --- running one statement ---------------------------------------------------------------------- */
+/* --- running one statement ----------------------------------------------------------------------
+ */
 
 static void check_owner(struct sql *s, struct sql_module *m, struct sql_pos pos,
                         struct sql_table **tables, uint32_t n)
@@ -50,8 +51,7 @@ static void check_owner(struct sql *s, struct sql_module *m, struct sql_pos pos,
         sql_error(s, pos, "PD-SQL-014",
                   pd_str_fmt(s->arena, "call a public function of module %.*s instead",
                              PD_ARG(t->owner->name)),
-                  "table \"%.*s\" belongs to module %.*s", PD_ARG(t->name),
-                  PD_ARG(t->owner->name));
+                  "table \"%.*s\" belongs to module %.*s", PD_ARG(t->name), PD_ARG(t->owner->name));
     }
 }
 
@@ -130,7 +130,8 @@ static void end_statement(struct reader *r, int line)
     r->only_sqlite = r->only_postgres = false;
 }
 
-/* --- reading one file ------------------------------------------------------------------------------ */
+/* --- reading one file
+ * ------------------------------------------------------------------------------ */
 
 /* "small: why" of a comment, which must say why. */
 static bool annotation(pd_str comment, const char *word, pd_str *rest)
@@ -209,7 +210,8 @@ static void read_migration(struct sql *s, struct sql_module *m, struct sql_migra
     }
     if (r.stmt.n)
         sql_error(s, (struct sql_pos){ migration->file, r.stmt.at[0].line, r.stmt.at[0].column },
-                  "PD-SQL-003", PD_STR("end it with ;"), "the statement that begins here has no end");
+                  "PD-SQL-003", PD_STR("end it with ;"),
+                  "the statement that begins here has no end");
     migration->sqlite = pd_buf_str(&r.sqlite);
     migration->postgres = pd_buf_str(&r.postgres);
 }
@@ -262,7 +264,8 @@ static void read_module(struct sql *s, struct sql_module *m, struct made_index *
         read_file(s, m, dir, names[i], &end, made);
 }
 
-/* --- reading back ----------------------------------------------------------------------------------- */
+/* --- reading back
+ * ----------------------------------------------------------------------------------- */
 
 static pd_str text_of(struct sql *s, sqlite3_stmt *q, int i)
 {
@@ -303,8 +306,8 @@ static void read_columns(struct sql *s, struct sql_table *t)
 
 static void read_index_columns(struct sql *s, struct sql_table *t, struct sql_index *index)
 {
-    sqlite3_stmt *q =
-        ask(s, "select name, desc from pragma_index_xinfo(?1) where key order by seqno", index->name);
+    sqlite3_stmt *q = ask(
+        s, "select name, desc from pragma_index_xinfo(?1) where key order by seqno", index->name);
     while (sqlite3_step(q) == SQLITE_ROW && index->n < SQL_INDEX_COLUMNS) {
         pd_str name = text_of(s, q, 0);
         index->at[index->n].column = name.len ? sql_column_find(t, name) : NULL;
@@ -356,7 +359,8 @@ struct sql_index *sql_index_on(struct sql_table *t, struct sql_column *c)
     return best;
 }
 
-/* --- checks of the whole schema --------------------------------------------------------------------- */
+/* --- checks of the whole schema
+ * --------------------------------------------------------------------- */
 
 static bool resolve(struct sql *s, struct sql_table *t, struct sql_column *c)
 {
@@ -429,8 +433,8 @@ static void check_foreign_keys(struct sql *s, struct sql_table *t)
 static void read_back(struct sql *s, struct made_index *made)
 {
     for (struct sql_table *t = s->tables; t; t = t->next) {
-        sqlite3_stmt *q = ask(s, "select 1 from sqlite_schema where type = 'table' and name = ?1",
-                              t->name);
+        sqlite3_stmt *q =
+            ask(s, "select 1 from sqlite_schema where type = 'table' and name = ?1", t->name);
         t->exists = t->name.len && sqlite3_step(q) == SQLITE_ROW;
         sqlite3_finalize(q);
         if (!t->exists)

@@ -6,8 +6,8 @@
  * nullable whatever its table says. That is all it takes for sound nullability, since a column can
  * only be reached through its source.
  *
- * A recursive CTE reads itself: its columns are first taken from the part that does not, then all of
- * it is read again until no column becomes more nullable (at most once per column).
+ * A recursive CTE reads itself: its columns are first taken from the part that does not, then all
+ * of it is read again until no column becomes more nullable (at most once per column).
  *
  * On the way, every table seen is noted with the columns compared (candidates for an index).
  */
@@ -47,7 +47,8 @@ static uint32_t find(const struct sql_analysis *a, uint32_t from, uint32_t to, c
     return to;
 }
 
-/* --- sources ------------------------------------------------------------------------------------- */
+/* --- sources -------------------------------------------------------------------------------------
+ */
 
 static struct sql_source *add_source(struct sql_analysis *a, struct sql_scope *scope, pd_str alias)
 {
@@ -101,9 +102,11 @@ static uint32_t read_sources(struct sql_analysis *a, struct sql_scope *scope, ui
 static uint32_t read_alias(struct sql_analysis *a, uint32_t at, uint32_t to, pd_str *alias)
 {
     bool as = at < to && is(a, at, "as");
-    bool word = at + as < to && (tok(a, at + as)->kind == SQL_WORD || tok(a, at + as)->kind == SQL_QUOTED);
-    if (!word || (!as && is(a, at, "natural left right full inner cross outer join on using "
-                                   "indexed not set where returning")))
+    bool word =
+        at + as < to && (tok(a, at + as)->kind == SQL_WORD || tok(a, at + as)->kind == SQL_QUOTED);
+    if (!word || (!as && is(a, at,
+                            "natural left right full inner cross outer join on using "
+                            "indexed not set where returning")))
         return at;
     *alias = sql_token_name(a, at + as);
     return at + as + 1;
@@ -123,7 +126,8 @@ static void table_function(struct sql_analysis *a, struct sql_scope *scope, uint
 }
 
 /* One source at `at`; the index behind it. */
-static uint32_t read_source(struct sql_analysis *a, struct sql_scope *scope, uint32_t at, uint32_t to)
+static uint32_t read_source(struct sql_analysis *a, struct sql_scope *scope, uint32_t at,
+                            uint32_t to)
 {
     pd_str alias = PD_STR_NULL;
     if (is(a, at, "(")) {
@@ -185,7 +189,8 @@ static uint32_t read_sources(struct sql_analysis *a, struct sql_scope *scope, ui
     return at;
 }
 
-/* --- names ------------------------------------------------------------------------------------------ */
+/* --- names
+ * ------------------------------------------------------------------------------------------ */
 
 static bool find_in(struct sql_source *s, pd_str name, struct sql_val *v)
 {
@@ -229,7 +234,8 @@ struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name)
     return v;
 }
 
-/* --- result columns ------------------------------------------------------------------------------------- */
+/* --- result columns
+ * ------------------------------------------------------------------------------------- */
 
 static void add_column(struct sql_cols *out, struct sql_found f)
 {
@@ -241,8 +247,9 @@ static void star_column(struct sql_source *s, pd_str name, uint32_t at, struct s
 {
     struct sql_val v = { .type = SQL_UNKNOWN, .null = SQL_AMBIGUOUS };
     find_in(s, name, &v);
-    add_column(out, (struct sql_found){
-                        .name = name, .type = v.type, .null = v.null, .column = v.column, .from = at });
+    add_column(out,
+               (struct sql_found){
+                   .name = name, .type = v.type, .null = v.null, .column = v.column, .from = at });
 }
 
 /* `*` and `alias.*`. Of the statement itself it is noted, to be written out. */
@@ -261,9 +268,8 @@ static void read_star(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
             pd_str name = s->table ? s->table->columns[i].name : s->cols->at[i].name;
             star_column(s, name, from, out);
             bool qualify = several && s->alias.len;
-            pd_buf_fmt(&text, "%s%.*s%s%.*s", text.len ? ", " : "",
-                       qualify ? (int)s->alias.len : 0, s->alias.ptr, qualify ? "." : "",
-                       PD_ARG(name));
+            pd_buf_fmt(&text, "%s%.*s%s%.*s", text.len ? ", " : "", qualify ? (int)s->alias.len : 0,
+                       s->alias.ptr, qualify ? "." : "", PD_ARG(name));
         }
     }
     if (top && text.len) {
@@ -283,8 +289,8 @@ static void apply_mark(struct sql_found *f, bool top)
         f->name.len--;
 }
 
-static void read_result(struct sql_analysis *a, struct sql_scope *scope, bool grouped, uint32_t from,
-                        uint32_t to, bool top, struct sql_cols *out)
+static void read_result(struct sql_analysis *a, struct sql_scope *scope, bool grouped,
+                        uint32_t from, uint32_t to, bool top, struct sql_cols *out)
 {
     if (is(a, to - 1, "*") && (to - from == 1 || (to - from == 3 && is(a, from + 1, ".")))) {
         read_star(a, scope, from, to, top, out);
@@ -309,8 +315,8 @@ static void read_result(struct sql_analysis *a, struct sql_scope *scope, bool gr
     add_column(out, f);
 }
 
-static void read_results(struct sql_analysis *a, struct sql_scope *scope, bool grouped, uint32_t from,
-                         uint32_t to, bool top, struct sql_cols *out)
+static void read_results(struct sql_analysis *a, struct sql_scope *scope, bool grouped,
+                         uint32_t from, uint32_t to, bool top, struct sql_cols *out)
 {
     while (from < to) {
         uint32_t end = find(a, from, to, ",");
@@ -320,7 +326,9 @@ static void read_results(struct sql_analysis *a, struct sql_scope *scope, bool g
     }
 }
 
-/* --- select ------------------------------------------------------------------------------------------------ */
+/* --- select
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void read_values(struct sql_analysis *a, struct sql_scope *outer, uint32_t from, uint32_t to,
                         struct sql_cols *out)
@@ -422,7 +430,8 @@ static void merge_columns(struct sql_cols *into, const struct sql_cols *more)
     into->one_row = false;
 }
 
-/* --- with ---------------------------------------------------------------------------------------------- */
+/* --- with
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool more_nullable(const struct sql_cols *before, const struct sql_cols *now)
 {
@@ -471,7 +480,8 @@ static uint32_t read_cte(struct sql_analysis *a, struct sql_scope *outer, uint32
     return close + 1;
 }
 
-static uint32_t read_with(struct sql_analysis *a, struct sql_scope *outer, uint32_t from, uint32_t to)
+static uint32_t read_with(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,
+                          uint32_t to)
 {
     if (!is(a, from, "with"))
         return from;
@@ -514,10 +524,11 @@ struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer
     return out ? out : pd_arena_new(a->s->arena, struct sql_cols);
 }
 
-/* --- insert, update, delete ---------------------------------------------------------------------------- */
+/* --- insert, update, delete
+ * ---------------------------------------------------------------------------- */
 
-static void read_returning(struct sql_analysis *a, struct sql_scope *scope, uint32_t at, uint32_t to,
-                           struct sql_cols *out)
+static void read_returning(struct sql_analysis *a, struct sql_scope *scope, uint32_t at,
+                           uint32_t to, struct sql_cols *out)
 {
     if (at < to)
         read_results(a, scope, false, at + 1, to, true, out);
@@ -550,7 +561,8 @@ struct targets { /* columns an INSERT fills, in order */
     uint32_t n;
 };
 
-static void store_row(struct sql_analysis *a, const struct targets *into, uint32_t from, uint32_t to)
+static void store_row(struct sql_analysis *a, const struct targets *into, uint32_t from,
+                      uint32_t to)
 {
     struct sql_expr x = { .a = a, .at = from, .end = to };
     for (uint32_t i = 0; x.at < to; i++) {
@@ -563,7 +575,8 @@ static void store_row(struct sql_analysis *a, const struct targets *into, uint32
     }
 }
 
-static void store_values(struct sql_analysis *a, const struct targets *into, uint32_t from, uint32_t to)
+static void store_values(struct sql_analysis *a, const struct targets *into, uint32_t from,
+                         uint32_t to)
 {
     for (uint32_t at = from; at < to; at++) {
         if (!is(a, at, "("))
@@ -573,7 +586,8 @@ static void store_values(struct sql_analysis *a, const struct targets *into, uin
     }
 }
 
-static void store_select(struct sql_analysis *a, const struct targets *into, uint32_t from, uint32_t to)
+static void store_select(struct sql_analysis *a, const struct targets *into, uint32_t from,
+                         uint32_t to)
 {
     struct sql_cols *cols = sql_select_read(a, NULL, from, to, false);
     for (uint32_t i = 0; i < cols->n && i < into->n; i++) {

@@ -5,41 +5,19 @@
  * claim that something is not null when it can be. So: not null only where a rule says so; a column
  * that may be null, read plainly, is "nullable"; anything computed from such is "ambiguous".
  *
- * A parameter takes the type of what it is compared with, stored in, or computed with. A plain `int`
- * gives way to a more telling type (id, money, ts); two different telling types are an error, since
- * comparing days with microseconds is one.
+ * A parameter takes the type of what it is compared with, stored in, or computed with. A plain
+ * `int` gives way to a more telling type (id, money, ts); two different telling types are an error,
+ * since comparing days with microseconds is one.
  *
- * Expressions are read by precedence climbing over the tokens; there is no tree, only the value that
- * is known so far.
+ * Expressions are read by precedence climbing over the tokens; there is no tree, only the value
+ * that is known so far.
  */
 #include "gen/sql_infer.h"
 
 static const struct sql_val unknown = { .type = SQL_UNKNOWN, .null = SQL_AMBIGUOUS };
 
-static struct sql_val value(int type, enum sql_null null)
-{
-    return (struct sql_val){ .type = type, .null = null };
-}
-
-static struct sql_token *token(const struct sql_expr *x)
-{
-    return &x->a->t->at[x->at];
-}
-
-static bool here(const struct sql_expr *x, const char *words)
-{
-    return x->at < x->end && sql_is_any(token(x), words);
-}
-
-static bool take(struct sql_expr *x, const char *word)
-{
-    if (x->at >= x->end || !sql_is(token(x), word))
-        return false;
-    x->at++;
-    return true;
-}
-
-/* --- types among each other --------------------------------------------------------------------- */
+/* --- types among each other ---------------------------------------------------------------------
+ */
 
 static bool is_integer(int type)
 {
@@ -71,11 +49,6 @@ int sql_type_merge(int a, int b)
 enum sql_null sql_null_worst(enum sql_null a, enum sql_null b)
 {
     return a > b ? a : b;
-}
-
-static enum sql_null computed(enum sql_null null)
-{
-    return null == SQL_NOT_NULL ? SQL_NOT_NULL : SQL_AMBIGUOUS;
 }
 
 static struct sql_pos place(struct sql_analysis *a, uint32_t at)
@@ -168,7 +141,7 @@ void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r,
 
 void sql_val_store(struct sql_analysis *a, struct sql_column *c, struct sql_val v)
 {
-    struct sql_val target = value(sql_aliases[c->alias].type, SQL_NOT_NULL);
+    struct sql_val target = sql_value(sql_aliases[c->alias].type, SQL_NOT_NULL);
     target.column = c;
     if (v.param) {
         sql_param_type(a, v.param, target.type, reason(a, target), v.from);
@@ -178,242 +151,14 @@ void sql_val_store(struct sql_analysis *a, struct sql_column *c, struct sql_val 
     }
 }
 
-/* --- functions --------------------------------------------------------------------------------------- */
-
-enum rule {
-    R_FIXED,   /* the type given; null if an argument is */
-    R_NOTNULL, /* the type given; never null */
-    R_MAYBE,   /* the type given; may be null for other reasons */
-    R_FIRST,   /* type of the first argument; null if an argument is */
-    R_FIRST_MAYBE,
-    R_COALESCE,
-    R_AGGREGATE, /* type of the argument; null without rows */
-    R_FLOAT,
-};
-struct function {
-    const char *name;
-    enum rule rule;
-    int type;       /* of the result */
-    int argument;   /* type of a bare parameter as first argument */
-};
-static const struct function functions[] = {
-    { "count", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
-    { "sum", R_AGGREGATE, 0, SQL_UNKNOWN },
-    { "avg", R_FLOAT, 0, SQL_UNKNOWN },
-    { "total", R_FLOAT, 0, SQL_UNKNOWN },
-    { "round", R_FLOAT, 0, SQL_UNKNOWN },
-    { "group_concat", R_MAYBE, PD_T_STR, SQL_UNKNOWN },
-    { "json_group_array", R_NOTNULL, PD_T_JSON, SQL_UNKNOWN },
-    { "json_group_object", R_NOTNULL, PD_T_JSON, SQL_UNKNOWN },
-    { "json_array", R_NOTNULL, PD_T_JSON, SQL_UNKNOWN },
-    { "json_object", R_NOTNULL, PD_T_JSON, SQL_UNKNOWN },
-    { "json", R_FIXED, PD_T_JSON, PD_T_JSON },
-    { "json_array_length", R_MAYBE, PD_T_I64, PD_T_JSON },
-    { "json_extract", R_MAYBE, SQL_UNKNOWN, PD_T_JSON },
-    { "row_number", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
-    { "rank", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
-    { "dense_rank", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
-    { "ntile", R_NOTNULL, PD_T_I64, PD_T_I64 },
-    { "lag", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
-    { "lead", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
-    { "first_value", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
-    { "last_value", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
-    { "nth_value", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
-    { "nullif", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
-    { "coalesce", R_COALESCE, 0, SQL_UNKNOWN },
-    { "ifnull", R_COALESCE, 0, SQL_UNKNOWN },
-    { "abs", R_FIRST, 0, SQL_UNKNOWN },
-    { "length", R_FIXED, PD_T_I64, PD_T_STR },
-    { "instr", R_FIXED, PD_T_I64, PD_T_STR },
-    { "unicode", R_MAYBE, PD_T_I64, PD_T_STR },
-    { "lower", R_FIXED, PD_T_STR, PD_T_STR },
-    { "upper", R_FIXED, PD_T_STR, PD_T_STR },
-    { "trim", R_FIXED, PD_T_STR, PD_T_STR },
-    { "ltrim", R_FIXED, PD_T_STR, PD_T_STR },
-    { "rtrim", R_FIXED, PD_T_STR, PD_T_STR },
-    { "replace", R_FIXED, PD_T_STR, PD_T_STR },
-    { "substr", R_FIXED, PD_T_STR, PD_T_STR },
-    { "substring", R_FIXED, PD_T_STR, PD_T_STR },
-    { "hex", R_NOTNULL, PD_T_STR, PD_T_BYTES },
-    { "quote", R_NOTNULL, PD_T_STR, SQL_UNKNOWN },
-    { "printf", R_MAYBE, PD_T_STR, PD_T_STR },
-    { "format", R_MAYBE, PD_T_STR, PD_T_STR },
-    { "date", R_MAYBE, PD_T_STR, SQL_UNKNOWN },
-    { "time", R_MAYBE, PD_T_STR, SQL_UNKNOWN },
-    { "datetime", R_MAYBE, PD_T_STR, SQL_UNKNOWN },
-    { "strftime", R_MAYBE, PD_T_STR, PD_T_STR },
-    { "unixepoch", R_MAYBE, PD_T_I64, SQL_UNKNOWN },
-    { "changes", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
-    { "random", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
-};
-
-static const struct function *function_named(const struct sql_token *t)
-{
-    for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
-        if (sql_is(t, functions[i].name))
-            return &functions[i];
-    }
-    return NULL;
-}
-
-static bool has_comma(struct sql_analysis *a, uint32_t open)
-{
-    uint32_t close = a->t->at[open].match;
-    for (uint32_t i = open + 1; i < close; i++) {
-        if (sql_is(&a->t->at[i], ","))
-            return true;
-        if (a->t->at[i].match > i)
-            i = a->t->at[i].match;
-    }
-    return false;
-}
-
-static bool is_aggregate(struct sql_analysis *a, uint32_t at)
-{
-    if (sql_is_any(&a->t->at[at], "min max"))
-        return !has_comma(a, at + 1);
-    return sql_is_any(&a->t->at[at], "count sum avg total group_concat json_group_array "
-                                     "json_group_object");
-}
-
-static bool is_windowed(struct sql_analysis *a, uint32_t close)
-{
-    uint32_t i = close + 1;
-    if (i + 1 < a->t->n && sql_is(&a->t->at[i], "filter"))
-        i = a->t->at[i + 1].match + 1;
-    return i < a->t->n && sql_is(&a->t->at[i], "over");
-}
-
-bool sql_has_aggregate(struct sql_analysis *a, uint32_t from, uint32_t to)
-{
-    for (uint32_t i = from; i + 1 < to; i++) {
-        bool call = a->t->at[i].kind == SQL_WORD && sql_is(&a->t->at[i + 1], "(");
-        if (call && is_aggregate(a, i) && !is_windowed(a, a->t->at[i + 1].match))
-            return true;
-        if (sql_is(&a->t->at[i], "(") && sql_is_select(a, i + 1))
-            i = a->t->at[i].match;
-    }
-    return false;
-}
-
-struct arguments {
-    struct sql_val first;
-    int merged;
-    enum sql_null worst, best;
-    unsigned n;
-};
-
-static struct arguments read_arguments(struct sql_expr *x, uint32_t close,
-                                       const struct function *f)
-{
-    struct arguments args = { .first = unknown, .merged = SQL_UNKNOWN, .best = SQL_AMBIGUOUS };
-    struct sql_val all[16];
-    bool merges = f && (f->rule == R_COALESCE || f->rule == R_FIRST_MAYBE);
-    struct sql_expr in = *x;
-    in.end = close;
-    take(&in, "distinct");
-    while (in.at < close) {
-        struct sql_val v = sql_expr_read(&in);
-        if (args.n == 0)
-            args.first = v;
-        if (args.n < 16)
-            all[args.n] = v;
-        args.n++;
-        args.merged = sql_type_merge(args.merged, v.type);
-        args.worst = sql_null_worst(args.worst, v.null);
-        args.best = v.null < args.best ? v.null : args.best;
-        if (!take(&in, ","))
-            break;
-    }
-    for (unsigned i = 0; merges && i < args.n && i < 16; i++) {
-        if (!all[i].param)
-            continue;
-        sql_param_type(x->a, all[i].param, args.merged, PD_STR("its neighbours"), all[i].from);
-        all[i].param->nullable |= f->rule == R_COALESCE && i + 1 < args.n;
-    }
-    return args;
-}
-
-/* FILTER (…) and OVER (…) behind a call. Says whether the frame may be empty. */
-static bool read_window(struct sql_expr *x, bool *windowed)
-{
-    bool may_be_empty = false;
-    if (here(x, "filter") && x->at + 1 < x->end) {
-        uint32_t close = x->a->t->at[x->at + 1].match;
-        struct sql_expr in = *x;
-        in.at += 3; /* filter ( where */
-        in.end = close;
-        sql_expr_read(&in);
-        x->at = close + 1;
-        may_be_empty = true;
-    }
-    if (!here(x, "over") || x->at + 1 >= x->end)
-        return may_be_empty;
-    *windowed = true;
-    x->at++;
-    uint32_t close = token(x)->match;
-    if (close == x->at)
-        may_be_empty = true; /* a named window: its frame is elsewhere */
-    for (uint32_t i = x->at; i < close; i++)
-        may_be_empty |= sql_is_any(&x->a->t->at[i], "rows range groups");
-    x->at = close + 1;
-    return may_be_empty;
-}
-
-static struct sql_val call_result(const struct function *f, struct arguments *args, bool some_rows)
-{
-    enum sql_null null = computed(args->worst);
-    switch (f->rule) {
-    case R_FIXED: return value(f->type, null);
-    case R_NOTNULL: return value(f->type, SQL_NOT_NULL);
-    case R_MAYBE: return value(f->type, SQL_AMBIGUOUS);
-    case R_FIRST: return value(args->first.type, null);
-    case R_FIRST_MAYBE: return value(args->first.type, SQL_AMBIGUOUS);
-    case R_COALESCE: return value(args->merged, computed(args->best));
-    case R_AGGREGATE:
-        return value(args->first.type == PD_T_BOOL ? PD_T_I64 : args->first.type,
-                     some_rows ? null : SQL_AMBIGUOUS);
-    case R_FLOAT: break;
-    }
-    return unknown;
-}
-
-static struct sql_val read_call(struct sql_expr *x)
-{
-    static const struct function extreme = { "max", R_AGGREGATE, 0, SQL_UNKNOWN },
-                                 scalar_extreme = { "max", R_FIRST, 0, SQL_UNKNOWN },
-                                 choice = { "iif", R_FIRST, 0, SQL_UNKNOWN };
-    uint32_t name = x->at, open = x->at + 1, close = x->a->t->at[open].match;
-    const struct sql_token *t = &x->a->t->at[name];
-    const struct function *f = function_named(t);
-    bool aggregate = is_aggregate(x->a, name), windowed = false;
-    if (sql_is_any(t, "min max"))
-        f = aggregate ? &extreme : &scalar_extreme;
-    if (sql_is(t, "iif"))
-        f = &choice;
-    bool outside = x->in_aggregate;
-    x->at = open + 1;
-    x->in_aggregate |= aggregate;
-    struct arguments args = read_arguments(x, close, f);
-    x->in_aggregate = outside;
-    x->at = close + 1;
-    bool may_be_empty = read_window(x, &windowed);
-    if (!f)
-        return unknown;
-    if (args.first.param)
-        sql_param_type(x->a, args.first.param, f->argument, PD_STR("its function"), name);
-    if (f == &choice)
-        return value(SQL_UNKNOWN, SQL_AMBIGUOUS);
-    return call_result(f, &args, (x->grouped || windowed) && !may_be_empty);
-}
-
-/* --- primaries ---------------------------------------------------------------------------------------- */
+/* --- primaries
+ * ---------------------------------------------------------------------------------------- */
 
 static struct sql_val read_number(struct sql_expr *x)
 {
-    pd_str text = token(x)->text;
+    pd_str text = sql_token_at(x)->text;
     x->at++;
-    struct sql_val v = value(PD_T_I64, SQL_NOT_NULL);
+    struct sql_val v = sql_value(PD_T_I64, SQL_NOT_NULL);
     if (pd_str_find(text, '.') != PD_NPOS)
         v.type = SQL_UNKNOWN; /* no floats */
     for (size_t i = 0; i < text.len; i++)
@@ -423,30 +168,30 @@ static struct sql_val read_number(struct sql_expr *x)
 
 static struct sql_val read_param(struct sql_expr *x)
 {
-    struct sql_param *p = sql_param_find(x->a->st, token(x)->text);
+    struct sql_param *p = sql_param_find(x->a->st, sql_token_at(x)->text);
     x->at++;
     bool never_null = is_integer(p->type) && !p->nullable;
-    struct sql_val v = value(p->type, never_null ? SQL_NOT_NULL : SQL_AMBIGUOUS);
+    struct sql_val v = sql_value(p->type, never_null ? SQL_NOT_NULL : SQL_AMBIGUOUS);
     v.param = p;
     return v;
 }
 
 static struct sql_val read_case(struct sql_expr *x)
 {
-    struct sql_val subject = unknown, result = value(SQL_UNKNOWN, SQL_NOT_NULL);
-    bool has_subject = !here(x, "when"), has_else = false;
+    struct sql_val subject = unknown, result = sql_value(SQL_UNKNOWN, SQL_NOT_NULL);
+    bool has_subject = !sql_here(x, "when"), has_else = false;
     struct sql_param *bare[16];
     unsigned nbare = 0;
     if (has_subject)
         subject = sql_expr_read(x);
-    while (here(x, "when else")) {
-        has_else = sql_is(token(x), "else");
-        bool when = take(x, "when");
+    while (sql_here(x, "when else")) {
+        has_else = sql_is(sql_token_at(x), "else");
+        bool when = sql_take(x, "when");
         if (when) {
             struct sql_val v = sql_expr_read(x);
             if (has_subject)
                 sql_val_compare(x->a, subject, v, true);
-            take(x, "then");
+            sql_take(x, "then");
         } else {
             x->at++;
         }
@@ -456,10 +201,10 @@ static struct sql_val read_case(struct sql_expr *x)
         result.type = sql_type_merge(result.type, v.type);
         result.null = sql_null_worst(result.null, v.null_literal ? SQL_AMBIGUOUS : v.null);
     }
-    take(x, "end");
+    sql_take(x, "end");
     for (unsigned i = 0; i < nbare; i++)
         sql_param_type(x->a, bare[i], result.type, PD_STR("the other branches"), x->at);
-    result.null = has_else ? computed(result.null) : SQL_AMBIGUOUS;
+    result.null = has_else ? sql_computed(result.null) : SQL_AMBIGUOUS;
     return result;
 }
 
@@ -471,18 +216,18 @@ static struct sql_val read_cast(struct sql_expr *x)
     in.end = close;
     struct sql_val v = sql_expr_read(&in);
     int type = SQL_UNKNOWN;
-    if (take(&in, "as") && in.at < close) {
-        if (here(&in, "integer int bigint"))
+    if (sql_take(&in, "as") && in.at < close) {
+        if (sql_here(&in, "integer int bigint"))
             type = PD_T_I64;
-        else if (here(&in, "text"))
+        else if (sql_here(&in, "text"))
             type = PD_T_STR;
-        else if (here(&in, "blob"))
+        else if (sql_here(&in, "blob"))
             type = PD_T_BYTES;
     }
     if (v.param)
         sql_param_type(x->a, v.param, type, PD_STR("its cast"), x->at);
     x->at = close + 1;
-    return value(type, computed(v.null));
+    return sql_value(type, sql_computed(v.null));
 }
 
 static struct sql_val read_subquery(struct sql_expr *x, uint32_t open)
@@ -492,13 +237,14 @@ static struct sql_val read_subquery(struct sql_expr *x, uint32_t open)
     x->at = close + 1;
     if (!cols->n)
         return unknown;
-    return value(cols->at[0].type, cols->one_row ? computed(cols->at[0].null) : SQL_AMBIGUOUS);
+    return sql_value(cols->at[0].type,
+                     cols->one_row ? sql_computed(cols->at[0].null) : SQL_AMBIGUOUS);
 }
 
 static struct sql_val read_parentheses(struct sql_expr *x)
 {
     enum { MAX_ROW = 16 };
-    uint32_t open = x->at, close = token(x)->match;
+    uint32_t open = x->at, close = sql_token_at(x)->match;
     if (close == open)
         return unknown;
     if (sql_is_select(x->a, open + 1))
@@ -512,7 +258,7 @@ static struct sql_val read_parentheses(struct sql_expr *x)
         struct sql_val v = sql_expr_read(&in);
         if (n < MAX_ROW)
             parts[n++] = v;
-    } while (take(&in, ","));
+    } while (sql_take(&in, ","));
     x->at = close + 1;
     if (n == 1)
         return parts[0];
@@ -538,27 +284,28 @@ static struct sql_val read_name(struct sql_expr *x)
 
 static struct sql_val read_word(struct sql_expr *x)
 {
-    bool call = x->at + 1 < x->end && sql_is(token(x) + 1, "(") && token(x)[1].match > x->at + 1;
-    if (take(x, "null")) {
-        struct sql_val v = value(SQL_UNKNOWN, SQL_NULLABLE);
+    bool call = x->at + 1 < x->end && sql_is(sql_token_at(x) + 1, "(") &&
+                sql_token_at(x)[1].match > x->at + 1;
+    if (sql_take(x, "null")) {
+        struct sql_val v = sql_value(SQL_UNKNOWN, SQL_NULLABLE);
         v.null_literal = true;
         return v;
     }
-    if (take(x, "true") || take(x, "false"))
-        return value(PD_T_BOOL, SQL_NOT_NULL);
-    if (here(x, "current_timestamp current_date current_time")) {
+    if (sql_take(x, "true") || sql_take(x, "false"))
+        return sql_value(PD_T_BOOL, SQL_NOT_NULL);
+    if (sql_here(x, "current_timestamp current_date current_time")) {
         x->at++;
-        return value(PD_T_STR, SQL_NOT_NULL);
+        return sql_value(PD_T_STR, SQL_NOT_NULL);
     }
-    if (take(x, "case"))
+    if (sql_take(x, "case"))
         return read_case(x);
-    if (call && take(x, "exists")) {
+    if (call && sql_take(x, "exists")) {
         read_subquery(x, x->at);
-        return value(PD_T_BOOL, SQL_NOT_NULL);
+        return sql_value(PD_T_BOOL, SQL_NOT_NULL);
     }
-    if (call && take(x, "cast"))
+    if (call && sql_take(x, "cast"))
         return read_cast(x);
-    return call ? read_call(x) : read_name(x);
+    return call ? sql_call_read(x) : read_name(x);
 }
 
 static struct sql_val climb(struct sql_expr *x, int lowest);
@@ -567,24 +314,24 @@ static struct sql_val read_primary(struct sql_expr *x)
 {
     if (x->at >= x->end)
         return unknown;
-    struct sql_token *t = token(x);
+    struct sql_token *t = sql_token_at(x);
     switch (t->kind) {
     case SQL_NUMBER: return read_number(x);
-    case SQL_STRING: x->at++; return value(PD_T_STR, SQL_NOT_NULL);
-    case SQL_BLOB: x->at++; return value(PD_T_BYTES, SQL_NOT_NULL);
+    case SQL_STRING: x->at++; return sql_value(PD_T_STR, SQL_NOT_NULL);
+    case SQL_BLOB: x->at++; return sql_value(PD_T_BYTES, SQL_NOT_NULL);
     case SQL_PARAM: return read_param(x);
     case SQL_QUOTED: return read_name(x);
     case SQL_WORD:
-        if (take(x, "not")) {
+        if (sql_take(x, "not")) {
             struct sql_val v = climb(x, 3);
-            return value(PD_T_BOOL, computed(v.null));
+            return sql_value(PD_T_BOOL, sql_computed(v.null));
         }
         return read_word(x);
     default: break;
     }
-    if (take(x, "-") || take(x, "+") || take(x, "~")) {
+    if (sql_take(x, "-") || sql_take(x, "+") || sql_take(x, "~")) {
         struct sql_val v = climb(x, 11);
-        struct sql_val out = value(v.type, computed(v.null));
+        struct sql_val out = sql_value(v.type, sql_computed(v.null));
         out.nonzero = v.nonzero;
         if (v.param)
             sql_param_type(x->a, v.param, PD_T_I64, PD_STR("its sign"), x->at);
@@ -596,7 +343,8 @@ static struct sql_val read_primary(struct sql_expr *x)
     return unknown;
 }
 
-/* --- operators --------------------------------------------------------------------------------------------- */
+/* --- operators
+ * --------------------------------------------------------------------------------------------- */
 
 static int precedence(const struct sql_token *t)
 {
@@ -627,13 +375,15 @@ static struct sql_val arithmetic(struct sql_expr *x, struct sql_val l, struct sq
                                  const struct sql_token *op)
 {
     bool divides = sql_is_any(op, "/ %");
-    enum sql_null null = computed(sql_null_worst(l.null, r.null));
+    enum sql_null null = sql_computed(sql_null_worst(l.null, r.null));
     int type = SQL_UNKNOWN;
     if (l.param && !r.param)
-        sql_param_type(x->a, l.param, r.type == PD_T_TIME || r.type == PD_T_DATE ? PD_T_I64 : r.type,
+        sql_param_type(x->a, l.param,
+                       r.type == PD_T_TIME || r.type == PD_T_DATE ? PD_T_I64 : r.type,
                        reason(x->a, r), l.from);
     if (r.param && !l.param)
-        sql_param_type(x->a, r.param, l.type == PD_T_TIME || l.type == PD_T_DATE ? PD_T_I64 : l.type,
+        sql_param_type(x->a, r.param,
+                       l.type == PD_T_TIME || l.type == PD_T_DATE ? PD_T_I64 : l.type,
                        reason(x->a, l), r.from);
     l.type = l.param ? l.param->type : l.type;
     r.type = r.param ? r.param->type : r.type;
@@ -644,17 +394,17 @@ static struct sql_val arithmetic(struct sql_expr *x, struct sql_val l, struct sq
         type = PD_T_I64; /* the distance of two times; a time divided is no time */
     if (divides && !r.nonzero)
         null = SQL_AMBIGUOUS; /* division by zero is NULL in SQLite */
-    return value(type, null);
+    return sql_value(type, null);
 }
 
 static struct sql_val read_in(struct sql_expr *x, struct sql_val l)
 {
     x->a->has_in = true;
-    if (x->at >= x->end || !sql_is(token(x), "(")) {
+    if (x->at >= x->end || !sql_is(sql_token_at(x), "(")) {
         x->at += x->at < x->end; /* in table_name */
-        return value(PD_T_BOOL, SQL_AMBIGUOUS);
+        return sql_value(PD_T_BOOL, SQL_AMBIGUOUS);
     }
-    uint32_t open = x->at, close = token(x)->match;
+    uint32_t open = x->at, close = sql_token_at(x)->match;
     enum sql_null null = l.null;
     if (sql_is_select(x->a, open + 1)) {
         struct sql_cols *cols = sql_select_read(x->a, x->scope, open + 1, close, false);
@@ -674,10 +424,10 @@ static struct sql_val read_in(struct sql_expr *x, struct sql_val l)
             struct sql_val r = sql_expr_read(&in);
             sql_val_compare(x->a, l, r, true);
             null = sql_null_worst(null, r.null);
-        } while (take(&in, ","));
+        } while (sql_take(&in, ","));
     }
     x->at = close + 1;
-    return value(PD_T_BOOL, computed(null));
+    return sql_value(PD_T_BOOL, sql_computed(null));
 }
 
 /* `:p is null or …` makes one plan for two questions, and it is always the scan. */
@@ -695,13 +445,13 @@ static void refuse_null_test(struct sql_expr *x, struct sql_val l)
 
 static struct sql_val read_is(struct sql_expr *x, struct sql_val l)
 {
-    take(x, "not");
-    if (take(x, "distinct"))
-        take(x, "from");
-    if (here(x, "null")) {
+    sql_take(x, "not");
+    if (sql_take(x, "distinct"))
+        sql_take(x, "from");
+    if (sql_here(x, "null")) {
         x->at++;
         refuse_null_test(x, l);
-        return value(PD_T_BOOL, SQL_NOT_NULL);
+        return sql_value(PD_T_BOOL, SQL_NOT_NULL);
     }
     struct sql_val r = climb(x, 5);
     sql_val_compare(x->a, l, r, true);
@@ -709,32 +459,32 @@ static struct sql_val read_is(struct sql_expr *x, struct sql_val l)
     struct sql_column *c = l.column ? l.column : r.column;
     if (p && c && !p->declared)
         p->nullable |= !c->not_null && c->alias != SQL_A_UUID;
-    return value(PD_T_BOOL, SQL_NOT_NULL);
+    return sql_value(PD_T_BOOL, SQL_NOT_NULL);
 }
 
 /* between, in, like, is, isnull …: what stands behind a value at the level of `=`. */
 static struct sql_val read_test(struct sql_expr *x, struct sql_val l)
 {
-    take(x, "not");
-    if (take(x, "null") || take(x, "isnull") || take(x, "notnull")) {
+    sql_take(x, "not");
+    if (sql_take(x, "null") || sql_take(x, "isnull") || sql_take(x, "notnull")) {
         refuse_null_test(x, l);
-        return value(PD_T_BOOL, SQL_NOT_NULL);
+        return sql_value(PD_T_BOOL, SQL_NOT_NULL);
     }
-    if (take(x, "is"))
+    if (sql_take(x, "is"))
         return read_is(x, l);
-    if (take(x, "in"))
+    if (sql_take(x, "in"))
         return read_in(x, l);
-    if (take(x, "between")) {
+    if (sql_take(x, "between")) {
         struct sql_val low = climb(x, 5);
-        take(x, "and");
+        sql_take(x, "and");
         struct sql_val high = climb(x, 5);
         sql_val_compare(x->a, l, low, false);
         sql_val_compare(x->a, l, high, false);
-        return value(PD_T_BOOL,
-                     computed(sql_null_worst(l.null, sql_null_worst(low.null, high.null))));
+        return sql_value(PD_T_BOOL,
+                         sql_computed(sql_null_worst(l.null, sql_null_worst(low.null, high.null))));
     }
-    bool text = here(x, "like glob match regexp");
-    bool equality = here(x, "= ==");
+    bool text = sql_here(x, "like glob match regexp");
+    bool equality = sql_here(x, "= ==");
     x->at++;
     struct sql_val r = climb(x, 5);
     if (text) {
@@ -742,12 +492,12 @@ static struct sql_val read_test(struct sql_expr *x, struct sql_val l)
             sql_param_type(x->a, r.param, PD_T_STR, PD_STR("like"), r.from);
         if (l.param)
             sql_param_type(x->a, l.param, PD_T_STR, PD_STR("like"), l.from);
-        if (take(x, "escape"))
+        if (sql_take(x, "escape"))
             climb(x, 5);
     } else {
         sql_val_compare(x->a, l, r, equality);
     }
-    return value(PD_T_BOOL, computed(sql_null_worst(l.null, r.null)));
+    return sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
 }
 
 static struct sql_val join_text(struct sql_expr *x, struct sql_val l, struct sql_val r)
@@ -756,12 +506,12 @@ static struct sql_val join_text(struct sql_expr *x, struct sql_val l, struct sql
         sql_param_type(x->a, l.param, PD_T_STR, PD_STR("||"), l.from);
     if (r.param)
         sql_param_type(x->a, r.param, PD_T_STR, PD_STR("||"), r.from);
-    return value(PD_T_STR, computed(sql_null_worst(l.null, r.null)));
+    return sql_value(PD_T_STR, sql_computed(sql_null_worst(l.null, r.null)));
 }
 
 static struct sql_val binary(struct sql_expr *x, struct sql_val l, int level)
 {
-    const struct sql_token *op = token(x);
+    const struct sql_token *op = sql_token_at(x);
     if (level == 4)
         return read_test(x, l);
     x->at++;
@@ -773,14 +523,14 @@ static struct sql_val binary(struct sql_expr *x, struct sql_val l, int level)
     struct sql_val r = climb(x, level + 1);
     switch (level) {
     case 1:
-    case 2: return value(PD_T_BOOL, computed(sql_null_worst(l.null, r.null)));
+    case 2: return sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
     case 5:
         sql_val_compare(x->a, l, r, false);
-        return value(PD_T_BOOL, computed(sql_null_worst(l.null, r.null)));
+        return sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
     case 9:
         if (sql_is(op, "||"))
             return join_text(x, l, r);
-        return value(sql_is(op, "->") ? PD_T_JSON : SQL_UNKNOWN, SQL_AMBIGUOUS);
+        return sql_value(sql_is(op, "->") ? PD_T_JSON : SQL_UNKNOWN, SQL_AMBIGUOUS);
     default: return arithmetic(x, l, r, op);
     }
 }
@@ -791,7 +541,7 @@ static struct sql_val climb(struct sql_expr *x, int lowest)
     struct sql_val l = read_primary(x);
     l.from = from;
     while (x->at < x->end) {
-        int level = precedence(token(x));
+        int level = precedence(sql_token_at(x));
         if (level == 0 || level < lowest)
             break;
         l = binary(x, l, level);
@@ -811,7 +561,7 @@ void sql_expr_all(struct sql_analysis *a, struct sql_scope *scope, uint32_t from
     while (x.at < to) {
         uint32_t before = x.at;
         sql_expr_read(&x);
-        take(&x, ",");
+        sql_take(&x, ",");
         if (x.at == before)
             x.at++; /* a word we do not know: go on behind it */
     }

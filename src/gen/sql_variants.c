@@ -1,17 +1,18 @@
 /* sql_variants.c - prepares and checks every variant of a statement.
  *
  * A statement with k optional fragments and o orders is 2^k * o statements, each of which is put
- * together from tokens, prepared, analysed and linted here: the ones that run are the ones that were
- * checked. Parameters get their numbers per variant; their types are shared. Result columns must be
- * the same in all variants.
+ * together from tokens, prepared, analysed and linted here: the ones that run are the ones that
+ * were checked. Parameters get their numbers per variant; their types are shared. Result columns
+ * must be the same in all variants.
  *
  * SQLite judges syntax, names and arity; our own analysis (sql_types.c) adds what it does not tell:
- * types of parameters and whether a column can be null. Where both know a column's origin, they agree
- * or the column counts as ambiguous.
+ * types of parameters and whether a column can be null. Where both know a column's origin, they
+ * agree or the column counts as ambiguous.
  */
 #include "gen/sql.h"
 
-/* --- what SQLite says -------------------------------------------------------------------------------- */
+/* --- what SQLite says
+ * -------------------------------------------------------------------------------- */
 
 static void add_table(struct sql *s, struct sql_table ***list, uint32_t *n, struct sql_table *t)
 {
@@ -100,7 +101,8 @@ static pd_str nearest_in_text(struct sql *s, pd_str text, pd_str name, pd_str *t
         if (!t->name.len || at == PD_NPOS || after == '_')
             continue;
         pd_str near = sql_nearest_column(s, t, name);
-        if (!best.len || (pd_str_starts(near, PD_STR("did")) && !pd_str_starts(best, PD_STR("did")))) {
+        if (!best.len ||
+            (pd_str_starts(near, PD_STR("did")) && !pd_str_starts(best, PD_STR("did")))) {
             best = near;
             *table = t->name;
         }
@@ -150,7 +152,8 @@ void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, con
     sql_error(s, pos, code, remedy_of(message), "%s", message);
 }
 
-/* --- putting a variant together ------------------------------------------------------------------------ */
+/* --- putting a variant together
+ * ------------------------------------------------------------------------ */
 
 static void append(struct sql *s, struct sql_tokens *out, const struct sql_tokens *part)
 {
@@ -172,7 +175,8 @@ static void append_order(struct sql *s, struct sql_stmt *st, uint32_t which, str
     out->at[first].space = true;
 }
 
-/* Where the choice of orders goes: where its line stands inside the statement, else before LIMIT. */
+/* Where the choice of orders goes: where its line stands inside the statement, else before LIMIT.
+ */
 static uint32_t order_place(const struct sql_stmt *st)
 {
     if (st->order_before > 0 && st->order_before < st->body.n)
@@ -249,7 +253,8 @@ static void write_sql(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
     v->sql = pd_buf_str(&x->buf);
 }
 
-/* --- checking it ------------------------------------------------------------------------------------------ */
+/* --- checking it
+ * ------------------------------------------------------------------------------------------ */
 
 static sqlite3_stmt *prepare(struct sql *s, struct sql_stmt *st, const struct sql_text *x)
 {
@@ -271,7 +276,8 @@ static struct sql_pos token_pos(struct sql_stmt *st, const struct sql_tokens *t,
     return (struct sql_pos){ st->pos.file, t->at[i].line, t->at[i].column };
 }
 
-/* `select *` means the columns of today: they are written out, so that a new one changes nothing. */
+/* `select *` means the columns of today: they are written out, so that a new one changes nothing.
+ */
 static void expand_star(struct sql *s, struct sql_analysis *a)
 {
     struct sql_tokens columns = { 0 }, out = { 0 };
@@ -362,8 +368,8 @@ static void read_result(struct sql *s, struct sql_stmt *st, struct sql_analysis 
     }
 }
 
-static void read_results(struct sql *s, struct sql_stmt *st, struct sql_analysis *a, sqlite3_stmt *q,
-                         bool first)
+static void read_results(struct sql *s, struct sql_stmt *st, struct sql_analysis *a,
+                         sqlite3_stmt *q, bool first)
 {
     int n = sqlite3_column_count(q);
     if (n > SQL_COLUMNS_MAX || (!first && (uint32_t)n != st->nresults)) {
@@ -454,7 +460,8 @@ static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant
         sql_plan(s, st, v, a);
 }
 
-/* --- the statement as a whole ---------------------------------------------------------------------------- */
+/* --- the statement as a whole
+ * ---------------------------------------------------------------------------- */
 
 /* Where the statement names the table. */
 static struct sql_pos named_at(struct sql *s, struct sql_stmt *st, const struct sql_table *t)
@@ -568,8 +575,8 @@ void sql_check(struct sql *s, struct sql_stmt *st)
     }
     if (orders * masks > SQL_VARIANTS_MAX) {
         sql_error(s, st->pos, "PD-SQL-029", PD_STR("split the statement in two"),
-                  "\"%.*s\" has %u variants; at most %d are made", PD_ARG(st->name),
-                  orders * masks, SQL_VARIANTS_MAX);
+                  "\"%.*s\" has %u variants; at most %d are made", PD_ARG(st->name), orders * masks,
+                  SQL_VARIANTS_MAX);
         st->failed = true;
         return;
     }

@@ -74,8 +74,10 @@ static void copy(struct app *a, const char *name)
 void app_open(struct app *a)
 {
     static const char *const files[] = {
-        "modules/crew/migrations/0001_crew.sql", "modules/crew/queries.sql",
-        "modules/shop/migrations/0001_shop.sql", "modules/shop/migrations/0002_rename.sql",
+        "modules/crew/migrations/0001_crew.sql",
+        "modules/crew/queries.sql",
+        "modules/shop/migrations/0001_shop.sql",
+        "modules/shop/migrations/0002_rename.sql",
         "modules/shop/queries.sql",
     };
     *a = (struct app){ .dir = "/tmp/pando-gen-XXXXXX" };

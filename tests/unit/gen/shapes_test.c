@@ -114,7 +114,7 @@ static const struct wrong {
     { "struct demo_a { size_t n; };", "PD-SHAPE-007", "int64_t" },
     { "struct demo_a { bool b; };\nstruct demo_a { bool b; };", "shapes.h:2:8: error PD-SHAPE-008",
       "rename" },
-    { "struct demo_a { struct demo_b b; };", "PD-SHAPE-009", "define it" },
+    { "struct demo_a { struct demo_missing b; };", "PD-SHAPE-009", "define it" },
     { "struct demo_bc { bool b; };\nstruct demo_a { struct demo_cb b; };", "PD-SHAPE-009",
       "did you mean \"demo_bc\"?" },
     { "struct demo_x { bool b; };\nstruct demo_l { struct demo_x *rows; size_t n; };\n"

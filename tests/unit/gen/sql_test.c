@@ -1,9 +1,9 @@
-/* sql_test.c - what the SQL compiler refuses, and in which words; what it accepts, and that the C it
- * writes compiles; that a column it calls "not null" never is.
+/* sql_test.c - what the SQL compiler refuses, and in which words; what it accepts, and that the C
+ * it writes compiles; that a column it calls "not null" never is.
  *
- * The wrong statements are in sql_wrong.txt, with what is said about each. When a wording changes on
- * purpose, GOLDEN_OUT=file makes the test write the file as it should be: read the difference, then
- * put it in the place of the old one.
+ * The wrong statements are in sql_wrong.txt, with what is said about each. When a wording changes
+ * on purpose, GOLDEN_OUT=file makes the test write the file as it should be: read the difference,
+ * then put it in the place of the old one.
  */
 #include "gen_app.h"
 
@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* --- wrong statements ------------------------------------------------------------------------------ */
+/* --- wrong statements
+ * ------------------------------------------------------------------------------ */
 
 struct wrong {
     pd_str title, queries, migration, says, text; /* text: title and sections before "says" */
@@ -111,7 +112,8 @@ static void wrong_statements_are_refused_in_these_words(void **state)
     assert_int_equal(bad, 0);
 }
 
-/* --- right statements ------------------------------------------------------------------------------- */
+/* --- right statements
+ * ------------------------------------------------------------------------------- */
 
 static void right_statements_are_accepted_without_a_word(void **state)
 {
@@ -128,11 +130,30 @@ static void right_statements_are_accepted_without_a_word(void **state)
 
 static int compile(struct app *a, const char *source)
 {
-    const char *argv[] = { "cc", "-std=gnu17", "-D_GNU_SOURCE", "-fsyntax-only", "-Wall", "-Wextra",
-                           "-Wconversion", "-Wno-sign-conversion", "-Wshadow", "-Wvla",
-                           "-Wmissing-prototypes", "-Wstrict-prototypes", "-Wformat=2", "-Wundef",
-                           "-Wno-missing-field-initializers", "-Werror", "-I", INCLUDE_DIR, "-I",
-                           NULL, "-x", "c", NULL, NULL };
+    const char *argv[] = { "cc",
+                           "-std=gnu17",
+                           "-D_GNU_SOURCE",
+                           "-fsyntax-only",
+                           "-Wall",
+                           "-Wextra",
+                           "-Wconversion",
+                           "-Wno-sign-conversion",
+                           "-Wshadow",
+                           "-Wvla",
+                           "-Wmissing-prototypes",
+                           "-Wstrict-prototypes",
+                           "-Wformat=2",
+                           "-Wundef",
+                           "-Wno-missing-field-initializers",
+                           "-Werror",
+                           "-I",
+                           INCLUDE_DIR,
+                           "-I",
+                           NULL,
+                           "-x",
+                           "c",
+                           NULL,
+                           NULL };
     argv[19] = pd_str_cstr(&a->arena, pd_str_fmt(&a->arena, "%s/out", a->dir));
     argv[22] = pd_str_cstr(&a->arena, pd_str_fmt(&a->arena, "%s/%s", a->dir, source));
     return run_program(argv);
@@ -159,9 +180,10 @@ static void a_misspelt_argument_does_not_compile(void **state)
     app_open(&a);
     app_run(&a);
     app_emit(&a);
-    const char *wrong = "#include \"shop_sql.h\"\n"
-                        "int f(struct pd_ctx *c);\n"
-                        "int f(struct pd_ctx *c) { return (int)shop_orders(c, .stat = PD_STR(\"\")).n; }\n";
+    const char *wrong =
+        "#include \"shop_sql.h\"\n"
+        "int f(struct pd_ctx *c);\n"
+        "int f(struct pd_ctx *c) { return (int)shop_orders(c, .stat = PD_STR(\"\")).n; }\n";
     app_write(&a, "use.c", pd_str_c(wrong));
     assert_int_not_equal(compile(&a, "use.c"), 0);
     app_close(&a);
@@ -188,7 +210,8 @@ static void nothing_is_written_when_anything_is_wrong(void **state)
     struct app a;
     (void)state;
     app_open(&a);
-    app_write(&a, "modules/shop/queries.sql", PD_STR("-- name: x :one\nselect nope from shop_label;\n"));
+    app_write(&a, "modules/shop/queries.sql",
+              PD_STR("-- name: x :one\nselect nope from shop_label;\n"));
     app_run(&a);
     assert_int_equal(a.g.errors, 1);
     assert_true(pd_str_is_null(app_read(&a, "out/shop_sql.c")));
@@ -196,7 +219,8 @@ static void nothing_is_written_when_anything_is_wrong(void **state)
     app_close(&a);
 }
 
-/* --- single facts ------------------------------------------------------------------------------------- */
+/* --- single facts
+ * ------------------------------------------------------------------------------------- */
 
 static struct sql_module *module(struct app *a, const char *name)
 {
@@ -227,7 +251,7 @@ static void a_statement_that_finds_one_row_by_a_unique_key_is_keyed(void **state
     assert_false(statement(&a, "customer_names")->keyed);   /* a list of keys is many rows */
     assert_false(statement(&a, "lines_of")->keyed);         /* one of two columns */
     assert_false(statement(&a, "totals")->keyed);
-    assert_false(statement(&a, "customer_rename")->keyed);  /* does not read */
+    assert_false(statement(&a, "customer_rename")->keyed); /* does not read */
     app_close(&a);
 }
 
@@ -313,7 +337,9 @@ static void the_lock_file_is_compared_with_the_sources(void **state)
     app_close(&a);
 }
 
-/* --- nulls ------------------------------------------------------------------------------------------------ */
+/* --- nulls
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void run_sql(sqlite3 *db, struct app *a, pd_str sql)
 {
@@ -384,7 +410,9 @@ static void a_column_that_is_proven_not_null_never_is(void **state)
     app_close(&a);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------- */
+/* --- time
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static double seconds(void)
 {
@@ -402,12 +430,13 @@ static void two_hundred_statements(void **state)
     app_open(&a);
     pd_buf_init(&b, &a.arena, 1 << 20);
     for (int i = 0; i < 200; i++)
-        pd_buf_fmt(&b,
-                   "-- name: s%d :many\nselect o.id, o.total, c.name, l.what from shop_order o join "
-                   "shop_customer c on c.id = o.customer_id left join shop_line l on l.order_id = o.id "
-                   "where o.customer_id = :customer_id and o.at > :since and o.total > %d\n"
-                   "-- ?state and o.state = :state\norder by o.at desc, o.id desc limit :limit;\n",
-                   i, i);
+        pd_buf_fmt(
+            &b,
+            "-- name: s%d :many\nselect o.id, o.total, c.name, l.what from shop_order o join "
+            "shop_customer c on c.id = o.customer_id left join shop_line l on l.order_id = o.id "
+            "where o.customer_id = :customer_id and o.at > :since and o.total > %d\n"
+            "-- ?state and o.state = :state\norder by o.at desc, o.id desc limit :limit;\n",
+            i, i);
     app_write(&a, "modules/shop/queries.sql", pd_buf_str(&b));
     double start = seconds();
     app_run(&a);
@@ -418,7 +447,8 @@ static void two_hundred_statements(void **state)
     app_close(&a);
 }
 
-/* --- the list of errors --------------------------------------------------------------------------------------- */
+/* --- the list of errors
+ * --------------------------------------------------------------------------------------- */
 
 static void every_code_that_is_said_is_listed(void **state)
 {
