@@ -35,8 +35,7 @@ static enum pd_role role_of(pd_str name)
     return PD_ROLE_NONE;
 }
 
-/* --- signing up ----------------------------------------------------------------------------------
- */
+/* --- signing up ------------------------------------------------------------------------------ */
 
 pd_id identity_plant(struct pd_ctx *c, struct identity_planted person)
 {
@@ -79,8 +78,7 @@ enum identity_outcome identity_sign_up(struct pd_ctx *c, const struct identity_s
     return IDENTITY_OK;
 }
 
-/* --- signing in ----------------------------------------------------------------------------------
- */
+/* --- signing in ------------------------------------------------------------------------------ */
 
 /* Seconds until the next try may be made; 0: now. */
 static int wait_after(int64_t tries, pd_time last, pd_time now)
@@ -134,8 +132,7 @@ enum identity_outcome identity_sign_in(struct pd_ctx *c, const struct identity_l
     return IDENTITY_OK;
 }
 
-/* --- sessions ------------------------------------------------------------------------------------
- */
+/* --- sessions -------------------------------------------------------------------------------- */
 
 void identity_sign_out(struct pd_ctx *c)
 {

@@ -11,8 +11,7 @@
 
 enum { CATEGORIES_MAX = 500 };
 
-/* --- categories ----------------------------------------------------------------------------------
- */
+/* --- categories ------------------------------------------------------------------------------ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -54,8 +53,7 @@ bool insights_add_category(struct pd_ctx *c, pd_str name, struct insights_catego
     return true;
 }
 
-/* --- writing sums --------------------------------------------------------------------------------
- */
+/* --- writing sums ---------------------------------------------------------------------------- */
 
 static void add(struct pd_ctx *c, const struct insights_movement *m, int64_t category_id, int sign)
 {
@@ -75,8 +73,7 @@ void insights_recategorise(struct pd_ctx *c, struct insights_movement m, pd_opt_
     add(c, &m, category_id.has ? category_id.value : 0, 1);
 }
 
-/* --- reading sums --------------------------------------------------------------------------------
- */
+/* --- reading sums ---------------------------------------------------------------------------- */
 
 bool insights_month_parse(pd_str text, pd_date *first)
 {

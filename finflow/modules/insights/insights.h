@@ -15,8 +15,7 @@
 #include <pando/pando.h>
 #include "insights/shapes.h"
 
-/* --- categories ----------------------------------------------------------------------------------
- */
+/* --- categories ------------------------------------------------------------------------------ */
 
 /* All of an organisation, by name; at most 500. */
 struct insights_category_view_list insights_categories(struct pd_ctx *c);
@@ -25,8 +24,7 @@ bool insights_find_category(struct pd_ctx *c, pd_id id, struct insights_category
 /* False with c not failed: there is one of that name already. */
 bool insights_add_category(struct pd_ctx *c, pd_str name, struct insights_category_view *out);
 
-/* --- sums ----------------------------------------------------------------------------------------
- */
+/* --- sums ------------------------------------------------------------------------------------ */
 
 void insights_record(struct pd_ctx *c, struct insights_movement m);
 /* The same movement belongs to another category now. */

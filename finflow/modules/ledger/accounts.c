@@ -59,8 +59,7 @@ bool ledger_find_account(struct pd_ctx *c, pd_id id, struct ledger_account_view 
     return true;
 }
 
-/* --- lists ---------------------------------------------------------------------------------------
- */
+/* --- lists ----------------------------------------------------------------------------------- */
 
 static struct ledger_account_view_list views_of(struct pd_ctx *c, struct ledger_account_list found,
                                                 size_t n)

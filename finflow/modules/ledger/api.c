@@ -1,8 +1,7 @@
 /* api.c - the ledger's endpoints of /api/v1. */
 #include "ledger/post.h"
 
-/* --- accounts ------------------------------------------------------------------------------------
- */
+/* --- accounts -------------------------------------------------------------------------------- */
 
 static pd_status open_account(struct pd_ctx *c)
 {
@@ -31,8 +30,7 @@ static pd_status show_account(struct pd_ctx *c)
     return pd_json(c, 200, ledger_account_view, &account);
 }
 
-/* --- transfers -----------------------------------------------------------------------------------
- */
+/* --- transfers ------------------------------------------------------------------------------- */
 
 static pd_status refuse(struct pd_ctx *c, enum ledger_outcome outcome)
 {
@@ -79,8 +77,7 @@ static pd_status show_transfer(struct pd_ctx *c)
     return pd_json(c, 200, ledger_transfer_view, &transfer);
 }
 
-/* --- entries -------------------------------------------------------------------------------------
- */
+/* --- entries --------------------------------------------------------------------------------- */
 
 static pd_status list_entries(struct pd_ctx *c)
 {
@@ -106,8 +103,7 @@ static pd_status categorise(struct pd_ctx *c)
     }
 }
 
-/* --- the module ----------------------------------------------------------------------------------
- */
+/* --- the module ------------------------------------------------------------------------------ */
 
 static const struct pd_route ROUTES[] = {
     { PD_POST_, "/api/v1/accounts", open_account, .auth = PD_AUTH_WRITER,

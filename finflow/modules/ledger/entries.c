@@ -31,8 +31,7 @@ struct range {
     size_t limit;
 };
 
-/* --- cursors -------------------------------------------------------------------------------------
- */
+/* --- cursors --------------------------------------------------------------------------------- */
 
 static pd_str place_seal(struct pd_ctx *c, struct place p)
 {
@@ -49,8 +48,7 @@ static bool place_open(struct pd_ctx *c, pd_str cursor, struct place *out)
     return false;
 }
 
-/* --- ranges --------------------------------------------------------------------------------------
- */
+/* --- ranges ---------------------------------------------------------------------------------- */
 
 /* "50% off" -> "%50\% off%": what LIKE takes for that text anywhere in a memo. */
 static pd_str like_pattern(struct pd_arena *arena, pd_str q)
@@ -98,8 +96,7 @@ static bool cut_search(struct pd_ctx *c, const struct ledger_entry_query *q, str
     return true;
 }
 
-/* --- views ---------------------------------------------------------------------------------------
- */
+/* --- views ----------------------------------------------------------------------------------- */
 
 struct ledger_entry_view_list ledger_entry_views(struct pd_ctx *c, struct ledger_entry_list entries)
 {
@@ -130,8 +127,7 @@ struct ledger_entry_view_list ledger_entry_views(struct pd_ctx *c, struct ledger
     return list;
 }
 
-/* --- the list ------------------------------------------------------------------------------------
- */
+/* --- the list -------------------------------------------------------------------------------- */
 
 bool ledger_entry_list_page(struct pd_ctx *c, const struct ledger_entry_query *q,
                             struct ledger_entry_page *out)
@@ -165,8 +161,7 @@ struct ledger_entry_view_list ledger_entries_of(struct pd_ctx *c, pd_uuid transf
     return ledger_entry_views(c, ledger_entries_of_transfer(c, t->id));
 }
 
-/* --- categories ----------------------------------------------------------------------------------
- */
+/* --- categories ------------------------------------------------------------------------------ */
 
 static void move_sums(struct pd_ctx *c, const struct ledger_entry *e, pd_opt_i64 category_id)
 {

@@ -1,10 +1,11 @@
 /* import.c - `finflow import`: a bank's statement of any size, in constant memory.
  *
- * Rows are read through a fixed buffer and booked in batches, each a transaction of its own with an
- * arena of its own. What was imported is remembered row by row (ledger_import_row): a run takes one
- * equal row that it has not met yet, or books a new one. So a file may be sent twice, or again
- * after the program was killed half-way, and nothing is booked twice; and a statement that really
- * has the same coffee twice on one day keeps both.
+ * The file is read through a fixed buffer; the rows that end in one fill of it are a batch, with a
+ * transaction and an arena of its own. Nothing is read while a transaction is open: whoever holds
+ * the writer must not wait for a disk. What was imported is remembered row by row
+ * (ledger_import_row): a run takes one equal row that it has not met yet, or books a new one. So a
+ * file may be sent twice, or again after the program was killed half-way, and nothing is booked
+ * twice; and a statement that really has the same coffee twice on one day keeps both.
  */
 #include "args.h"
 #include "ledger/batch.h"
@@ -16,7 +17,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { CHUNK = 64 << 10, ROWS_PER_BATCH = 1000, EXIT_USAGE = 64, EXIT_FILE = 66 };
+enum { CHUNK = 128 << 10, EXIT_USAGE = 64, EXIT_FILE = 66 };
 
 struct import {
     struct pd_ctx *c; /* the command's; batches have their own */
@@ -30,13 +31,11 @@ struct import {
     char *chunk;
     ssize_t got;
     int read_errno;
-    unsigned in_batch;
     int64_t rows, imported, skipped, refused;
     bool below_zero; /* a row was refused because the account would have been */
 };
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static void read_blocking(void *arg)
 {
@@ -56,16 +55,17 @@ static pd_err read_chunk(struct import *im, pd_str *out)
     return PD_OK;
 }
 
-/* --- batches -------------------------------------------------------------------------------------
- */
+/* --- batches --------------------------------------------------------------------------------- */
 
 static pd_err batch_begin(struct import *im)
 {
     pd_ctx_init(&im->batch_ctx, im->c->db, &im->arena);
     im->batch_ctx.org_id = im->org_id;
-    im->in_batch = 0;
     ledger_batch_begin(&im->batch_ctx, im->org_id, &im->batch);
-    return im->batch_ctx.failed;
+    pd_err e = im->batch_ctx.failed;
+    if (e != PD_OK)
+        pd_ctx_fini(&im->batch_ctx);
+    return e;
 }
 
 static pd_err batch_end(struct import *im)
@@ -104,47 +104,43 @@ static void book(struct import *im, const struct statement_row *row)
     }
 }
 
-static pd_err take_row(struct import *im, enum csv_event event)
+static void take_row(struct import *im, enum csv_event event)
 {
     struct statement_row row;
     if (im->csv->row == 1 && im->statement.has_heading)
-        return PD_OK;
+        return;
     im->rows++;
     const char *wrong =
         event == CSV_TOO_LONG ? "is too long" : statement_row(&im->statement, im->csv, &row);
-    if (wrong) {
+    if (wrong)
         refuse(im, wrong);
-        return PD_OK;
-    }
-    book(im, &row);
-    if (++im->in_batch < ROWS_PER_BATCH && !im->batch_ctx.failed)
-        return PD_OK;
-    PD_TRY(batch_end(im));
-    return batch_begin(im);
+    else
+        book(im, &row);
 }
 
-/* --- the file ------------------------------------------------------------------------------------
- */
+/* --- the file -------------------------------------------------------------------------------- */
 
+/* All rows that end in `input`; at the end of the file (empty input) the last one. */
 static pd_err take_chunk(struct import *im, pd_str input)
 {
     enum csv_event event;
-    while ((event = csv_next(im->csv, &input)) != CSV_MORE)
-        PD_TRY(take_row(im, event));
-    return PD_OK;
+    bool last = input.len == 0;
+    PD_TRY(batch_begin(im));
+    while (!im->batch_ctx.failed && (event = csv_next(im->csv, &input)) != CSV_MORE)
+        take_row(im, event);
+    if (last && (event = csv_finish(im->csv)) != CSV_MORE)
+        take_row(im, event);
+    return batch_end(im);
 }
 
 static pd_err take_file(struct import *im)
 {
     pd_str input;
-    for (;;) {
+    do {
         PD_TRY(read_chunk(im, &input));
-        if (!input.len)
-            break;
         PD_TRY(take_chunk(im, input));
-    }
-    enum csv_event last = csv_finish(im->csv);
-    return last == CSV_MORE ? PD_OK : take_row(im, last);
+    } while (input.len);
+    return PD_OK;
 }
 
 /* Looks at the beginning of the file, then goes back to it. */
@@ -162,18 +158,7 @@ static pd_err look(struct import *im)
     return PD_OK;
 }
 
-static pd_err import_rows(struct import *im)
-{
-    PD_TRY(batch_begin(im));
-    pd_err e = take_file(im);
-    pd_err end = e == PD_OK ? batch_end(im) : e;
-    if (e != PD_OK)
-        pd_ctx_fini(&im->batch_ctx);
-    return end;
-}
-
-/* --- the command ---------------------------------------------------------------------------------
- */
+/* --- the command ----------------------------------------------------------------------------- */
 
 /* Notes the run, so that its id is larger than those of all runs before. */
 static pd_err begin_run(struct import *im, pd_str file)
@@ -212,7 +197,7 @@ static int run_import(struct import *im, pd_str file)
     if (e == PD_OK)
         e = begin_run(im, file);
     if (e == PD_OK)
-        e = import_rows(im);
+        e = take_file(im);
     pd_arena_fini(&im->arena);
     return e == PD_OK ? report(im) : fail(file);
 }

@@ -19,8 +19,7 @@
 #include <pando/pando.h>
 #include "ledger/shapes.h"
 
-/* --- accounts ------------------------------------------------------------------------------------
- */
+/* --- accounts -------------------------------------------------------------------------------- */
 
 /* Checks what the shape cannot say: a known currency and kind. Adds field errors to the context. */
 bool ledger_account_check(struct pd_ctx *c, const struct ledger_account_input *in);
@@ -35,8 +34,7 @@ struct ledger_account_view_list ledger_accounts(struct pd_ctx *c);
 bool ledger_account_list_page(struct pd_ctx *c, const struct ledger_account_query *q,
                               struct ledger_account_page *out);
 
-/* --- transfers -----------------------------------------------------------------------------------
- */
+/* --- transfers ------------------------------------------------------------------------------- */
 
 enum ledger_outcome {
     LEDGER_MADE,
@@ -60,8 +58,7 @@ enum ledger_outcome ledger_deposit(struct pd_ctx *c, pd_id account_id, pd_uuid k
 /* What went wrong, for people: "There is not enough money in this account." */
 pd_str ledger_outcome_text(enum ledger_outcome outcome);
 
-/* --- entries -------------------------------------------------------------------------------------
- */
+/* --- entries --------------------------------------------------------------------------------- */
 
 enum { LEDGER_LIMIT_DEFAULT = 50 };
 

@@ -5,8 +5,7 @@
 #include <pando/shape.h>
 #include "insights/shapes.h"
 
-/* --- accounts ------------------------------------------------------------------------------------
- */
+/* --- accounts -------------------------------------------------------------------------------- */
 
 struct ledger_account_input {
     pd_str name;     // @trim @len 1 80
@@ -35,8 +34,7 @@ struct ledger_account_query {
     pd_str cursor;    // @optional @len 0 400
 };
 
-/* --- transfers -----------------------------------------------------------------------------------
- */
+/* --- transfers ------------------------------------------------------------------------------- */
 
 struct ledger_deposit_input {
     pd_money amount; // @min 1 @max 1000000000000000
@@ -62,8 +60,7 @@ struct ledger_transfer_view {
     pd_time created_at;
 };
 
-/* --- entries -------------------------------------------------------------------------------------
- */
+/* --- entries --------------------------------------------------------------------------------- */
 
 struct ledger_account_name {
     pd_id id;

@@ -24,8 +24,7 @@ static const char *const MEMO_WORDS[] = { "description", "memo",    "verwendungs
                                           "payee",       "text",    "libell",
                                           "concepto",    "name",    NULL };
 
-/* --- values --------------------------------------------------------------------------------------
- */
+/* --- values ---------------------------------------------------------------------------------- */
 
 static bool is_digit(char ch)
 {
@@ -123,8 +122,7 @@ bool statement_amount(pd_str text, int decimals, pd_money *out)
     return pd_money_parse(pd_str_n(plain, n), decimals, out);
 }
 
-/* --- columns -------------------------------------------------------------------------------------
- */
+/* --- columns --------------------------------------------------------------------------------- */
 
 static bool contains_word(pd_str heading, const char *word)
 {
@@ -203,8 +201,7 @@ static void contents(struct statement *s, const struct csv *p)
     }
 }
 
-/* --- the sample ----------------------------------------------------------------------------------
- */
+/* --- the sample ------------------------------------------------------------------------------ */
 
 struct format_votes {
     unsigned fits[NFORMATS];
@@ -269,8 +266,7 @@ const char *statement_guess(struct statement *s, struct csv *scratch, pd_str sam
     return choose_format(s, &votes);
 }
 
-/* --- rows ----------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------ */
 
 static pd_str cut_memo(pd_str memo)
 {

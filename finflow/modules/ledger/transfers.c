@@ -26,8 +26,7 @@ pd_str ledger_outcome_text(enum ledger_outcome outcome)
     return pd_str_c(TEXT[outcome] ? TEXT[outcome] : "");
 }
 
-/* --- transfers -----------------------------------------------------------------------------------
- */
+/* --- transfers ------------------------------------------------------------------------------- */
 
 static bool is_repeat(const struct ledger_transfer *t, const struct ledger_transfer_input *in)
 {
@@ -98,8 +97,7 @@ bool ledger_find_transfer(struct pd_ctx *c, pd_uuid id, struct ledger_transfer_v
     return true;
 }
 
-/* --- deposits ------------------------------------------------------------------------------------
- */
+/* --- deposits -------------------------------------------------------------------------------- */
 
 static bool deposited_before(const struct ledger_transfer *t, pd_id account_id, pd_money amount)
 {

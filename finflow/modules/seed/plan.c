@@ -65,8 +65,7 @@ pd_id plan_category(struct plan *p, const char *name)
     return category.id;
 }
 
-/* --- entries -------------------------------------------------------------------------------------
- */
+/* --- entries --------------------------------------------------------------------------------- */
 
 static bool ready(struct plan *p)
 {

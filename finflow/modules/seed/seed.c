@@ -57,8 +57,7 @@ static const struct {
     { "Health", "Pharmacy", -9000, -600 },         { "Fees", "Bank fee", -1500, -100 },
 };
 
-/* --- progress ------------------------------------------------------------------------------------
- */
+/* --- progress -------------------------------------------------------------------------------- */
 
 static void progress(const struct seed *s, bool end)
 {
@@ -72,8 +71,7 @@ static void progress(const struct seed *s, bool end)
             (int)(s->done * 100 / total), s->done, end ? "\n" : "");
 }
 
-/* --- people --------------------------------------------------------------------------------------
- */
+/* --- people ---------------------------------------------------------------------------------- */
 
 static struct identity_planted person(const struct seed *s, int64_t n)
 {
@@ -105,8 +103,7 @@ static pd_err plant_people(struct seed *s, pd_id *orgs)
     return pd_commit(s->c);
 }
 
-/* --- entries -------------------------------------------------------------------------------------
- */
+/* --- entries --------------------------------------------------------------------------------- */
 
 static void open_books(struct plan *p)
 {
@@ -170,8 +167,7 @@ static pd_err run_seed(struct seed *s)
     return PD_OK;
 }
 
-/* --- the demo ------------------------------------------------------------------------------------
- */
+/* --- the demo -------------------------------------------------------------------------------- */
 
 static pd_err run_demo(struct seed *s)
 {
@@ -197,8 +193,7 @@ static pd_err run_demo(struct seed *s)
     return PD_OK;
 }
 
-/* --- the command ---------------------------------------------------------------------------------
- */
+/* --- the command ----------------------------------------------------------------------------- */
 
 static int finish(pd_err e)
 {

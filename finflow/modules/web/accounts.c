@@ -26,8 +26,7 @@ pd_status web_show_account(struct pd_ctx *c)
     return web_account_render(c, 200, &view);
 }
 
-/* --- a new account -------------------------------------------------------------------------------
- */
+/* --- a new account --------------------------------------------------------------------------- */
 
 static const struct {
     const char *value, *label;
@@ -83,8 +82,7 @@ pd_status web_take_account_new(struct pd_ctx *c)
     return pd_redirect(c, "/accounts/%ld", account.id);
 }
 
-/* --- putting money in ----------------------------------------------------------------------------
- */
+/* --- putting money in ------------------------------------------------------------------------ */
 
 static pd_status deposit_page(struct pd_ctx *c, int status,
                               const struct ledger_account_view *account,

@@ -90,8 +90,7 @@ struct web_line web_balance_line(struct pd_ctx *c, pd_money now, struct insights
     };
 }
 
-/* --- bars ----------------------------------------------------------------------------------------
- */
+/* --- bars ------------------------------------------------------------------------------------ */
 
 /* Places `n` pairs of bars side by side. */
 static void place_bars(struct web_bar_list list, int64_t width)
@@ -148,8 +147,7 @@ struct web_bar_list web_day_bars(struct pd_ctx *c, struct insights_day_sum_list 
     return list;
 }
 
-/* --- shares --------------------------------------------------------------------------------------
- */
+/* --- shares ---------------------------------------------------------------------------------- */
 
 static int by_amount(const void *a, const void *b)
 {

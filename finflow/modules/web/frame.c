@@ -34,8 +34,7 @@ struct web_errors web_errors_of(struct pd_ctx *c)
     };
 }
 
-/* --- rows ----------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------ */
 
 struct web_entry_list web_entries_of(struct pd_ctx *c, struct ledger_entry_view_list entries)
 {
@@ -78,8 +77,7 @@ struct web_total_list web_totals_of(struct pd_ctx *c, struct ledger_account_view
     return list;
 }
 
-/* --- options -------------------------------------------------------------------------------------
- */
+/* --- options --------------------------------------------------------------------------------- */
 
 static pd_str with_balance(struct pd_ctx *c, const struct ledger_account_view *a)
 {
@@ -106,8 +104,7 @@ struct web_option_list web_account_options(struct pd_ctx *c,
     return list;
 }
 
-/* --- texts ---------------------------------------------------------------------------------------
- */
+/* --- texts ----------------------------------------------------------------------------------- */
 
 bool web_amount_read(struct pd_ctx *c, pd_str text, pd_str currency, pd_money *out)
 {

@@ -11,8 +11,7 @@
 #include "ledger_gen.h"
 #include "web_gen.h"
 
-/* --- handlers ------------------------------------------------------------------------------------
- */
+/* --- handlers -------------------------------------------------------------------------------- */
 
 pd_status web_show_landing(struct pd_ctx *c);
 pd_status web_show_signup(struct pd_ctx *c);
@@ -38,8 +37,7 @@ pd_status web_take_category(struct pd_ctx *c);
 pd_status web_take_usual_categories(struct pd_ctx *c);
 pd_status web_show_report(struct pd_ctx *c);
 
-/* --- shared (frame.c) ----------------------------------------------------------------------------
- */
+/* --- shared (frame.c) ------------------------------------------------------------------------ */
 
 /* Head and navigation of the page; takes the flash message. One statement if somebody is signed in.
  */
@@ -61,8 +59,7 @@ pd_str web_month_name(struct pd_ctx *c, pd_date day);
 pd_str web_month_text(struct pd_ctx *c, pd_date day);
 pd_str web_month_short(pd_date day);
 
-/* --- charts (charts.c) ---------------------------------------------------------------------------
- */
+/* --- charts (charts.c) ----------------------------------------------------------------------- */
 
 /* The balance on each day of [first, last], from what it is now and what came and went since. */
 struct web_line web_balance_line(struct pd_ctx *c, pd_money now, struct insights_day_sum_list days,

@@ -11,8 +11,7 @@ pd_status web_show_landing(struct pd_ctx *c)
     return web_landing_render(c, 200, &view);
 }
 
-/* --- signing up ----------------------------------------------------------------------------------
- */
+/* --- signing up ------------------------------------------------------------------------------ */
 
 static pd_status signup_page(struct pd_ctx *c, int status, struct web_signup_form form)
 {
@@ -44,8 +43,7 @@ pd_status web_take_signup(struct pd_ctx *c)
     return pd_redirect(c, "/dashboard");
 }
 
-/* --- signing in and out --------------------------------------------------------------------------
- */
+/* --- signing in and out ---------------------------------------------------------------------- */
 
 static pd_status login_page(struct pd_ctx *c, int status, pd_str email)
 {
