@@ -191,16 +191,21 @@ static void put_entry(struct pd_buf *b, const struct asset *a, size_t i)
     pd_buf_put(b, PD_STR(" },\n"));
 }
 
-static pd_err write_header(struct gen *g, pd_str app)
+/* The count is a constant: struct pd_app is initialised statically. */
+static pd_err write_header(struct gen *g, pd_str app, size_t n)
 {
+    char *upper = pd_str_cstr(&g->arena, app);
+    for (char *at = upper; *at; at++)
+        if (*at >= 'a' && *at <= 'z')
+            *at = (char)(*at - 'a' + 'A');
     return gen_write(
         g, PD_STR("assets_gen.h"),
-        pd_str_fmt(&g->arena,
-                   "/* Made by `pando gen` from assets/. Do not edit. */\n#ifndef GEN_ASSETS_H\n"
-                   "#define GEN_ASSETS_H\n\n#include <pando/app.h>\n\n/* Sorted by name. */\n"
-                   "extern const struct pd_asset %.*s_assets[];\nextern const unsigned "
-                   "%.*s_nassets;\n\n#endif\n",
-                   PD_ARG(app), PD_ARG(app)));
+        pd_str_fmt(
+            &g->arena,
+            "/* Made by `pando gen` from assets/. Do not edit. */\n#ifndef GEN_ASSETS_H\n"
+            "#define GEN_ASSETS_H\n\n#include <pando/app.h>\n\n/* Sorted by name. */\n"
+            "extern const struct pd_asset %.*s_assets[];\nenum { %s_NASSETS = %zu };\n\n#endif\n",
+            PD_ARG(app), upper, n));
 }
 
 /* A name that can stand in a C string and in a URL as it is. */
@@ -249,9 +254,9 @@ pd_err gen_assets_write(struct gen *g)
         put_entry(&b, &list->at[i], i);
     if (list->n == 0)
         pd_buf_fmt(&b, "    { .name = NULL }, /* C has no empty arrays */\n");
-    pd_buf_fmt(&b, "};\nconst unsigned %.*s_nassets = %zu;\n", PD_ARG(app), list->n);
+    pd_buf_fmt(&b, "};\n");
     if (b.failed)
         return pd_fail(PD_ETOOBIG, "the assets are over %d MiB", OUTPUT_MAX >> 20);
-    PD_TRY(write_header(g, app));
+    PD_TRY(write_header(g, app, list->n));
     return gen_write(g, PD_STR("assets_gen.c"), pd_buf_str(&b));
 }
