@@ -145,6 +145,7 @@ static void quoted_reference(struct sheet *s, char quote)
     size_t end = end_of_quote(s, quote);
     put_reference(s, pd_str_sub(s->text, s->at, end));
     s->at = end;
+    copy_to(s, end < s->text.len ? end + 1 : end); /* the closing quote opens nothing */
 }
 
 /* s stands behind "url(" or "@import". */

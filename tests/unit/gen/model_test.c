@@ -106,7 +106,8 @@ static void error_has_place_code_and_remedy(void **state)
     (void)state;
     struct gen_dir d;
     gen_dir_init(&d);
-    gen_error(&d.g, PD_STR("a.sql"), 3, 7, "PD-SQL-012", PD_STR("no such column"), PD_STR("add it"));
+    gen_error(&d.g, PD_STR("a.sql"), 3, 7, "PD-SQL-012", PD_STR("no such column"),
+              PD_STR("add it"));
     gen_error(&d.g, PD_STR("b.h"), 4, 0, "PD-SHAPE-001", PD_STR("odd"), PD_STR_NULL);
     assert_string_equal(d.errors, "a.sql:3:7: error PD-SQL-012: no such column\n  remedy: add it\n"
                                   "b.h:4: error PD-SHAPE-001: odd\n");

@@ -30,10 +30,10 @@ static void reads_every_type(void **state)
                     "    struct demo_other_list p;\n"
                     "};\n");
     assert_string_equal(d.errors, "");
-    static const enum pd_type want[] = { PD_T_BOOL, PD_T_I32, PD_T_I64, PD_T_MONEY, PD_T_ID,
-                                         PD_T_ID, PD_T_STR, PD_T_TIME, PD_T_DATE, PD_T_UUID,
-                                         PD_T_JSON, PD_T_OPT, PD_T_STRUCT, PD_T_PTR, PD_T_PTR,
-                                         PD_T_LIST };
+    static const enum pd_type want[] = { PD_T_BOOL,   PD_T_I32,  PD_T_I64,  PD_T_MONEY,
+                                         PD_T_ID,     PD_T_ID,   PD_T_STR,  PD_T_TIME,
+                                         PD_T_DATE,   PD_T_UUID, PD_T_JSON, PD_T_OPT,
+                                         PD_T_STRUCT, PD_T_PTR,  PD_T_PTR,  PD_T_LIST };
     size_t i = 0;
     for (struct gen_field *f = gen_struct_find(&d.g, PD_STR("demo_all"))->fields; f; f = f->next)
         assert_int_equal(f->type, want[i++]);
@@ -157,9 +157,10 @@ static void reports_all_errors_of_a_file(void **state)
 static void survives_broken_text(void **state)
 {
     (void)state;
-    static const char sample[] = "#define A \\\nstruct demo_a { const struct demo_b *b, c; pd_id a; "
-                                 "// @min 1 @len 2 3\n pd_str s; /* @optional */ };\nenum e { A };\n"
-                                 "static inline int f(int a) { return '\\''; } \"x\\\"\"";
+    static const char sample[] =
+        "#define A \\\nstruct demo_a { const struct demo_b *b, c; pd_id a; "
+        "// @min 1 @len 2 3\n pd_str s; /* @optional */ };\nenum e { A };\n"
+        "static inline int f(int a) { return '\\''; } \"x\\\"\"";
     for (size_t len = 0; len < sizeof(sample); len++) {
         struct gen_dir d;
         gen_dir_init(&d);
@@ -179,7 +180,8 @@ static void writes_tables(void **state)
     assert_int_equal(gen_shapes_write(&d.g), PD_OK);
     pd_str c = gen_dir_out(&d, "demo_shapes.c"), h = gen_dir_out(&d, "demo_shapes.h");
     static const char *const parts[] = {
-        ".name = \"amount\", .name_len = 6, .type = PD_T_MONEY, .min = INT64_C(1), .max = INT64_MAX",
+        ".name = \"amount\", .name_len = 6, .type = PD_T_MONEY, .min = INT64_C(1), .max = "
+        "INT64_MAX",
         ".type = PD_T_OPT, .as = PD_T_TIME, .flags = PD_F_OPTIONAL | PD_F_OMIT",
         ".offset = offsetof(struct demo_a, b), .of = &demo_b_shape",
         "const struct pd_shape demo_a_shape = {",
@@ -187,7 +189,8 @@ static void writes_tables(void **state)
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         assert_true(pd_str_find_str(c, pd_str_c(parts[i])) != PD_NPOS);
-    assert_true(pd_str_find_str(h, PD_STR("extern const struct pd_shape demo_a_shape;")) != PD_NPOS);
+    assert_true(pd_str_find_str(h, PD_STR("extern const struct pd_shape demo_a_shape;")) !=
+                PD_NPOS);
     pd_str all = gen_dir_out(&d, "demo_gen.h");
     assert_true(pd_str_find_str(all, PD_STR("#include \"modules/demo/shapes.h\"")) != PD_NPOS);
     gen_dir_fini(&d);
