@@ -24,8 +24,7 @@ static int usage_error(const char *what, const char *which)
     return 2;
 }
 
-/* --- gen
- * ------------------------------------------------------------------------------------------ */
+/* --- gen ----------------------------------------------------------------------------------- */
 
 /* "--app DIR" or "--app=DIR" at argv[*i]; NULL if it is another word. */
 static const char *option(const char *name, int argc, char **argv, int *i)
@@ -75,8 +74,7 @@ static int run_gen(int argc, char **argv)
     return code;
 }
 
-/* --- the rest
- * ---------------------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------------------------ */
 
 static int run_version(int argc, char **argv)
 {

@@ -10,8 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* --- reports ------------------------------------------------------------------------------------
- */
+/* --- reports ------------------------------------------------------------------------------- */
 
 static pd_str vformat(struct sql *s, const char *fmt, va_list ap)
 {
@@ -44,8 +43,7 @@ void sql_warn(struct sql *s, struct sql_pos pos, const char *code, pd_str remedy
     s->g->report(s->g->report_arg, text);
 }
 
-/* --- look-ups ------------------------------------------------------------------------------------
- */
+/* --- look-ups ------------------------------------------------------------------------------ */
 
 struct sql_module *sql_owner(struct sql *s, pd_str table)
 {
@@ -126,8 +124,7 @@ pd_str sql_nearest_table(struct sql *s, pd_str name)
     return gen_did_you_mean(s->g, name, names, n, PD_STR("create it in a migration"));
 }
 
-/* --- names and types
- * -------------------------------------------------------------------------------- */
+/* --- names and types ----------------------------------------------------------------------- */
 
 static bool is_c_keyword(pd_str s)
 {
@@ -176,8 +173,7 @@ pd_str sql_shown_file(struct sql *s, pd_str file)
     return pd_str_fmt(s->arena, "%.*s%.*s", PD_ARG(name), PD_ARG(rest));
 }
 
-/* --- the run
- * ------------------------------------------------------------------------------------------ */
+/* --- the run ------------------------------------------------------------------------------- */
 
 static void add_modules(struct sql *s)
 {

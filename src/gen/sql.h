@@ -25,8 +25,7 @@
 
 #include <sqlite3.h>
 
-/* --- text, tokens, places -----------------------------------------------------------------------
- */
+/* --- text, tokens, places ------------------------------------------------------------------ */
 
 struct sql_pos {
     pd_str file;
@@ -68,8 +67,7 @@ struct sql_text {
     uint32_t n, cap;
 };
 
-/* --- the schema ----------------------------------------------------------------------------------
- */
+/* --- the schema ---------------------------------------------------------------------------- */
 
 enum sql_alias {
     SQL_A_NONE,
@@ -135,8 +133,7 @@ struct sql_table {
     struct sql_table *next;
 };
 
-/* --- statements
- * ----------------------------------------------------------------------------------- */
+/* --- statements ---------------------------------------------------------------------------- */
 
 enum { SQL_UNKNOWN = -1 };                                   /* a type */
 enum sql_null { SQL_NOT_NULL, SQL_NULLABLE, SQL_AMBIGUOUS }; /* what is known of a value */
@@ -282,8 +279,7 @@ struct sql {
     struct sql_table *deletes; /* a table whose rows it deletes */
 };
 
-/* --- sql.c --------------------------------------------------------------------------------------
- */
+/* --- sql.c --------------------------------------------------------------------------------- */
 
 /* Reports an error or warning of an author's text. `remedy` may be null. */
 void sql_error(struct sql *s, struct sql_pos pos, const char *code, pd_str remedy, const char *fmt,
@@ -300,8 +296,7 @@ bool sql_is_name(pd_str s);          /* [a-z][a-z0-9_]*, no C keyword: usable in
 const char *sql_type_name(int type); /* as authors write it: "money" */
 int sql_type_of(pd_str alias);       /* SQL_UNKNOWN if it is no alias for a value */
 
-/* --- sql_lex.c ----------------------------------------------------------------------------------
- */
+/* --- sql_lex.c ----------------------------------------------------------------------------- */
 
 /* Cuts `text`, which begins at `start` of the author's file. False after reporting an error. */
 bool sql_lex(struct sql *s, struct sql_pos start, pd_str text, struct sql_tokens *out);
@@ -316,8 +311,7 @@ void sql_text_put(struct sql *s, struct sql_text *x, pd_str piece, int line, int
 void sql_text_token(struct sql *s, struct sql_text *x, const struct sql_token *t);
 struct sql_pos sql_text_pos(const struct sql_text *x, pd_str file, size_t offset);
 
-/* --- schema
- * ---------------------------------------------------------------------------------------- */
+/* --- schema -------------------------------------------------------------------------------- */
 
 struct sql_piece { /* one statement of a migration */
     struct sql_text sqlite;
@@ -336,8 +330,7 @@ struct sql_column *sql_column_add(struct sql *s, struct sql_table *t, struct sql
 /* A shortest index (or key) that begins with `c`; NULL if there is none. */
 struct sql_index *sql_index_on(struct sql_table *t, struct sql_column *c);
 
-/* --- statements
- * ------------------------------------------------------------------------------------ */
+/* --- statements ---------------------------------------------------------------------------- */
 
 void sql_queries_read(struct sql *s, struct sql_module *m);
 /* Reads statements from text that gen made itself, as if it stood at `pos`. */
@@ -391,8 +384,7 @@ void sql_unused_indexes(struct sql *s);
 void sql_crud(struct sql *s, struct sql_table *t);
 void sql_rows(struct sql *s); /* row structs and relations of all modules */
 
-/* --- output
- * ------------------------------------------------------------------------------------------ */
+/* --- output -------------------------------------------------------------------------------- */
 
 pd_str sql_emit_header(struct sql *s, struct sql_module *m);
 pd_str sql_emit_source(struct sql *s, struct sql_module *m);

@@ -28,8 +28,7 @@ static bool is_text(int type)
     return type == PD_T_STR || type == PD_T_BYTES || type == PD_T_JSON;
 }
 
-/* --- strings
- * ------------------------------------------------------------------------------------------- */
+/* --- strings ------------------------------------------------------------------------------- */
 
 static void put_escaped(struct pd_buf *b, char c)
 {
@@ -62,8 +61,7 @@ static void put_string(struct pd_buf *b, pd_str text, const char *indent)
     pd_buf_put_c(b, '"');
 }
 
-/* --- descriptors
- * ------------------------------------------------------------------------------------------ */
+/* --- descriptors --------------------------------------------------------------------------- */
 
 static void put_column(struct pd_buf *b, const char *indent, pd_str name, int type, bool opt,
                        bool nullable, bool list, pd_str in)
@@ -190,9 +188,7 @@ static void put_descriptors(struct sql *s, struct pd_buf *b, const struct sql_st
     pd_buf_put(b, PD_STR("};\n\n"));
 }
 
-/* --- functions
- * -----------------------------------------------------------------------------------------------
- */
+/* --- functions ----------------------------------------------------------------------------- */
 
 /* C that is true when the parameters of a fragment are given. */
 static void put_condition(struct pd_buf *b, const struct sql_stmt *st, unsigned bit)
@@ -300,9 +296,7 @@ static void put_relation(struct pd_buf *b, const struct sql_row *row, const stru
                PD_ARG(r->of->name), PD_ARG(r->function), PD_ARG(row->name), PD_ARG(r->function));
 }
 
-/* --- the file
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the file ------------------------------------------------------------------------------ */
 
 static bool points_to(const struct sql_module *m, const struct sql_module *other)
 {

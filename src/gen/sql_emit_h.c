@@ -61,8 +61,7 @@ static void upper(struct pd_buf *b, pd_str s)
         pd_buf_put_c(b, (char)toupper((unsigned char)s.ptr[i]));
 }
 
-/* --- rows
- * --------------------------------------------------------------------------------------------- */
+/* --- rows ---------------------------------------------------------------------------------- */
 
 static void put_row(struct sql *s, struct pd_buf *b, const struct sql_row *row)
 {
@@ -93,8 +92,7 @@ static void put_relation(struct pd_buf *b, const struct sql_row *row, const stru
                PD_ARG(r->function), PD_ARG(row->name), PD_ARG(r->function), PD_ARG(r->function));
 }
 
-/* --- statements
- * --------------------------------------------------------------------------------------- */
+/* --- statements ---------------------------------------------------------------------------- */
 
 static pd_str result_type(struct sql *s, const struct sql_stmt *st)
 {
@@ -186,8 +184,7 @@ static void put_statement(struct sql *s, struct pd_buf *b, const struct sql_stmt
     put_macro(b, st);
 }
 
-/* --- the file
- * --------------------------------------------------------------------------------------------- */
+/* --- the file ------------------------------------------------------------------------------ */
 
 static void put_title(struct pd_buf *b, const char *title)
 {

@@ -79,7 +79,7 @@ static void put_both(struct expansion *x, pd_str text, uint32_t near)
     pd_buf_put(&x->out->postgres, text);
 }
 
-/* --- one column ------------------------------------------------------------------------------ */
+/* --- one column ---------------------------------------------------------------------------- */
 
 static enum sql_alias alias_of(const struct sql_token *t)
 {
@@ -200,7 +200,7 @@ static void column(struct expansion *x, struct sql_table *table, uint32_t from, 
     sql_column_add(x->s, table, c);
 }
 
-/* --- statements ------------------------------------------------------------------------------- */
+/* --- statements ---------------------------------------------------------------------------- */
 
 static uint32_t part_end(struct expansion *x, uint32_t from, uint32_t to)
 {

@@ -75,7 +75,7 @@ static inline bool sql_take(struct sql_expr *x, const char *word)
     return is;
 }
 
-/* --- sql_types.c --- */
+/* --- sql_types.c --------------------------------------------------------------------------- */
 struct sql_val sql_expr_read(struct sql_expr *x); /* one expression; stops where it ends */
 /* All expressions of [from, to), separated by commas, for what they tell about parameters. */
 void sql_expr_all(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to);
@@ -87,12 +87,12 @@ void sql_param_type(struct sql_analysis *a, struct sql_param *p, int type, pd_st
 int sql_type_merge(int a, int b);
 enum sql_null sql_null_worst(enum sql_null a, enum sql_null b);
 
-/* --- sql_functions.c --- */
+/* --- sql_functions.c ----------------------------------------------------------------------- */
 struct sql_val sql_call_read(struct sql_expr *x); /* a call at the cursor: name, '(' … */
 /* Whether an aggregate (that is no window function) stands in [from, to), subqueries apart. */
 bool sql_has_aggregate(struct sql_analysis *a, uint32_t from, uint32_t to);
 
-/* --- sql_scope.c --- */
+/* --- sql_scope.c --------------------------------------------------------------------------- */
 struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,
                                  uint32_t to, bool top);
 struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name);

@@ -257,8 +257,7 @@ pd_str sql_unquote(struct sql *s, const struct sql_token *t)
     return pd_str_n(out, n);
 }
 
-/* --- text with places ----------------------------------------------------------------------------
- */
+/* --- text with places ---------------------------------------------------------------------- */
 
 void sql_text_init(struct sql *s, struct sql_text *x)
 {

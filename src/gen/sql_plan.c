@@ -34,8 +34,7 @@ struct candidate {
     unsigned n;
 };
 
-/* --- reading a plan
- * ------------------------------------------------------------------------------- */
+/* --- reading a plan ------------------------------------------------------------------------ */
 
 static struct sql_seen *seen_as(struct sql_analysis *a, pd_str alias)
 {
@@ -146,8 +145,7 @@ static bool is_page(const struct planner *l, const struct plan *p)
     return l->a->has_limit && !l->a->has_where && !p->sorts && p->loops == 1 && l->st->readonly;
 }
 
-/* --- candidates
- * ------------------------------------------------------------------------------------- */
+/* --- candidates ---------------------------------------------------------------------------- */
 
 static void candidate_add(struct candidate *c, struct sql_column *column, bool desc)
 {
@@ -264,8 +262,7 @@ static pd_str find_index(struct planner *l, struct sql_seen *seen, bool scan)
     return PD_STR_NULL;
 }
 
-/* --- reports
- * ------------------------------------------------------------------------------------------- */
+/* --- reports ------------------------------------------------------------------------------- */
 
 static pd_str shown(struct planner *l)
 {

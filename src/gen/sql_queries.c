@@ -42,8 +42,7 @@ struct sql_param *sql_param_find(struct sql_stmt *st, pd_str name)
     return NULL;
 }
 
-/* --- finishing a statement
- * ---------------------------------------------------------------------------- */
+/* --- finishing a statement ----------------------------------------------------------------- */
 
 static struct sql_param *add_param(struct reader *r, pd_str name, struct sql_pos pos)
 {
@@ -142,8 +141,7 @@ static void finish(struct reader *r)
     r->st = NULL;
 }
 
-/* --- annotations
- * --------------------------------------------------------------------------------------- */
+/* --- annotations --------------------------------------------------------------------------- */
 
 static pd_str word(pd_str *rest)
 {
@@ -409,8 +407,7 @@ static void read_comment(struct reader *r, struct sql_token *t)
         read_engine(r, t, text, true);
 }
 
-/* --- the file
- * ------------------------------------------------------------------------------------------- */
+/* --- the file ------------------------------------------------------------------------------ */
 
 static void read_token(struct reader *r, struct sql_token *t)
 {

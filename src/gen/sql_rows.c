@@ -88,8 +88,7 @@ static void stmt_row(struct sql *s, struct sql_stmt *st)
     register_struct(s, row, st->pos);
 }
 
-/* --- relations
- * -------------------------------------------------------------------------------------- */
+/* --- relations ----------------------------------------------------------------------------- */
 
 static bool is_taken(const struct sql_row *row, pd_str function)
 {

@@ -38,8 +38,7 @@ struct reader { /* one migration file */
     struct made_index **made;
 };
 
-/* --- running one statement ----------------------------------------------------------------------
- */
+/* --- running one statement ----------------------------------------------------------------- */
 
 static void check_owner(struct sql *s, struct sql_module *m, struct sql_pos pos,
                         struct sql_table **tables, uint32_t n)
@@ -130,8 +129,7 @@ static void end_statement(struct reader *r, int line)
     r->only_sqlite = r->only_postgres = false;
 }
 
-/* --- reading one file
- * ------------------------------------------------------------------------------ */
+/* --- reading one file ---------------------------------------------------------------------- */
 
 /* "small: why" of a comment, which must say why. */
 static bool annotation(pd_str comment, const char *word, pd_str *rest)
@@ -264,8 +262,7 @@ static void read_module(struct sql *s, struct sql_module *m, struct made_index *
         read_file(s, m, dir, names[i], &end, made);
 }
 
-/* --- reading back
- * ----------------------------------------------------------------------------------- */
+/* --- reading back -------------------------------------------------------------------------- */
 
 static pd_str text_of(struct sql *s, sqlite3_stmt *q, int i)
 {
@@ -359,8 +356,7 @@ struct sql_index *sql_index_on(struct sql_table *t, struct sql_column *c)
     return best;
 }
 
-/* --- checks of the whole schema
- * --------------------------------------------------------------------- */
+/* --- checks of the whole schema ------------------------------------------------------------ */
 
 static bool resolve(struct sql *s, struct sql_table *t, struct sql_column *c)
 {

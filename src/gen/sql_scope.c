@@ -25,7 +25,7 @@ static bool is(const struct sql_analysis *a, uint32_t i, const char *words)
 
 pd_str sql_token_name(const struct sql_analysis *a, uint32_t at)
 {
-    return sql_unquote(a->s, tok(a, at));
+    return at < a->t->n ? sql_unquote(a->s, tok(a, at)) : PD_STR_NULL;
 }
 
 bool sql_is_select(const struct sql_analysis *a, uint32_t at)
@@ -47,8 +47,7 @@ static uint32_t find(const struct sql_analysis *a, uint32_t from, uint32_t to, c
     return to;
 }
 
-/* --- sources -------------------------------------------------------------------------------------
- */
+/* --- sources ------------------------------------------------------------------------------- */
 
 static struct sql_source *add_source(struct sql_analysis *a, struct sql_scope *scope, pd_str alias)
 {
@@ -189,8 +188,7 @@ static uint32_t read_sources(struct sql_analysis *a, struct sql_scope *scope, ui
     return at;
 }
 
-/* --- names
- * ------------------------------------------------------------------------------------------ */
+/* --- names --------------------------------------------------------------------------------- */
 
 static bool find_in(struct sql_source *s, pd_str name, struct sql_val *v)
 {
@@ -234,8 +232,7 @@ struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name)
     return v;
 }
 
-/* --- result columns
- * ------------------------------------------------------------------------------------- */
+/* --- result columns ------------------------------------------------------------------------ */
 
 static void add_column(struct sql_cols *out, struct sql_found f)
 {
@@ -326,9 +323,7 @@ static void read_results(struct sql_analysis *a, struct sql_scope *scope, bool g
     }
 }
 
-/* --- select
- * ------------------------------------------------------------------------------------------------
- */
+/* --- select -------------------------------------------------------------------------------- */
 
 static void read_values(struct sql_analysis *a, struct sql_scope *outer, uint32_t from, uint32_t to,
                         struct sql_cols *out)
@@ -430,8 +425,7 @@ static void merge_columns(struct sql_cols *into, const struct sql_cols *more)
     into->one_row = false;
 }
 
-/* --- with
- * ---------------------------------------------------------------------------------------------- */
+/* --- with ---------------------------------------------------------------------------------- */
 
 static bool more_nullable(const struct sql_cols *before, const struct sql_cols *now)
 {
@@ -524,8 +518,7 @@ struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer
     return out ? out : pd_arena_new(a->s->arena, struct sql_cols);
 }
 
-/* --- insert, update, delete
- * ---------------------------------------------------------------------------- */
+/* --- insert, update, delete ---------------------------------------------------------------- */
 
 static void read_returning(struct sql_analysis *a, struct sql_scope *scope, uint32_t at,
                            uint32_t to, struct sql_cols *out)

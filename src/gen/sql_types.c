@@ -16,8 +16,7 @@
 
 static const struct sql_val unknown = { .type = SQL_UNKNOWN, .null = SQL_AMBIGUOUS };
 
-/* --- types among each other ---------------------------------------------------------------------
- */
+/* --- types among each other ---------------------------------------------------------------- */
 
 static bool is_integer(int type)
 {
@@ -151,8 +150,7 @@ void sql_val_store(struct sql_analysis *a, struct sql_column *c, struct sql_val 
     }
 }
 
-/* --- primaries
- * ---------------------------------------------------------------------------------------- */
+/* --- primaries ----------------------------------------------------------------------------- */
 
 static struct sql_val read_number(struct sql_expr *x)
 {
@@ -343,8 +341,7 @@ static struct sql_val read_primary(struct sql_expr *x)
     return unknown;
 }
 
-/* --- operators
- * --------------------------------------------------------------------------------------------- */
+/* --- operators ----------------------------------------------------------------------------- */
 
 static int precedence(const struct sql_token *t)
 {

@@ -11,8 +11,7 @@
  */
 #include "gen/sql.h"
 
-/* --- what SQLite says
- * -------------------------------------------------------------------------------- */
+/* --- what SQLite says ---------------------------------------------------------------------- */
 
 static void add_table(struct sql *s, struct sql_table ***list, uint32_t *n, struct sql_table *t)
 {
@@ -152,8 +151,7 @@ void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, con
     sql_error(s, pos, code, remedy_of(message), "%s", message);
 }
 
-/* --- putting a variant together
- * ------------------------------------------------------------------------ */
+/* --- putting a variant together ------------------------------------------------------------ */
 
 static void append(struct sql *s, struct sql_tokens *out, const struct sql_tokens *part)
 {
@@ -253,8 +251,7 @@ static void write_sql(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
     v->sql = pd_buf_str(&x->buf);
 }
 
-/* --- checking it
- * ------------------------------------------------------------------------------------------ */
+/* --- checking it --------------------------------------------------------------------------- */
 
 static sqlite3_stmt *prepare(struct sql *s, struct sql_stmt *st, const struct sql_text *x)
 {
@@ -460,8 +457,7 @@ static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant
         sql_plan(s, st, v, a);
 }
 
-/* --- the statement as a whole
- * ---------------------------------------------------------------------------- */
+/* --- the statement as a whole -------------------------------------------------------------- */
 
 /* Where the statement names the table. */
 static struct sql_pos named_at(struct sql *s, struct sql_stmt *st, const struct sql_table *t)

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* --- wrong statements
- * ------------------------------------------------------------------------------ */
+/* --- wrong statements ---------------------------------------------------------------------- */
 
 struct wrong {
     pd_str title, queries, migration, says, text; /* text: title and sections before "says" */
@@ -112,8 +111,7 @@ static void wrong_statements_are_refused_in_these_words(void **state)
     assert_int_equal(bad, 0);
 }
 
-/* --- right statements
- * ------------------------------------------------------------------------------- */
+/* --- right statements ---------------------------------------------------------------------- */
 
 static void right_statements_are_accepted_without_a_word(void **state)
 {
@@ -219,8 +217,7 @@ static void nothing_is_written_when_anything_is_wrong(void **state)
     app_close(&a);
 }
 
-/* --- single facts
- * ------------------------------------------------------------------------------------- */
+/* --- single facts -------------------------------------------------------------------------- */
 
 static struct sql_module *module(struct app *a, const char *name)
 {
@@ -337,9 +334,7 @@ static void the_lock_file_is_compared_with_the_sources(void **state)
     app_close(&a);
 }
 
-/* --- nulls
- * ------------------------------------------------------------------------------------------------
- */
+/* --- nulls --------------------------------------------------------------------------------- */
 
 static void run_sql(sqlite3 *db, struct app *a, pd_str sql)
 {
@@ -410,9 +405,72 @@ static void a_column_that_is_proven_not_null_never_is(void **state)
     app_close(&a);
 }
 
-/* --- time
- * -------------------------------------------------------------------------------------------------
- */
+/* --- mangled sources ----------------------------------------------------------------------- */
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static pd_str random_word(uint64_t *random)
+{
+    static const char *const words[] = { "(",     ")",     ",",        ";",        "select",   "from",
+                                         "id",    ":p",    ".",        "*",        "--",       "'",
+                                         "with",  "case",  "not null", "\xff\x01", "ref(",     "join",
+                                         "group", "order", "\n-- ?",   "over",     ":ids[]",   "as",
+                                         "limit", "in",    "values",   "create",   "\n-- order: a(id)",
+                                         "union", "table", "\n-- name: z :one\n" };
+    return pd_str_c(words[next_random(random) % (sizeof(words) / sizeof(*words))]);
+}
+
+/* Puts words in, takes pieces out, cuts the end off. */
+static pd_str mangle(struct app *a, pd_str text, uint64_t *random)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, &a->arena, 1 << 20);
+    size_t places = 1 + next_random(random) % 4, at = 0;
+    for (size_t i = 0; i < places; i++) {
+        size_t to = at + next_random(random) % (text.len - at + 1);
+        pd_buf_put(&b, pd_str_sub(text, at, to));
+        at = to;
+        if (next_random(random) % 2)
+            pd_buf_fmt(&b, " %.*s ", PD_ARG(random_word(random)));
+        size_t skip = next_random(random) % 12;
+        at = at + skip < text.len ? at + skip : text.len;
+    }
+    if (next_random(random) % 4)
+        pd_buf_put(&b, pd_str_sub(text, at, text.len));
+    return pd_buf_str(&b);
+}
+
+/* Whatever is in the files, gen says what is wrong and goes on; sanitizers watch. */
+static void mangled_sources_never_trip_gen(void **state)
+{
+    static const char *const files[] = { "modules/shop/queries.sql",
+                                         "modules/shop/migrations/0001_shop.sql",
+                                         "modules/shop/migrations/0002_rename.sql" };
+    const char *given = getenv("TEST_SEED"), *rounds = getenv("TEST_ROUNDS");
+    uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL), random = seed | 1;
+    unsigned refused = 0, n = rounds ? (unsigned)strtoul(rounds, NULL, 10) : 150;
+    (void)state;
+    print_message("TEST_SEED=%llu\n", (unsigned long long)seed);
+    for (unsigned i = 0; i < n; i++) {
+        struct app a;
+        app_open(&a);
+        const char *file = files[next_random(&random) % 3];
+        app_write(&a, file, mangle(&a, app_read(&a, file), &random));
+        app_run(&a);
+        refused += a.g.errors > 0;
+        assert_true(a.g.errors == 0 || a.said.len > 0);
+        app_close(&a);
+    }
+    assert_true(refused > n / 4);
+}
+
+/* --- time ---------------------------------------------------------------------------------- */
 
 static double seconds(void)
 {
@@ -447,8 +505,7 @@ static void two_hundred_statements(void **state)
     app_close(&a);
 }
 
-/* --- the list of errors
- * --------------------------------------------------------------------------------------- */
+/* --- the list of errors -------------------------------------------------------------------- */
 
 static void every_code_that_is_said_is_listed(void **state)
 {
@@ -490,6 +547,7 @@ int main(void)
         cmocka_unit_test(relations_follow_refs_of_any_row_also_into_other_modules),
         cmocka_unit_test(the_lock_file_is_compared_with_the_sources),
         cmocka_unit_test(a_column_that_is_proven_not_null_never_is),
+        cmocka_unit_test(mangled_sources_never_trip_gen),
         cmocka_unit_test(two_hundred_statements),
         cmocka_unit_test(every_code_that_is_said_is_listed),
     };
