@@ -175,7 +175,9 @@ static void put_functions(struct pd_buf *b, const struct gen_view *v)
                "*v)\n{\n",
                PD_ARG(v->symbol), PD_ARG(v->symbol));
     pd_buf_fmt(b,
-               "    %.*s_write(c, pd_html_begin(c), v);\n    return pd_html_end(c, status);\n}\n",
+               "    struct pd_buf *b = pd_html_begin(c);\n"
+               "    if (c->failed == PD_OK) /* a failed context has no values to show */\n"
+               "        %.*s_write(c, b, v);\n    return pd_html_end(c, status);\n}\n",
                PD_ARG(v->symbol));
 }
 

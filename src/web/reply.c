@@ -29,8 +29,17 @@ static pd_status too_large(struct pd_ctx *c)
     return pd_reply_set(c, 500, PD_STR_NULL, PD_STR_NULL);
 }
 
+/* A context that has failed has no values: what the handler passes may never have been filled, so
+ * it is not looked at. The answer is the failure's anyway. */
+static pd_status failed_already(struct pd_ctx *c)
+{
+    return pd_reply_set(c, 500, PD_STR_NULL, PD_STR_NULL);
+}
+
 pd_status pd_json_(struct pd_ctx *c, int status, const struct pd_shape *shape, const void *value)
 {
+    if (c->failed != PD_OK)
+        return failed_already(c);
     struct pd_buf b;
     pd_buf_init(&b, c->arena, PD_REPLY_MAX);
     pd_json_write(&b, shape, value);
