@@ -139,12 +139,13 @@ static const char *set_str(struct pd_arena *a, const struct pd_field *f, pd_str 
         return "contains characters that are not text";
     if (s.len == 0 && f->min > 0)
         return PD_MSG_REQUIRED;
+    *(pd_str *)((char *)base + f->offset) =
+        s; /* refused or not: a form shows again what was typed */
     const char *message = check_length(a, f, pd_str_runes(s), "character");
     if (message)
         return message;
     if ((f->flags & PD_F_EMAIL) && !is_email(s))
         return "must be an e-mail address";
-    *(pd_str *)((char *)base + f->offset) = s;
     return NULL;
 }
 
