@@ -137,6 +137,7 @@ static pd_status answer(struct pd_ctx *c)
     struct pd_http_req *r = q->http;
     if (!pd_path_normalise(c->arena, r->path, &q->path)) {
         q->path = r->path; /* as sent: it still tells the API from pages */
+        r->keep_alive = false; /* whoever sends such a thing is not to be trusted with framing */
         return pd_problem(c, 400, NULL, "The path is malformed.");
     }
     if (!pd_router_find(q->web->router, route_method(r->method), q->path, &q->match))

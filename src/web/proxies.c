@@ -36,7 +36,9 @@ pd_err pd_proxies_parse(struct pd_proxies *p, pd_str text)
 {
     *p = (struct pd_proxies){ 0 };
     pd_str one;
-    while (text.len && pd_str_split(&text, ',', &one)) {
+    if (text.len == 0)
+        return PD_OK;
+    while (pd_str_split(&text, ',', &one)) {
         one = pd_str_trim(one);
         if (p->n == PD_PROXIES_MAX)
             return pd_fail(PD_ECONFIG, "TRUSTED_PROXIES has more than %d entries", PD_PROXIES_MAX);
