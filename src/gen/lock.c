@@ -109,9 +109,19 @@ static pd_str lock_path(struct gen *g)
     return pd_str_fmt(&g->arena, "%.*s/pando.lock", PD_ARG(g->app_dir));
 }
 
+static bool has_sql(const struct sql *s)
+{
+    const struct sql_module *m = s->modules;
+    while (m && !m->migrations && !m->stmts)
+        m = m->next;
+    return m != NULL;
+}
+
 pd_err gen_lock_write(struct gen *g)
 {
     pd_str text = sql_lock_text(g->sql), out = g->out_dir;
+    if (!has_sql(g->sql) && !gen_exists(g, lock_path(g)))
+        return PD_OK; /* nothing to lock */
     g->out_dir = g->app_dir;
     pd_err e = gen_write(g, PD_STR("pando.lock"), text);
     g->out_dir = out;
@@ -125,7 +135,7 @@ void gen_lock_check(struct gen *g)
     struct sql_pos pos = { path, 0, 0 };
     if (gen_exists(g, path) && gen_read(g, path, &was) != PD_OK)
         was = PD_STR("");
-    if (pd_str_eq(now, was))
+    if (pd_str_eq(now, was) || (!was.len && !has_sql(g->sql)))
         return;
     bool more_now, more_was;
     do {
