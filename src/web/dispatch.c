@@ -136,7 +136,7 @@ static pd_status answer(struct pd_ctx *c)
     struct pd_request *q = c->request;
     struct pd_http_req *r = q->http;
     if (!pd_path_normalise(c->arena, r->path, &q->path)) {
-        q->path = r->path; /* as sent: it still tells the API from pages */
+        q->path = r->path;     /* as sent: it still tells the API from pages */
         r->keep_alive = false; /* whoever sends such a thing is not to be trusted with framing */
         return pd_problem(c, 400, NULL, "The path is malformed.");
     }
@@ -207,6 +207,7 @@ static void fail(struct pd_ctx *c)
     pd_err e = c->failed;
     log_failure(c, d);
     q->lines = (struct pd_buf){ 0 };
+    q->session_action = PD_SESSION_KEEP;
     q->cache_control = q->fixed_lines = PD_STR_NULL;
     pd_errors_reset(q);
     put_reason(c, d);
@@ -254,6 +255,8 @@ static void send_reply(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
     const struct pd_web *w = q->web;
+    if (q->session_action != PD_SESSION_KEEP)
+        pd_session_send(c);
     pd_str fixed = q->is_page ? w->page_lines : w->other_lines;
     if (q->fixed_lines.ptr)
         fixed = q->fixed_lines;

@@ -69,22 +69,6 @@ void pd_session_read(struct pd_ctx *c)
         q->session_state = PD_SESSION_VALID;
 }
 
-static void session_send(struct pd_ctx *c)
-{
-    struct pd_request *q = c->request;
-    uint8_t wire[WIRE];
-    session_write(&q->session, wire);
-    pd_time now = pd_time_now(), left = q->session.started + SESSION_MOST - now;
-    pd_str plain = pd_str_n((const char *)wire, WIRE);
-    pd_cookie_put(pd_reply_lines(c),
-                  &(struct pd_cookie){
-                      .name = q->web->session_cookie,
-                      .value = pd_sealer_seal(&q->web->session, c->arena, plain, now),
-                      .max_age_s = (left < SESSION_IDLE ? left : SESSION_IDLE) / PD_SECOND,
-                      .secure = q->secure,
-                  });
-}
-
 void pd_session_refresh(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
@@ -92,7 +76,7 @@ void pd_session_refresh(struct pd_ctx *c)
     if (now - q->session.seen < SESSION_FRESH)
         return;
     q->session.seen = now;
-    session_send(c);
+    q->session_action = PD_SESSION_REFRESH;
 }
 
 static void cookie_clear(struct pd_ctx *c, pd_str name)
@@ -110,14 +94,37 @@ void pd_session_start(struct pd_ctx *c, pd_id user_id, pd_id org_id)
     q->session_state = PD_SESSION_VALID;
     c->user_id = user_id;
     c->org_id = org_id;
-    session_send(c);
+    q->session_action = PD_SESSION_START;
 }
 
 void pd_session_end(struct pd_ctx *c)
 {
     struct pd_request *q = pd_request_of(c, "pd_session_end");
     q->session_state = PD_SESSION_NONE;
-    cookie_clear(c, q->web->session_cookie);
+    q->session_action = PD_SESSION_END;
+}
+
+/* A session that was started by a request that was then refused never was: what signed it in has
+ * been rolled back. */
+void pd_session_send(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    if (q->session_action == PD_SESSION_END)
+        cookie_clear(c, q->web->session_cookie);
+    bool undone = q->session_action == PD_SESSION_START && q->status >= 400;
+    if (q->session_action == PD_SESSION_KEEP || q->session_action == PD_SESSION_END || undone)
+        return;
+    uint8_t wire[WIRE];
+    session_write(&q->session, wire);
+    pd_time now = pd_time_now(), left = q->session.started + SESSION_MOST - now;
+    pd_str plain = pd_str_n((const char *)wire, WIRE);
+    pd_cookie_put(pd_reply_lines(c),
+                  &(struct pd_cookie){
+                      .name = q->web->session_cookie,
+                      .value = pd_sealer_seal(&q->web->session, c->arena, plain, now),
+                      .max_age_s = (left < SESSION_IDLE ? left : SESSION_IDLE) / PD_SECOND,
+                      .secure = q->secure,
+                  });
 }
 
 const struct pd_session_data *pd_session_get(struct pd_ctx *c)

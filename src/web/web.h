@@ -57,6 +57,8 @@ struct pd_web {
     unsigned nthreads;
 };
 
+/* What becomes of the session cookie when the reply is sent. */
+enum pd_session_action { PD_SESSION_KEEP, PD_SESSION_REFRESH, PD_SESSION_START, PD_SESSION_END };
 enum pd_session_state { PD_SESSION_UNREAD, PD_SESSION_NONE, PD_SESSION_VALID };
 
 struct pd_request {
@@ -68,6 +70,7 @@ struct pd_request {
     uint32_t counted; /* whose counters */
     bool secure;      /* cookies get __Host- and Secure */
     uint8_t session_state;
+    uint8_t session_action;
     char id[PD_REQUEST_ID_TEXT];
     struct pd_session_data session;
 
@@ -110,6 +113,7 @@ void pd_errors_reset(struct pd_request *q);
 /* session.c */
 void pd_session_read(struct pd_ctx *c); /* opens the cookie */
 void pd_session_refresh(struct pd_ctx *c);
+void pd_session_send(struct pd_ctx *c); /* puts the cookie into the reply, if it is to change */
 
 /* headers.c */
 void pd_header_lines_make(struct pd_web *w);
