@@ -19,7 +19,9 @@ static const struct pd_route routes[] = {
 };
 static const struct pd_module site = { .name = "site", .routes = routes, .nroutes = 2 };
 static const struct pd_module *const modules[] = { &site };
-static const struct pd_app app = { .name = "hello", .version = "1", .modules = modules, .nmodules = 1 };
+static const struct pd_app app = {
+    .name = "hello", .version = "1", .modules = modules, .nmodules = 1
+};
 
 int main(int argc, char **argv)
 {

@@ -1,16 +1,17 @@
 /* db.h - the unit of work, and the database as an author sees it.
  *
- * A *context* (struct pd_ctx) is one unit of work: a request, a job, a command. It carries the arena,
- * the deadline, who asks, and the database session. Every generated statement takes it first:
+ * A *context* (struct pd_ctx) is one unit of work: a request, a job, a command. It carries the
+ * arena, the deadline, who asks, and the database session. Every generated statement takes it
+ * first:
  *
  *     struct ledger_account *a = ledger_account_by_id(c, id);   // NULL: no such row, or c failed
  *     if (!a) return pd_not_found(c);
  *     ledger_entry_insert(c, .account_id = a->id, .amount = 1250);
  *
  * A context fails as a whole. When a statement fails (database gone, deadline passed, constraint
- * violated and not asked for) the call returns NULL, an empty list or -1, the context is marked, all
- * further statements do nothing, and nothing of it will be committed. The platform answers with the
- * error; authors need no error plumbing.
+ * violated and not asked for) the call returns NULL, an empty list or -1, the context is marked,
+ * all further statements do nothing, and nothing of it will be committed. The platform answers with
+ * the error; authors need no error plumbing.
  *
  * Transactions: reads outside one see the newest committed state. The first write, or pd_begin(),
  * opens the context's write transaction; later reads are inside it. The platform commits when the
@@ -40,8 +41,8 @@ struct pd_ctx {
     pd_id user_id;              /* who asks; 0 = nobody; set by the app's authenticate */
     pd_id org_id;               /* in which organisation (tenant) */
     enum pd_role role;
-    pd_err failed;              /* PD_OK, or why this unit of work cannot succeed any more */
-    unsigned statements;        /* run so far */
+    pd_err failed;       /* PD_OK, or why this unit of work cannot succeed any more */
+    unsigned statements; /* run so far */
 };
 
 /* For jobs, commands and tests: a context of its own. fini rolls back what was not committed. */
@@ -51,8 +52,8 @@ void pd_ctx_fini(struct pd_ctx *c) PD_YIELDS;
 /* Marks the context with an error (normally done by what failed) and returns it. The first wins. */
 pd_err pd_ctx_fail(struct pd_ctx *c, pd_err e);
 
-/* Opens the write transaction now: call it before reading what a write will depend on. Waits for its
- * turn. Returns false if the context has failed. Doing it twice is fine. */
+/* Opens the write transaction now: call it before reading what a write will depend on. Waits for
+ * its turn. Returns false if the context has failed. Doing it twice is fine. */
 bool pd_begin(struct pd_ctx *c) PD_YIELDS;
 /* Commits; durable when it returns PD_OK. Without a transaction it only says whether c has failed.
  * The context may go on with another transaction. */
@@ -62,12 +63,13 @@ void pd_rollback(struct pd_ctx *c) PD_YIELDS;
 
 /* After a statement was refused by a constraint: is it this one? "table.column", or "table.a,b" for
  * several columns; a CHECK by the first word of its expression or its own name; "" asks if none was
- * violated. If so, clears the mark (the statement itself had no effect; the transaction goes on), so
- * that the handler can say it in its own words; else the mark stays:
- *     if (!identity_user_insert(c, …) && pd_violated(c, "identity_user.email")) return taken(c);  */
+ * violated. If so, clears the mark (the statement itself had no effect; the transaction goes on),
+ * so that the handler can say it in its own words; else the mark stays: if
+ * (!identity_user_insert(c, …) && pd_violated(c, "identity_user.email")) return taken(c);  */
 bool pd_violated(struct pd_ctx *c, const char *constraint);
 
-/* --- what generated code is made of ------------------------------------------------------------ */
+/* --- what generated code is made of ------------------------------------------------------------
+ */
 /* Written by `pando gen`; authors read it only in error messages. */
 
 enum pd_stmt_flags {
@@ -79,10 +81,10 @@ enum pd_stmt_flags {
 /* How one column or parameter moves between C and the database. */
 struct pd_column {
     const char *name;
-    uint8_t type;   /* enum pd_type: BOOL, I64, MONEY, ID, STR, BYTES, TIME, DATE, UUID, JSON, OPT */
-    uint8_t as;     /* for PD_T_OPT */
-    bool nullable;  /* for STR, BYTES, JSON: NULL is PD_STR_NULL; UUID is never nullable */
-    bool list;      /* parameter only: struct pd_ids, bound as one JSON array */
+    uint8_t type;  /* enum pd_type: BOOL, I64, MONEY, ID, STR, BYTES, TIME, DATE, UUID, JSON, OPT */
+    uint8_t as;    /* for PD_T_OPT */
+    bool nullable; /* for STR, BYTES, JSON: NULL is PD_STR_NULL; UUID is never nullable */
+    bool list;     /* parameter only: struct pd_ids, bound as one JSON array */
     uint32_t offset; /* in the row or parameter struct */
 };
 struct pd_ids {
@@ -94,13 +96,13 @@ struct pd_stmt {
     const char *name; /* "ledger.account_by_id" */
     const char *file; /* where the author wrote it */
     int line;
-    uint32_t id;      /* 0 … module's count - 1 */
+    uint32_t id; /* 0 … module's count - 1 */
     uint32_t flags;
     const char *sql_sqlite;   /* parameters are ?1 … ?n */
     const char *sql_postgres; /* $1 … $n; NULL if not generated */
     uint32_t nparams, ncolumns, row_size;
     const struct pd_column *params, *columns;
-    const struct pd_shape *shape;  /* of the row struct; NULL for :exec */
+    const struct pd_shape *shape;             /* of the row struct; NULL for :exec */
     const char *const *reads, *const *writes; /* tables, NULL-terminated */
     const struct pd_sql_module *module;
 };
@@ -118,12 +120,12 @@ struct pd_rows { /* same layout as every generated `struct X_list` */
 /* A to-one relation: for all rows of the set, the row of `load` whose key column equals the row's
  * foreign key. `load` is a PD_S_BATCH statement with one list parameter. */
 struct pd_relation {
-    const char *name;        /* "ledger_entry.account" */
+    const char *name; /* "ledger_entry.account" */
     const struct pd_stmt *load;
-    uint32_t key_offset;     /* foreign key in the child row: pd_id, or pd_opt_i64 when nullable */
+    uint32_t key_offset; /* foreign key in the child row: pd_id, or pd_opt_i64 when nullable */
     bool key_nullable;
     uint32_t target_key_offset; /* primary key in the loaded row */
-    uint32_t slot;           /* which cache of the rowset: 0 … PD_RELATIONS_MAX - 1 */
+    uint32_t slot;              /* which cache of the rowset: 0 … PD_RELATIONS_MAX - 1 */
 };
 enum { PD_RELATIONS_MAX = 16 };
 
@@ -131,7 +133,7 @@ struct pd_migration {
     const char *name;   /* "0001_accounts" */
     const char *sqlite; /* the SQL, aliases expanded */
     const char *postgres;
-    uint64_t checksum;  /* of the author's text */
+    uint64_t checksum; /* of the author's text */
 };
 struct pd_sql_module { /* one per module: what `pando gen` made of its SQL */
     const char *name;
@@ -146,8 +148,8 @@ struct pd_sql_module { /* one per module: what `pando gen` made of its SQL */
 #define PD_SITE_STR(x)  PD_SITE_STR2(x)
 #define PD_SITE         __FILE__ ":" PD_SITE_STR(__LINE__)
 
-void *pd_stmt_one(struct pd_ctx *c, const struct pd_stmt *s, const void *params, const char *site)
-    PD_YIELDS;
+void *pd_stmt_one(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
+                  const char *site) PD_YIELDS;
 struct pd_rows pd_stmt_many(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
                             const char *site) PD_YIELDS;
 int64_t pd_stmt_exec(struct pd_ctx *c, const struct pd_stmt *s, const void *params,

@@ -13,7 +13,15 @@
 #include "run/loop.h"
 
 enum pd_method {
-    PD_GET, PD_HEAD, PD_POST, PD_PUT, PD_PATCH, PD_DELETE, PD_OPTIONS, PD_METHOD_OTHER, PD_METHODS,
+    PD_GET,
+    PD_HEAD,
+    PD_POST,
+    PD_PUT,
+    PD_PATCH,
+    PD_DELETE,
+    PD_OPTIONS,
+    PD_METHOD_OTHER,
+    PD_METHODS,
 };
 pd_str pd_method_name(enum pd_method m);
 
@@ -22,10 +30,26 @@ struct pd_http_header {
 };
 
 enum pd_http_known { /* looked up in O(1) */
-    PD_H_HOST, PD_H_CONNECTION, PD_H_CONTENT_LENGTH, PD_H_CONTENT_TYPE, PD_H_TRANSFER_ENCODING,
-    PD_H_EXPECT, PD_H_COOKIE, PD_H_ACCEPT, PD_H_ACCEPT_ENCODING, PD_H_AUTHORIZATION, PD_H_ORIGIN,
-    PD_H_SEC_FETCH_SITE, PD_H_IF_NONE_MATCH, PD_H_IF_MODIFIED_SINCE, PD_H_RANGE, PD_H_USER_AGENT,
-    PD_H_X_FORWARDED_FOR, PD_H_X_FORWARDED_PROTO, PD_H_REFERER, PD_H_KNOWN
+                     PD_H_HOST,
+                     PD_H_CONNECTION,
+                     PD_H_CONTENT_LENGTH,
+                     PD_H_CONTENT_TYPE,
+                     PD_H_TRANSFER_ENCODING,
+                     PD_H_EXPECT,
+                     PD_H_COOKIE,
+                     PD_H_ACCEPT,
+                     PD_H_ACCEPT_ENCODING,
+                     PD_H_AUTHORIZATION,
+                     PD_H_ORIGIN,
+                     PD_H_SEC_FETCH_SITE,
+                     PD_H_IF_NONE_MATCH,
+                     PD_H_IF_MODIFIED_SINCE,
+                     PD_H_RANGE,
+                     PD_H_USER_AGENT,
+                     PD_H_X_FORWARDED_FOR,
+                     PD_H_X_FORWARDED_PROTO,
+                     PD_H_REFERER,
+                     PD_H_KNOWN
 };
 
 struct pd_http_conn;
@@ -33,17 +57,17 @@ struct pd_http_conn;
 struct pd_http_req {
     enum pd_method method;
     pd_str method_text;
-    pd_str target;  /* as sent */
-    pd_str path;    /* percent-encoded as sent, never empty, starts with '/' */
-    pd_str query;   /* behind '?', without it; null if there is none */
-    pd_str host;    /* Host or the authority of an absolute target */
-    int minor;      /* HTTP/1.minor: 0 or 1 */
+    pd_str target; /* as sent */
+    pd_str path;   /* percent-encoded as sent, never empty, starts with '/' */
+    pd_str query;  /* behind '?', without it; null if there is none */
+    pd_str host;   /* Host or the authority of an absolute target */
+    int minor;     /* HTTP/1.minor: 0 or 1 */
     struct pd_http_header *headers;
     unsigned nheaders;
     uint8_t known[PD_H_KNOWN]; /* index into headers + 1; 0 = absent; the first one */
     int64_t body_length;       /* -1: chunked; 0: none */
     bool keep_alive;
-    struct pd_arena *arena;    /* this request's; reset when the handler has returned */
+    struct pd_arena *arena; /* this request's; reset when the handler has returned */
     struct pd_os_addr peer;
     pd_mono started;           /* when its head was complete */
     struct pd_http_conn *conn; /* private */
@@ -75,37 +99,42 @@ pd_err pd_http_body_all(struct pd_http_req *r, pd_str *body) PD_MUST PD_YIELDS;
  * (pd_http_header_put). The server adds Date, Content-Length or Transfer-Encoding, Connection. */
 void pd_http_header_put(struct pd_buf *lines, pd_str name, pd_str value);
 
-/* The whole answer at once. The body is copied or kept by the server as needed; HEAD, 204 and 304 send none of it. */
+/* The whole answer at once. The body is copied or kept by the server as needed; HEAD, 204 and 304
+ * send none of it. */
 void pd_http_reply(struct pd_http_req *r, int status, pd_str headers, pd_str body);
 /* In pieces: length -1 = chunked (or until close for HTTP/1.0). write waits when the client reads
- * slowly: at most one buffer is kept. An answer that is not ended with pd_http_reply_end breaks the connection. */
-pd_err pd_http_reply_begin(struct pd_http_req *r, int status, pd_str headers, int64_t length) PD_MUST;
+ * slowly: at most one buffer is kept. An answer that is not ended with pd_http_reply_end breaks the
+ * connection. */
+pd_err pd_http_reply_begin(struct pd_http_req *r, int status, pd_str headers,
+                           int64_t length) PD_MUST;
 pd_err pd_http_reply_write(struct pd_http_req *r, pd_str piece) PD_MUST PD_YIELDS;
 pd_err pd_http_reply_end(struct pd_http_req *r) PD_MUST PD_YIELDS;
 /* Called when the client hangs up while the handler runs: its fiber is canceled. */
 
 pd_str pd_http_status_text(int status); /* "Not Found" */
 
-/* --- server ------------------------------------------------------------------------------------ */
+/* --- server ------------------------------------------------------------------------------------
+ */
 
-struct pd_http_limits { /* zero = default; all of them are enforced */
-    unsigned max_headers;         /* 100 -> 431 */
-    unsigned max_head_bytes;      /* 64 KiB -> 431 */
-    unsigned max_line_bytes;      /* 8 KiB: target -> 414, a header line -> 431 */
-    uint64_t max_body;            /* 1 MiB -> 413 */
-    unsigned max_pipelined;       /* 32 queued per turn; then reading pauses */
-    unsigned max_connections;     /* 20000 per thread; beyond: 503 and close */
+struct pd_http_limits {                   /* zero = default; all of them are enforced */
+    unsigned max_headers;                 /* 100 -> 431 */
+    unsigned max_head_bytes;              /* 64 KiB -> 431 */
+    unsigned max_line_bytes;              /* 8 KiB: target -> 414, a header line -> 431 */
+    uint64_t max_body;                    /* 1 MiB -> 413 */
+    unsigned max_pipelined;               /* 32 queued per turn; then reading pauses */
+    unsigned max_connections;             /* 20000 per thread; beyond: 503 and close */
     unsigned max_requests_per_connection; /* 0 = no limit */
-    int64_t head_us;              /* 10 s for a whole head -> 408 */
-    int64_t idle_us;              /* 60 s between requests -> close */
-    int64_t request_us;           /* 30 s deadline of a handler -> 503 */
-    uint64_t min_rate;            /* 500 B/s for bodies and answers after 5 s grace */
+    int64_t head_us;                      /* 10 s for a whole head -> 408 */
+    int64_t idle_us;                      /* 60 s between requests -> close */
+    int64_t request_us;                   /* 30 s deadline of a handler -> 503 */
+    uint64_t min_rate;                    /* 500 B/s for bodies and answers after 5 s grace */
 };
 struct pd_http_server_opts {
     struct pd_http_limits limits;
     void (*handle)(struct pd_http_req *r, void *arg) PD_YIELDS;
-    /* Called after every answer, on the loop: access log, metrics. May be NULL. Also for answers the
-     * server gave itself (400, 408, 431, …): `user` is NULL and the strings may be null then. */
+    /* Called after every answer, on the loop: access log, metrics. May be NULL. Also for answers
+     * the server gave itself (400, 408, 431, …): `user` is NULL and the strings may be null then.
+     */
     void (*done)(const struct pd_http_req *r, void *arg);
     void *arg;
     const char *server_name; /* Server: header; NULL = none */

@@ -43,6 +43,17 @@ static void test_quantiles_are_within_the_error(void **state)
     }
 }
 
+static void test_a_rank_is_not_rounded_up(void **state)
+{
+    (void)state;
+    pd_hist_reset(&h);
+    for (int i = 0; i < 1400; i++)
+        pd_hist_add(&h, 1);
+    for (int i = 1400; i < 20000; i++)
+        pd_hist_add(&h, 9);
+    assert_true(pd_hist_quantile(&h, 0.07) == 1); /* 0.07 * 20000 > 1400 in floating point */
+}
+
 static void test_huge_values_are_counted_at_the_end(void **state)
 {
     (void)state;
@@ -81,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_values_are_exact),
         cmocka_unit_test(test_quantiles_are_within_the_error),
+        cmocka_unit_test(test_a_rank_is_not_rounded_up),
         cmocka_unit_test(test_huge_values_are_counted_at_the_end),
         cmocka_unit_test(test_merge_is_the_sum),
         cmocka_unit_test(test_counter),

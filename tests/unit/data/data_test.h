@@ -1,5 +1,5 @@
-/* data_test.h - what the tests of layer data share: a small schema, its statements as `pando gen` would
- * write them, and a database in a folder of its own. Included once per test program. */
+/* data_test.h - what the tests of layer data share: a small schema, its statements as `pando gen`
+ * would write them, and a database in a folder of its own. Included once per test program. */
 #ifndef DATA_TEST_H
 #define DATA_TEST_H
 
@@ -18,7 +18,8 @@
 
 #define UNUSED __attribute__((unused))
 
-/* --- schema: owners have accounts; all_types has one column of each kind ------------------------ */
+/* --- schema: owners have accounts; all_types has one column of each kind ------------------------
+ */
 
 static const char schema_sql[] =
     "create table t_owner (id integer primary key, name text not null) strict;"
@@ -39,7 +40,8 @@ static const struct pd_migration schema_migrations[] = { { "0001_schema", schema
 static const struct pd_sql_module schema_module = { "t", schema_migrations, 1, NULL, 0 };
 static const struct pd_sql_module *const schema_modules[] = { &schema_module };
 
-/* --- rows and parameters ------------------------------------------------------------------------- */
+/* --- rows and parameters -------------------------------------------------------------------------
+ */
 
 struct owner {
     struct pd_row pd;
@@ -75,27 +77,38 @@ struct change {
     int64_t by;
 };
 
-#define COL(st, f, kind, ...) { .name = #f, .type = PD_T_##kind, .offset = offsetof(struct st, f), ##__VA_ARGS__ }
+#define COL(st, f, kind, ...)                                                                      \
+    {                                                                                              \
+        .name = #f, .type = PD_T_##kind, .offset = offsetof(struct st, f), ##__VA_ARGS__           \
+    }
 static const struct pd_column owner_cols[] = { COL(owner, id, ID), COL(owner, name, STR) };
 static const struct pd_column account_cols[] = {
     COL(account, id, ID), COL(account, owner_id, OPT, .as = PD_T_ID, .nullable = true),
     COL(account, name, STR), COL(account, balance, MONEY)
 };
-static const struct pd_column all_cols[] = {
-    COL(all, b, BOOL), COL(all, i, I64), COL(all, m, MONEY), COL(all, id, ID),
-    COL(all, s, STR, .nullable = true), COL(all, y, BYTES, .nullable = true), COL(all, t, TIME),
-    COL(all, d, DATE), COL(all, u, UUID), COL(all, j, JSON, .nullable = true),
-    COL(all, o, OPT, .as = PD_T_I64, .nullable = true)
-};
+static const struct pd_column all_cols[] = { COL(all, b, BOOL),
+                                             COL(all, i, I64),
+                                             COL(all, m, MONEY),
+                                             COL(all, id, ID),
+                                             COL(all, s, STR, .nullable = true),
+                                             COL(all, y, BYTES, .nullable = true),
+                                             COL(all, t, TIME),
+                                             COL(all, d, DATE),
+                                             COL(all, u, UUID),
+                                             COL(all, j, JSON, .nullable = true),
+                                             COL(all, o, OPT, .as = PD_T_I64, .nullable = true) };
 static const struct pd_column number_cols[] = { COL(number, n, I64) };
 static const struct pd_column id_param[] = { { .name = "id", .type = PD_T_ID } };
 static const struct pd_column ids_param[] = { { .name = "ids", .type = PD_T_ID, .list = true } };
 static const struct pd_column change_cols[] = { COL(change, id, ID), COL(change, by, I64) };
-static const struct pd_column text_param[] = { { .name = "text", .type = PD_T_STR, .nullable = true } };
+static const struct pd_column text_param[] = {
+    { .name = "text", .type = PD_T_STR, .nullable = true }
+};
 
-/* --- statements ------------------------------------------------------------------------------------ */
+/* --- statements
+ * ------------------------------------------------------------------------------------ */
 
-#define LEN(a)      (a) ? sizeof(a) / sizeof *(a) : 0
+#define LEN(a) (a) ? sizeof(a) / sizeof *(a) : 0
 #define STMT(v, fl, sql, p, c, size, ...)                                                          \
     UNUSED static const struct pd_stmt v = { .name = "t." #v,                                      \
                                              .file = "queries.sql",                                \
@@ -118,27 +131,30 @@ STMT(owner_many, PD_S_READONLY | PD_S_BATCH,
      "select id, name from t_owner where id in (select value from json_each(?1))", ids_param,
      owner_cols, sizeof(struct owner));
 STMT(account_add, 0,
-     "insert into t_account values (nullif(?1, 0), ?2, ?3, ?4) returning id, owner_id, name, balance",
+     "insert into t_account values (nullif(?1, 0), ?2, ?3, ?4) returning id, owner_id, name, "
+     "balance",
      account_cols, account_cols, sizeof(struct account), .writes = w_account);
 STMT(account_get, PD_S_READONLY | PD_S_KEYED,
      "select id, owner_id, name, balance from t_account where id = ?1", id_param, account_cols,
      sizeof(struct account));
-STMT(account_list, PD_S_READONLY, "select id, owner_id, name, balance from t_account order by id", none,
-     account_cols, sizeof(struct account));
-STMT(account_change, 0, "update t_account set balance = balance + ?2 where id = ?1", change_cols, none,
-     0, .writes = w_account);
+STMT(account_list, PD_S_READONLY, "select id, owner_id, name, balance from t_account order by id",
+     none, account_cols, sizeof(struct account));
+STMT(account_change, 0, "update t_account set balance = balance + ?2 where id = ?1", change_cols,
+     none, 0, .writes = w_account);
 STMT(account_rename, 0, "update t_account set name = ?1", text_param, none, 0, .writes = w_account);
 STMT(account_count, PD_S_READONLY, "select count(*) from t_account", none, number_cols,
      sizeof(struct number));
-STMT(balance_sum, PD_S_READONLY, "select coalesce(sum(balance), 0) from t_account", none, number_cols,
-     sizeof(struct number));
+STMT(balance_sum, PD_S_READONLY, "select coalesce(sum(balance), 0) from t_account", none,
+     number_cols, sizeof(struct number));
 STMT(link_add, 0, "insert into t_link (a) values (?1)", id_param, none, 0, .writes = w_link);
-STMT(all_add, 0, "insert into t_all values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)", all_cols, none, 0);
+STMT(all_add, 0, "insert into t_all values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)", all_cols, none,
+     0);
 STMT(all_get, PD_S_READONLY, "select b, i, m, id, s, y, t, d, u, j, o from t_all", none, all_cols,
      sizeof(struct all));
 /* Some 10 ns per number: a statement that takes as long as one wants. */
 STMT(count_to, PD_S_READONLY,
-     "with recursive c(x) as (select 1 union all select x + 1 from c where x < ?1) select count(*) from c",
+     "with recursive c(x) as (select 1 union all select x + 1 from c where x < ?1) select count(*) "
+     "from c",
      id_param, number_cols, sizeof(struct number));
 STMT(numbers, PD_S_READONLY,
      "with recursive c(x) as (select 1 union all select x + 1 from c where x < ?1) select x from c",
@@ -148,7 +164,8 @@ STMT(slow_write, 0,
      "select x + 1 from c where x < ?1) select count(*) from c)",
      id_param, none, 0, .writes = w_account);
 
-/* --- a database for a test ------------------------------------------------------------------------ */
+/* --- a database for a test
+ * ------------------------------------------------------------------------ */
 
 static char test_dir[64], test_url[128];
 static struct pd_db_opts test_opts;
@@ -216,8 +233,8 @@ static pd_err with_db_main(void *arg)
     pd_db_close(db);
     return PD_OK;
 }
-/* Runs fn in a fiber on an open, migrated database. cmocka's failures jump out of it: only the report
- * of the first one counts. */
+/* Runs fn in a fiber on an open, migrated database. cmocka's failures jump out of it: only the
+ * report of the first one counts. */
 UNUSED static void with_db(void (*fn)(struct pd_db *db))
 {
     struct with_db w = { fn };

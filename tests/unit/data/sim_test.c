@@ -1,5 +1,5 @@
-/* The layer in simulation: every order of wake-ups and of offloaded commits that the seed draws keeps
- * the sum of transfers, and the same seed gives the same run. */
+/* The layer in simulation: every order of wake-ups and of offloaded commits that the seed draws
+ * keeps the sum of transfers, and the same seed gives the same run. */
 #include "data_test.h"
 #include "os/sim.h"
 
@@ -16,7 +16,8 @@ static void transfer(struct client *cl, int round)
 {
     struct unit u;
     struct pd_ctx *c = unit_start(&u, cl->db);
-    pd_id from = 1 + (cl->number + round) % ACCOUNTS, to = 1 + (cl->number + 2 * round + 1) % ACCOUNTS;
+    pd_id from = 1 + (cl->number + round) % ACCOUNTS,
+          to = 1 + (cl->number + 2 * round + 1) % ACCOUNTS;
     change(c, from, -7);
     change(c, to, 7);
     if (pd_commit(c) != PD_OK)

@@ -1,9 +1,10 @@
 /* parse_cases.h - raw heads and what must become of them. One line each: level (MUST, SHOULD, or
- * LOCAL where RFC 9110/9112 leave the choice and ours refuses), reason, bytes, status. 0: accepted. */
-#define G "GET / HTTP/1.1\r\n"
-#define H "Host: a\r\n"
-#define P "POST / HTTP/1.1\r\nHost: a\r\n"
-#define E "\r\n"
+ * LOCAL where RFC 9110/9112 leave the choice and ours refuses), reason, bytes, status. 0: accepted.
+ */
+#define G      "GET / HTTP/1.1\r\n"
+#define H      "Host: a\r\n"
+#define P      "POST / HTTP/1.1\r\nHost: a\r\n"
+#define E      "\r\n"
 #define RAW(s) s, sizeof(s) - 1
 
 static const struct parse_case {
@@ -17,8 +18,10 @@ static const struct parse_case {
     { "MUST", "every token is a method", RAW("BREW / HTTP/1.1\r\n" H E), 0 },
     { "MUST", "methods are case-sensitive tokens", RAW("get / HTTP/1.1\r\n" H E), 0 },
     { "MUST", "odd token characters in a method", RAW("M-SEARCH!#$ / HTTP/1.1\r\n" H E), 0 },
-    { "SHOULD", "method longer than any known: 501", RAW("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\n" H E), 501 },
-    { "MUST", "32 bytes of method are allowed", RAW("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF / HTTP/1.1\r\n" H E), 0 },
+    { "SHOULD", "method longer than any known: 501",
+      RAW("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\n" H E), 501 },
+    { "MUST", "32 bytes of method are allowed",
+      RAW("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF / HTTP/1.1\r\n" H E), 0 },
     { "MUST", "no method", RAW(" / HTTP/1.1\r\n" H E), 400 },
     { "MUST", "method with a separator", RAW("GE(T / HTTP/1.1\r\n" H E), 400 },
     { "MUST", "method with NUL", RAW("GE\0T / HTTP/1.1\r\n" H E), 400 },
@@ -44,7 +47,8 @@ static const struct parse_case {
     { "MUST", "a bare CR before the request", RAW("\r" G H E), 400 },
     { "MUST", "binary rubbish (a TLS hello)", RAW("\x16\x03\x01\x02\x00\x01\x00"), 400 },
     { "MUST", "the HTTP/2 preface: method PRI", RAW("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505 },
-    { "MUST", "a PROXY line where none is expected", RAW("PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n" G H E), 400 },
+    { "MUST", "a PROXY line where none is expected",
+      RAW("PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n" G H E), 400 },
     /* --- version, 9112 §2.3 --- */
     { "MUST", "a higher minor version is served", RAW("GET / HTTP/1.2\r\n" H E), 0 },
     { "MUST", "HTTP/1.9", RAW("GET / HTTP/1.9\r\n" H E), 0 },
@@ -79,7 +83,8 @@ static const struct parse_case {
     { "MUST", "absolute form without path", RAW("GET http://a HTTP/1.1\r\n" H E), 0 },
     { "MUST", "absolute form with query only", RAW("GET http://a?x HTTP/1.1\r\n" H E), 0 },
     { "LOCAL", "authority differs from Host", RAW("GET http://b/ HTTP/1.1\r\n" H E), 400 },
-    { "LOCAL", "authority's port differs from Host", RAW("GET http://a:81/ HTTP/1.1\r\n" H E), 400 },
+    { "LOCAL", "authority's port differs from Host", RAW("GET http://a:81/ HTTP/1.1\r\n" H E),
+      400 },
     { "MUST", "userinfo in the authority", RAW("GET http://u@a/ HTTP/1.1\r\n" H E), 400 },
     { "MUST", "empty authority", RAW("GET http:///x HTTP/1.1\r\n" H E), 400 },
     { "MUST", "absolute form still needs Host", RAW("GET http://a/ HTTP/1.1\r\n\r\n"), 400 },
@@ -140,7 +145,10 @@ static const struct parse_case {
     { "MUST", "bell in a value", RAW(G H "X-A: long enough for a word \x07\r\n" E), 400 },
     { "MUST", "DEL in a value", RAW(G H "X-A: long enough for a word \x7f\r\n" E), 400 },
     { "MUST", "ESC in a value", RAW(G H "X-A: \x1b[31m\r\n" E), 400 },
-    { "MUST", "vertical tab around a value", RAW(G H "X-A: \x0b" "a\r\n" E), 400 },
+    { "MUST", "vertical tab around a value",
+      RAW(G H "X-A: \x0b"
+              "a\r\n" E),
+      400 },
     { "MUST", "head ended by LF", RAW(G H "\n"), 400 },
     { "MUST", "head ended by CR and rubbish", RAW(G H "\rX"), 400 },
     { "MUST", "head ended by LF LF", RAW("GET / HTTP/1.1\nHost: a\n\n"), 400 },
@@ -167,36 +175,51 @@ static const struct parse_case {
     { "MUST", "length in quotes", RAW(P "Content-Length: \"5\"\r\n" E), 400 },
     { "MUST", "two different lengths", RAW(P "Content-Length: 5\r\nContent-Length: 6\r\n" E), 400 },
     { "LOCAL", "two equal lengths", RAW(P "Content-Length: 5\r\nContent-Length: 5\r\n" E), 400 },
-    { "MUST", "lengths in another case", RAW(P "Content-Length: 5\r\ncontent-lengtH: 6\r\n" E), 400 },
+    { "MUST", "lengths in another case", RAW(P "Content-Length: 5\r\ncontent-lengtH: 6\r\n" E),
+      400 },
     { "MUST", "full-width digits", RAW(P "Content-Length: \xef\xbc\x95\r\n" E), 400 },
     { "MUST", "chunked", RAW(P "Transfer-Encoding: chunked\r\n" E), 0 },
     { "MUST", "chunked without case", RAW(P "Transfer-Encoding: cHuNkEd\r\n" E), 0 },
-    { "LOCAL", "chunked and length", RAW(P "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n" E), 400 },
-    { "LOCAL", "length and chunked", RAW(P "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n" E), 400 },
-    { "LOCAL", "length and an unknown coding", RAW(P "Content-Length: 5\r\nTransfer-Encoding: x\r\n" E), 400 },
-    { "MUST", "two codings headers", RAW(P "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" E), 400 },
+    { "LOCAL", "chunked and length", RAW(P "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n" E),
+      400 },
+    { "LOCAL", "length and chunked", RAW(P "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n" E),
+      400 },
+    { "LOCAL", "length and an unknown coding",
+      RAW(P "Content-Length: 5\r\nTransfer-Encoding: x\r\n" E), 400 },
+    { "MUST", "two codings headers",
+      RAW(P "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" E), 400 },
     { "MUST", "chunked twice", RAW(P "Transfer-Encoding: chunked, chunked\r\n" E), 400 },
     { "MUST", "chunked not last", RAW(P "Transfer-Encoding: chunked, gzip\r\n" E), 400 },
     { "LOCAL", "a coding before chunked", RAW(P "Transfer-Encoding: gzip, chunked\r\n" E), 400 },
     { "SHOULD", "unknown coding: 501", RAW(P "Transfer-Encoding: gzip\r\n" E), 501 },
-    { "SHOULD", "a word that contains chunked: 501", RAW(P "Transfer-Encoding: xchunked\r\n" E), 501 },
+    { "SHOULD", "a word that contains chunked: 501", RAW(P "Transfer-Encoding: xchunked\r\n" E),
+      501 },
     { "MUST", "identity", RAW(P "Transfer-Encoding: identity\r\n" E), 400 },
     { "MUST", "empty coding", RAW(P "Transfer-Encoding:\r\n" E), 400 },
     { "MUST", "leading comma", RAW(P "Transfer-Encoding: ,chunked\r\n" E), 400 },
     { "MUST", "trailing comma", RAW(P "Transfer-Encoding: chunked,\r\n" E), 400 },
     { "MUST", "chunked with parameter", RAW(P "Transfer-Encoding: chunked;q=1\r\n" E), 400 },
     { "MUST", "chunked in quotes", RAW(P "Transfer-Encoding: \"chunked\"\r\n" E), 400 },
-    { "MUST", "chunked behind a vertical tab", RAW(P "Transfer-Encoding: \x0b" "chunked\r\n" E), 400 },
-    { "MUST", "chunked behind a form feed", RAW(P "Transfer-Encoding: \x0c" "chunked\r\n" E), 400 },
+    { "MUST", "chunked behind a vertical tab",
+      RAW(P "Transfer-Encoding: \x0b"
+            "chunked\r\n" E),
+      400 },
+    { "MUST", "chunked behind a form feed",
+      RAW(P "Transfer-Encoding: \x0c"
+            "chunked\r\n" E),
+      400 },
     { "MUST", "chunked and NUL", RAW(P "Transfer-Encoding: chunked\0\r\n" E), 400 },
     { "MUST", "folded coding", RAW(P "Transfer-Encoding:\r\n chunked\r\n" E), 400 },
-    { "MUST", "space before the colon of a coding", RAW(P "Transfer-Encoding : chunked\r\n" E), 400 },
-    { "MUST", "chunked in HTTP/1.0", RAW("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400 },
+    { "MUST", "space before the colon of a coding", RAW(P "Transfer-Encoding : chunked\r\n" E),
+      400 },
+    { "MUST", "chunked in HTTP/1.0", RAW("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+      400 },
     { "MUST", "GET may have a body", RAW(G H "Content-Length: 5\r\n" E), 0 },
     /* --- Expect, 9110 §10.1.1 --- */
     { "MUST", "Expect", RAW(P "Content-Length: 5\r\nExpect: 100-continue\r\n" E), 0 },
     { "MUST", "Expect without case", RAW(P "Content-Length: 5\r\nExpect: 100-Continue\r\n" E), 0 },
     { "SHOULD", "another expectation", RAW(P "Content-Length: 5\r\nExpect: miracles\r\n" E), 417 },
-    { "LOCAL", "two expectations", RAW(P "Expect: 100-continue\r\nExpect: 100-continue\r\n" E), 417 },
+    { "LOCAL", "two expectations", RAW(P "Expect: 100-continue\r\nExpect: 100-continue\r\n" E),
+      417 },
     { "MUST", "Expect in HTTP/1.0 is ignored", RAW("POST / HTTP/1.0\r\nExpect: x\r\n\r\n"), 0 },
 };
