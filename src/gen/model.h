@@ -58,7 +58,7 @@ void gen_fini(struct gen *g);
 
 /* Finds the modules of the app (DIR/modules/<name>) in alphabetical order. */
 pd_err gen_scan(struct gen *g, pd_str app_dir) PD_MUST;
-/* Name of the app: the last part of app_dir ("finflow"). */
+/* Name of the app's folder as a C identifier: "finflow", "my_shop" for my-shop. */
 pd_str gen_app_name(struct gen *g);
 
 enum { GEN_FILE_MAX = 32 << 20 };
@@ -96,8 +96,7 @@ bool gen_asset_check(struct gen *g, pd_str name); /* whether there is such an as
 /* Writes a generated file if its content changed (so that nothing is rebuilt for nothing). */
 pd_err gen_write(struct gen *g, pd_str name, pd_str content) PD_MUST;
 
-/* --- the three compilers; each reports errors itself and returns when all are found ------------
- */
+/* --- the three compilers; each reports errors itself and returns when all are found --- */
 
 void gen_sql_read(struct gen *g);      /* migrations and queries -> row structs, statements */
 void gen_shapes_read(struct gen *g);   /* headers -> structs */

@@ -94,12 +94,16 @@ pd_err gen_list(struct gen *g, pd_str dir, pd_str **names, size_t *n)
 
 pd_str gen_app_name(struct gen *g)
 {
-    pd_str dir = g->app_dir, part, last = PD_STR_NULL;
-    while (pd_str_split(&dir, '/', &part)) {
-        if (part.len && !pd_str_eq(part, PD_STR(".")))
-            last = part;
+    char *whole = realpath(pd_str_cstr(&g->arena, g->app_dir), NULL);
+    pd_str name = pd_str_c(whole ? strrchr(whole, '/') + 1 : "app");
+    char *symbol = pd_str_cstr(&g->arena, name);
+    free(whole);
+    for (char *at = symbol; *at; at++) {
+        bool fits = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                    (*at >= '0' && *at <= '9' && at > symbol);
+        *at = fits ? *at : '_';
     }
-    return last;
+    return pd_str_c(symbol);
 }
 
 static bool is_module_name(pd_str s)

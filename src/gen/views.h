@@ -88,7 +88,15 @@ enum html_state {
     HTML_RAW,         /* content of script, style, … : nothing is decoded */
     HTML_RCDATA,      /* content of title and textarea: no tags, but character references */
 };
-enum html_attr { HTML_PLAIN, HTML_URL, HTML_EVENT, HTML_STYLE, HTML_DOCUMENT, HTML_URL_LIST };
+enum html_attr {
+    HTML_PLAIN,
+    HTML_URL,
+    HTML_EVENT,
+    HTML_STYLE,
+    HTML_DOCUMENT, /* srcdoc */
+    HTML_URL_LIST, /* srcset */
+    HTML_ANIMATED, /* <animate to="…">: sets another attribute, which may be href */
+};
 enum html_url {
     HTML_URL_START,   /* nothing yet but blanks */
     HTML_URL_PREFIX,  /* literal text that might be a scheme */

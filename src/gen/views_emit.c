@@ -88,12 +88,15 @@ void view_code_flush(struct view_code *c)
 
 void view_code_line(struct view_code *c, const char *fmt, ...)
 {
-    char line[2048];
-    va_list args;
+    va_list args, again;
     va_start(args, fmt);
-    int n = vsnprintf(line, sizeof(line), fmt, args);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
-    pd_assert(n >= 0 && (size_t)n < sizeof(line));
+    pd_assert(n >= 0);
+    char *line = pd_arena_alloc(&c->g->arena, (size_t)n + 1);
+    vsnprintf(line, (size_t)n + 1, fmt, again);
+    va_end(again);
     view_code_flush(c);
     put_indent(c, 0);
     pd_buf_put(&c->code, pd_str_n(line, (size_t)n));

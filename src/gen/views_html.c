@@ -104,8 +104,12 @@ static struct html_trouble end_tag(struct html_place *p)
                    "write the end tag: <script src=\"…\"></script>");
 }
 
-static enum html_attr attribute_kind(const char *name)
+static enum html_attr attribute_kind(const char *element, const char *name)
 {
+    static const char *const animations[] = { "animate", "set", NULL };
+    static const char *const targets[] = { "to", "from", "by", "values", NULL };
+    if (name_is(element, animations) && name_is(name, targets))
+        return HTML_ANIMATED;
     if (name[0] == 'o' && name[1] == 'n')
         return HTML_EVENT;
     if (strcmp(name, "style") == 0)
@@ -119,7 +123,7 @@ static enum html_attr attribute_kind(const char *name)
 
 static struct html_trouble quoted_start(struct html_place *p, char quote)
 {
-    p->attr = attribute_kind(p->name);
+    p->attr = attribute_kind(p->element, p->name);
     p->state = HTML_QUOTED;
     p->quote = quote;
     p->url = HTML_URL_START;
@@ -330,6 +334,9 @@ static struct html_trouble in_content(struct html_place *p, char c)
     if (p->matched == 1 && c == '!' && strcmp(p->element, "script") == 0)
         return TROUBLE("PD-VIEW-024", "\"<!\" in a script changes where the script ends",
                        "move the script into assets/");
+    if (p->state == HTML_RCDATA && p->matched == 1 && is_letter(c)) /* in SVG it were a tag */
+        return TROUBLE("PD-VIEW-024", "a tag inside title or textarea, which have text only",
+                       "write &lt; for a lone <");
     p->matched = wanted && lower(c) == wanted ? p->matched + 1 : (c == '<');
     return fine;
 }
@@ -441,6 +448,9 @@ static struct html_trouble value_in_attribute(struct html_place *p, bool is_asse
     case HTML_DOCUMENT:
         return TROUBLE("PD-VIEW-022", "srcdoc is a document inside an attribute",
                        "serve the document under a URL and use src");
+    case HTML_ANIMATED:
+        return TROUBLE("PD-VIEW-022", "a value in an animation can become any attribute",
+                       "animate with a class and a style sheet");
     case HTML_URL_LIST:
         if (is_asset)
             return fine;

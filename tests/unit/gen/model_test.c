@@ -15,7 +15,7 @@ static void scan_finds_modules_in_order(void **state)
     assert_true(pd_str_eq(d.g.modules->name, PD_STR("audit")));
     assert_true(pd_str_eq(d.g.modules->next->name, PD_STR("web")));
     assert_null(d.g.modules->next->next);
-    assert_true(pd_str_eq(gen_app_name(&d.g), pd_str_c(d.path + strlen("/tmp/"))));
+    assert_true(pd_str_starts(gen_app_name(&d.g), PD_STR("pando_gen_"))); /* of pando-gen-… */
     gen_dir_fini(&d);
 }
 

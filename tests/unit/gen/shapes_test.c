@@ -180,8 +180,8 @@ static void writes_tables(void **state)
     assert_int_equal(gen_shapes_write(&d.g), PD_OK);
     pd_str c = gen_dir_out(&d, "demo_shapes.c"), h = gen_dir_out(&d, "demo_shapes.h");
     static const char *const parts[] = {
-        ".name = \"amount\", .name_len = 6, .type = PD_T_MONEY, .min = INT64_C(1), .max = "
-        "INT64_MAX",
+        ".name = \"amount\", .name_len = 6, .type = PD_T_MONEY, .min = INT64_C(1), ",
+        ".min = INT64_C(1), .max = INT64_MAX",
         ".type = PD_T_OPT, .as = PD_T_TIME, .flags = PD_F_OPTIONAL | PD_F_OMIT",
         ".offset = offsetof(struct demo_a, b), .of = &demo_b_shape",
         "const struct pd_shape demo_a_shape = {",

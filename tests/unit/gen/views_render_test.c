@@ -14,11 +14,12 @@
 
 /* What the web layer gives templates. */
 static struct pd_buf page;
+static struct pd_ctx ctx;
 
 pd_str pd_asset_url(struct pd_ctx *c, pd_str name)
 {
     (void)c;
-    for (unsigned i = 0; i < VIEWS_APP_NASSETS; i++) {
+    for (int i = 0; i < VIEWS_APP_NASSETS; i++) {
         if (pd_str_eq(name, pd_str_c(views_app_assets[i].name)))
             return pd_str_c(views_app_assets[i].hashed);
     }
@@ -84,7 +85,7 @@ static void every_kind_of_value(void **state)
         .chief = &chief,
         .items = { items, 2 },
     };
-    assert_int_equal(demo_kinds_render(NULL, 200, &v).code, 200);
+    assert_int_equal(demo_kinds_render(&ctx, 200, &v).code, 200);
     expect_page("<p>T 3 -9 12 1,234,567.89 EUR 123456789</p>\n"
                 "<p>24 Nov 2026, 09:30 UTC; 24 Nov 2026; 2026-11-24T09:30:00Z; 24 Nov 2026; "
                 "2026-11-24; 01020300-0000-0000-0000-000000000000</p>\n"
@@ -120,13 +121,21 @@ static void layouts_and_partials(void **state)
 {
     (void)state;
     struct demo_places_view v = { .s = PD_STR("x") };
-    demo_places_render(NULL, 200, &v);
+    demo_places_render(&ctx, 200, &v);
     pd_str out = pd_buf_str(&page);
     assert_true(pd_str_find_str(out, PD_STR("<title>x - demo</title>")) != PD_NPOS);
     assert_true(pd_str_find_str(out, PD_STR("<main>\n<img src=\"x\" alt=\"x\">\n<p ")) != PD_NPOS);
     assert_true(pd_str_find_str(out, PD_STR("\n</main>\n<footer>base</footer>")) != PD_NPOS);
-    demo_still_render(NULL, 200, NULL);
+    demo_still_render(&ctx, 200, NULL);
     expect_page("<h1>Nothing to fill in</h1>\n");
+}
+
+static void a_failed_context_renders_nothing(void **state)
+{
+    (void)state;
+    struct pd_ctx failed = { .failed = PD_ETIME };
+    demo_kinds_render(&failed, 200, NULL); /* the view is not read; pd_html_end tells the client */
+    expect_page("");
 }
 
 /* --- hostile values ------------------------------------------------------------------------------
@@ -195,7 +204,7 @@ static const char *const nasty[] = {
 static pd_str structure(struct pd_buf *into, pd_str s, bool on)
 {
     struct demo_places_view v = { .s = s, .on = on };
-    demo_places_render(NULL, 200, &v);
+    demo_places_render(&ctx, 200, &v);
     pd_buf_reset(into);
     html_structure(pd_buf_str(&page), into);
     return pd_buf_str(into);
@@ -256,6 +265,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_value),
         cmocka_unit_test(nothing_there),
         cmocka_unit_test(layouts_and_partials),
+        cmocka_unit_test(a_failed_context_renders_nothing),
         cmocka_unit_test(no_value_changes_the_structure),
         cmocka_unit_test(the_tokenizer_sees_injections),
     };
