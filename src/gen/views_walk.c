@@ -285,7 +285,7 @@ static void walk_section(struct view_walk *w, const struct view_node *n)
 static struct view_template *find_template(struct view_walk *w, const struct view_node *n,
                                            const char *kind)
 {
-    enum { NAMES_MAX = 256 };
+    enum { NAMES_MAX = 128 }; /* for "did you mean" */
     pd_str names[NAMES_MAX];
     size_t count = 0;
     for (struct view_template *t = w->templates; t; t = t->next) {
