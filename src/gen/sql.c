@@ -12,7 +12,8 @@
 
 /* --- reports ------------------------------------------------------------------------------- */
 
-static pd_str vformat(struct sql *s, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static pd_str vformat(struct sql *s, const char *fmt,
+                                                            va_list ap)
 {
     char text[1024];
     int n = vsnprintf(text, sizeof(text), fmt, ap);
@@ -145,6 +146,13 @@ bool sql_is_name(pd_str s)
             return false;
     }
     return s.len > 0 && s.len < 64 && !is_c_keyword(s);
+}
+
+pd_str sql_quoted(struct sql *s, pd_str name)
+{
+    if (!sqlite3_keyword_check(name.ptr, (int)name.len))
+        return name;
+    return pd_str_fmt(s->arena, "\"%.*s\"", PD_ARG(name));
 }
 
 const char *sql_type_name(int type)

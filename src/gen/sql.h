@@ -293,6 +293,7 @@ struct sql_column *sql_column_find(struct sql_table *t, pd_str name);
 pd_str sql_nearest_column(struct sql *s, struct sql_table *t, pd_str name);
 pd_str sql_nearest_table(struct sql *s, pd_str name);
 bool sql_is_name(pd_str s);          /* [a-z][a-z0-9_]*, no C keyword: usable in C and SQL */
+pd_str sql_quoted(struct sql *s, pd_str name); /* "order": in quotes if SQL would not take it */
 const char *sql_type_name(int type); /* as authors write it: "money" */
 int sql_type_of(pd_str alias);       /* SQL_UNKNOWN if it is no alias for a value */
 
@@ -373,6 +374,7 @@ struct sql_analysis {
     } order[SQL_INDEX_COLUMNS];
     unsigned norder;
     bool has_in, has_limit, has_offset, has_where;
+    bool whole; /* needs all rows before it gives one: aggregates, distinct, unions */
     uint32_t offset_at;
     struct sql_cte *ctes; /* private to sql_scope.c */
 };

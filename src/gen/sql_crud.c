@@ -11,21 +11,22 @@ static pd_str short_name(const struct sql_table *t)
     return pd_str_sub(t->name, t->owner->name.len + 1, t->name.len);
 }
 
-static void put_columns(struct pd_buf *b, const struct sql_table *t)
+static void put_columns(struct sql *s, struct pd_buf *b, const struct sql_table *t)
 {
     for (uint32_t i = 0; i < t->ncolumns; i++)
-        pd_buf_fmt(b, "%s%.*s", i ? ", " : "", PD_ARG(t->columns[i].name));
+        pd_buf_fmt(b, "%s%.*s", i ? ", " : "", PD_ARG(sql_quoted(s, t->columns[i].name)));
 }
 
 /* "id = :id", or all columns of the primary key; false if there is none. */
-static bool put_key(struct pd_buf *b, const struct sql_table *t)
+static bool put_key(struct sql *s, struct pd_buf *b, const struct sql_table *t)
 {
     bool any = false;
     for (uint32_t i = 0; i < t->ncolumns; i++) {
         if (!t->columns[i].pk)
             continue;
         pd_str name = t->columns[i].name;
-        pd_buf_fmt(b, "%s%.*s = :%.*s", any ? " and " : "", PD_ARG(name), PD_ARG(name));
+        pd_buf_fmt(b, "%s%.*s = :%.*s", any ? " and " : "", PD_ARG(sql_quoted(s, name)),
+                   PD_ARG(name));
         any = true;
     }
     return any;
@@ -54,9 +55,9 @@ static void make_get(struct sql *s, struct sql_table *t)
     if (!begin(s, &b, t, name, "one"))
         return;
     pd_buf_put(&b, PD_STR("select "));
-    put_columns(&b, t);
+    put_columns(s, &b, t);
     pd_buf_fmt(&b, " from %.*s where ", PD_ARG(t->name));
-    if (put_key(&b, t))
+    if (put_key(s, &b, t))
         finish(s, &b, t, name);
 }
 
@@ -67,7 +68,7 @@ static void make_get_many(struct sql *s, struct sql_table *t)
     if (!begin(s, &b, t, name, "many"))
         return;
     pd_buf_put(&b, PD_STR("select "));
-    put_columns(&b, t);
+    put_columns(s, &b, t);
     pd_buf_fmt(&b, " from %.*s where id in (:ids[])", PD_ARG(t->name));
     struct sql_stmt *st = finish(s, &b, t, name);
     if (st)
@@ -99,7 +100,7 @@ static void make_insert(struct sql *s, struct sql_table *t)
         const char *comma = names.len ? ", " : "";
         if (is_made_by_database(c))
             continue;
-        pd_buf_fmt(&names, "%s%.*s", comma, PD_ARG(c->name));
+        pd_buf_fmt(&names, "%s%.*s", comma, PD_ARG(sql_quoted(s, c->name)));
         if (falls_back(c)) {
             pd_buf_fmt(&b, "-- param %.*s: %s?\n", PD_ARG(c->name),
                        sql_type_name(sql_aliases[c->alias].type));
@@ -113,7 +114,7 @@ static void make_insert(struct sql *s, struct sql_table *t)
         return;
     pd_buf_fmt(&b, "insert into %.*s (%.*s) values (%.*s) returning ", PD_ARG(t->name),
                PD_ARG(pd_buf_str(&names)), PD_ARG(pd_buf_str(&values)));
-    put_columns(&b, t);
+    put_columns(s, &b, t);
     struct sql_stmt *st = finish(s, &b, t, name);
     if (st)
         st->named = true;
@@ -126,7 +127,7 @@ static void make_delete(struct sql *s, struct sql_table *t)
     if (t->kept || !begin(s, &b, t, name, "exec"))
         return;
     pd_buf_fmt(&b, "delete from %.*s where ", PD_ARG(t->name));
-    if (!put_key(&b, t))
+    if (!put_key(s, &b, t))
         return;
     struct sql_stmt *st = finish(s, &b, t, name);
     if (st)
@@ -134,13 +135,14 @@ static void make_delete(struct sql *s, struct sql_table *t)
 }
 
 /* In the order of the index that finds them, so that no sort is needed. */
-static void put_index_order(struct pd_buf *b, const struct sql_index *index)
+static void put_index_order(struct sql *s, struct pd_buf *b, const struct sql_index *index)
 {
     bool desc = false, id = false;
     for (unsigned i = 1; i < index->n && index->at[i].column; i++) {
         desc = index->at[i].desc;
         id |= index->at[i].column->alias == SQL_A_ID;
-        pd_buf_fmt(b, "%.*s%s, ", PD_ARG(index->at[i].column->name), desc ? " desc" : "");
+        pd_buf_fmt(b, "%.*s%s, ", PD_ARG(sql_quoted(s, index->at[i].column->name)),
+                   desc ? " desc" : "");
     }
     if (id)
         b->len -= 2;
@@ -156,10 +158,10 @@ static void make_list_by(struct sql *s, struct sql_table *t, struct sql_column *
     if (!index || !begin(s, &b, t, name, "many"))
         return;
     pd_buf_put(&b, PD_STR("select "));
-    put_columns(&b, t);
-    pd_buf_fmt(&b, " from %.*s where %.*s = :%.*s order by ", PD_ARG(t->name), PD_ARG(c->name),
-               PD_ARG(c->name));
-    put_index_order(&b, index);
+    put_columns(s, &b, t);
+    pd_buf_fmt(&b, " from %.*s where %.*s = :%.*s order by ", PD_ARG(t->name),
+               PD_ARG(sql_quoted(s, c->name)), PD_ARG(c->name));
+    put_index_order(s, &b, index);
     pd_buf_put(&b, PD_STR(" limit :limit"));
     finish(s, &b, t, name);
 }

@@ -163,10 +163,11 @@ static void put_type(struct expansion *x, struct sql_column *c, uint32_t type)
     put_space(x, t);
     sql_text_put(x->s, &x->out->sqlite, pd_str_c(info->sqlite), t->line, t->column);
     pd_buf_put(&x->out->postgres, pd_str_c(info->postgres));
+    pd_str name = x->t->at[type - 1].text; /* as written: it may need its quotes */
     if (c->alias == SQL_A_BOOL)
-        pd_buf_fmt(&x->out->sqlite.buf, " check (%.*s in (0, 1))", PD_ARG(c->name));
+        pd_buf_fmt(&x->out->sqlite.buf, " check (%.*s in (0, 1))", PD_ARG(name));
     if (c->alias == SQL_A_UUID)
-        pd_buf_fmt(&x->out->sqlite.buf, " check (length(%.*s) = 16)", PD_ARG(c->name));
+        pd_buf_fmt(&x->out->sqlite.buf, " check (length(%.*s) = 16)", PD_ARG(name));
 }
 
 /* A column's definition [from, to): its name, its alias, its constraints. */

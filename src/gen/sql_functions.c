@@ -125,6 +125,15 @@ bool sql_has_aggregate(struct sql_analysis *a, uint32_t from, uint32_t to)
     return false;
 }
 
+bool sql_has_window(struct sql_analysis *a, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        if (sql_is(&a->t->at[i], "over"))
+            return true;
+    }
+    return false;
+}
+
 struct arguments {
     struct sql_val first;
     int merged;

@@ -91,6 +91,7 @@ enum sql_null sql_null_worst(enum sql_null a, enum sql_null b);
 struct sql_val sql_call_read(struct sql_expr *x); /* a call at the cursor: name, '(' … */
 /* Whether an aggregate (that is no window function) stands in [from, to), subqueries apart. */
 bool sql_has_aggregate(struct sql_analysis *a, uint32_t from, uint32_t to);
+bool sql_has_window(struct sql_analysis *a, uint32_t from, uint32_t to);
 
 /* --- sql_scope.c --------------------------------------------------------------------------- */
 struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,

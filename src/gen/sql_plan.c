@@ -14,7 +14,8 @@
 enum { MAX_FINDINGS = 16, MAX_CANDIDATES = 24 };
 
 struct finding {
-    struct sql_seen *seen; /* scanned; NULL: a sort */
+    struct sql_seen *seen; /* scanned */
+    bool outermost;        /* not in a subquery */
 };
 struct plan {
     struct finding at[MAX_FINDINGS];
@@ -36,12 +37,15 @@ struct candidate {
 
 /* --- reading a plan ------------------------------------------------------------------------ */
 
+/* The table of this name; of several in different subqueries one that grows. */
 static struct sql_seen *seen_as(struct sql_analysis *a, pd_str alias)
 {
-    struct sql_seen *s = a->seen;
-    while (s && !pd_str_eq_nocase(s->alias, alias))
-        s = s->next;
-    return s;
+    struct sql_seen *found = NULL;
+    for (struct sql_seen *s = a->seen; s; s = s->next) {
+        if (pd_str_eq_nocase(s->alias, alias) && (!found || found->table->small.len))
+            found = s;
+    }
+    return found;
 }
 
 static pd_str until(pd_str text, const char *word)
@@ -92,10 +96,10 @@ static bool is_keyed(struct sql *s, const struct sql_table *t, pd_str detail)
            count(detail, "=?") == key;
 }
 
-static void add_finding(struct plan *p, struct sql_seen *seen)
+static void add_finding(struct plan *p, struct sql_seen *seen, bool outermost)
 {
     if (p->n < MAX_FINDINGS)
-        p->at[p->n++].seen = seen;
+        p->at[p->n++] = (struct finding){ seen, outermost };
 }
 
 static void read_step(struct planner *l, struct plan *p, pd_str detail, bool outermost)
@@ -105,8 +109,8 @@ static void read_step(struct planner *l, struct plan *p, pd_str detail, bool out
     struct sql_index *index = index_named(l->s, index_in(detail));
     if (index)
         index->used = true;
-    if (pd_str_find_str(detail, PD_STR("TEMP B-TREE FOR")) != PD_NPOS &&
-        pd_str_ends(detail, PD_STR("ORDER BY")))
+    /* "… FOR RIGHT PART OF ORDER BY" sorts within one value of an index only */
+    if (pd_str_eq(detail, PD_STR("USE TEMP B-TREE FOR ORDER BY")))
         p->sorts |= outermost;
     bool aside = pd_str_starts(detail, PD_STR("USE TEMP")) ||
                  pd_str_find_str(detail, PD_STR("SCALAR SUBQUERY")) != PD_NPOS;
@@ -118,7 +122,7 @@ static void read_step(struct planner *l, struct plan *p, pd_str detail, bool out
     }
     bool automatic = pd_str_find_str(detail, PD_STR(" AUTOMATIC ")) != PD_NPOS;
     if ((scan || automatic) && seen && !seen->table->small.len)
-        add_finding(p, seen);
+        add_finding(p, seen, outermost);
 }
 
 /* False if the statement cannot be planned. `text` collects the steps if not NULL. */
@@ -139,10 +143,12 @@ static bool explain(struct planner *l, struct plan *p, struct pd_buf *text)
     return true;
 }
 
-/* A page from the end of a table, in the order of a key: reads only what it returns. */
+/* A page from the end of a table, in the order of a key, with at most one row joined to each: reads
+ * only what it returns. */
 static bool is_page(const struct planner *l, const struct plan *p)
 {
-    return l->a->has_limit && !l->a->has_where && !p->sorts && p->loops == 1 && l->st->readonly;
+    return l->a->has_limit && !l->a->has_where && !l->a->whole && !p->sorts &&
+           p->loops == p->keyed_loops + 1 && l->st->readonly;
 }
 
 /* --- candidates ---------------------------------------------------------------------------- */
@@ -325,8 +331,10 @@ void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct 
     st->keyed = keyed && (st->keyed || v == st->variants);
     if (st->generated || st->scan_ok.len)
         return;
-    for (unsigned i = 0; i < p.n && !is_page(&l, &p) && !st->failed; i++)
-        report_scan(&l, p.at[i].seen);
+    for (unsigned i = 0; i < p.n && !st->failed; i++) {
+        if (!p.at[i].outermost || !is_page(&l, &p))
+            report_scan(&l, p.at[i].seen);
+    }
     if (p.sorts && a->has_limit && !st->failed && !p.n)
         report_sort(&l);
     if (a->has_offset && v == st->variants)

@@ -266,7 +266,7 @@ static void read_star(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
             star_column(s, name, from, out);
             bool qualify = several && s->alias.len;
             pd_buf_fmt(&text, "%s%.*s%s%.*s", text.len ? ", " : "", qualify ? (int)s->alias.len : 0,
-                       s->alias.ptr, qualify ? "." : "", PD_ARG(name));
+                       s->alias.ptr, qualify ? "." : "", PD_ARG(sql_quoted(a->s, name)));
         }
     }
     if (top && text.len) {
@@ -408,6 +408,8 @@ static void read_core(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
         sql_expr_all(a, scope, group + 2, after_group);
     scope->loose = aggregates && !grouped;
     out->one_row = scope->loose && having == to;
+    a->whole |= top && (aggregates || grouped || is(a, from + 1, "distinct") ||
+                        sql_has_window(a, first, results_end));
     read_results(a, scope, grouped, first, results_end, top, out);
     if (having < window)
         sql_expr_all(a, scope, having + 1, window);
@@ -510,6 +512,7 @@ struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer
         at = end + 1 + (end < body && is(a, end + 1, "all"));
     }
     bool compound = find(a, from, body, "union intersect except") < body;
+    a->whole |= top && compound;
     if (order < to)
         read_order(a, &scope, order + 2, limit, top && !compound);
     if (limit < to)

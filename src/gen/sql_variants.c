@@ -240,11 +240,9 @@ static void write_sql(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
         if (t.kind == SQL_QUOTED) {
             t.text = plain_alias(s, &t);
         } else if (t.kind == SQL_PARAM) {
-            const char *form = t.list ? "select value from json_each(?%u)" : "?%u";
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-            t.text = pd_str_fmt(s->arena, form, number_of(st, v, t.text));
-#pragma GCC diagnostic pop
+            uint32_t number = number_of(st, v, t.text);
+            t.text = t.list ? pd_str_fmt(s->arena, "select value from json_each(?%u)", number)
+                            : pd_str_fmt(s->arena, "?%u", number);
         }
         sql_text_token(s, x, &t);
     }

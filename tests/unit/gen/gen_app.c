@@ -116,17 +116,21 @@ void app_run(struct app *a)
 
 void app_emit(struct app *a)
 {
+    assert_int_equal(a->g.errors, 0);
     assert_int_equal(gen_sql_write(&a->g), PD_OK);
     assert_int_equal(gen_shapes_write(&a->g), PD_OK);
     assert_int_equal(gen_lock_write(&a->g), PD_OK);
 }
 
-int run_program(const char *const *argv)
+int run_program(const char *const *argv, bool quietly)
 {
     int status = 0;
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        int nowhere = open("/dev/null", O_WRONLY);
+        if (quietly && nowhere >= 0)
+            dup2(nowhere, STDERR_FILENO);
         execvp(argv[0], (char *const *)argv);
         _exit(127);
     }

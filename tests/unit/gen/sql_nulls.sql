@@ -323,3 +323,13 @@ select iif(vip, 1, null) as "a?" , settings -> 'a' as "b?", settings ->> 'a' as 
 -- column a: int
 -- column c: text
 ;
+
+-- Null travels one column further with each step.
+-- name: creeping :many
+-- scan ok: a test
+with recursive w(a, b, c, d) as (
+    select id, id, id, parent_id from shop_order
+    union
+    select b, c, d, d from w where a is not null
+)
+select a, b, c, d from w;

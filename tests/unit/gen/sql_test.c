@@ -126,7 +126,7 @@ static void right_statements_are_accepted_without_a_word(void **state)
     app_close(&a);
 }
 
-static int compile(struct app *a, const char *source)
+static int compile(struct app *a, const char *source, bool quietly)
 {
     const char *argv[] = { "cc",
                            "-std=gnu17",
@@ -154,7 +154,7 @@ static int compile(struct app *a, const char *source)
                            NULL };
     argv[19] = pd_str_cstr(&a->arena, pd_str_fmt(&a->arena, "%s/out", a->dir));
     argv[22] = pd_str_cstr(&a->arena, pd_str_fmt(&a->arena, "%s/%s", a->dir, source));
-    return run_program(argv);
+    return run_program(argv, quietly);
 }
 
 static void what_is_written_compiles_without_a_warning(void **state)
@@ -164,10 +164,10 @@ static void what_is_written_compiles_without_a_warning(void **state)
     app_open(&a);
     app_run(&a);
     app_emit(&a);
-    assert_int_equal(compile(&a, "out/shop_sql.c"), 0);
-    assert_int_equal(compile(&a, "out/crew_sql.c"), 0);
+    assert_int_equal(compile(&a, "out/shop_sql.c", false), 0);
+    assert_int_equal(compile(&a, "out/crew_sql.c", false), 0);
     app_write(&a, "use.c", source_file(&a, "sql_use.c"));
-    assert_int_equal(compile(&a, "use.c"), 0);
+    assert_int_equal(compile(&a, "use.c", false), 0);
     app_close(&a);
 }
 
@@ -183,7 +183,7 @@ static void a_misspelt_argument_does_not_compile(void **state)
         "int f(struct pd_ctx *c);\n"
         "int f(struct pd_ctx *c) { return (int)shop_orders(c, .stat = PD_STR(\"\")).n; }\n";
     app_write(&a, "use.c", pd_str_c(wrong));
-    assert_int_not_equal(compile(&a, "use.c"), 0);
+    assert_int_not_equal(compile(&a, "use.c", true), 0);
     app_close(&a);
 }
 
@@ -417,12 +417,38 @@ static uint64_t next_random(uint64_t *state)
 
 static pd_str random_word(uint64_t *random)
 {
-    static const char *const words[] = { "(",     ")",     ",",        ";",        "select",   "from",
-                                         "id",    ":p",    ".",        "*",        "--",       "'",
-                                         "with",  "case",  "not null", "\xff\x01", "ref(",     "join",
-                                         "group", "order", "\n-- ?",   "over",     ":ids[]",   "as",
-                                         "limit", "in",    "values",   "create",   "\n-- order: a(id)",
-                                         "union", "table", "\n-- name: z :one\n" };
+    static const char *const words[] = { "(",
+                                         ")",
+                                         ",",
+                                         ";",
+                                         "select",
+                                         "from",
+                                         "id",
+                                         ":p",
+                                         ".",
+                                         "*",
+                                         "--",
+                                         "'",
+                                         "with",
+                                         "case",
+                                         "not null",
+                                         "\xff\x01",
+                                         "ref(",
+                                         "join",
+                                         "group",
+                                         "order",
+                                         "\n-- ?",
+                                         "over",
+                                         ":ids[]",
+                                         "as",
+                                         "limit",
+                                         "in",
+                                         "values",
+                                         "create",
+                                         "\n-- order: a(id)",
+                                         "union",
+                                         "table",
+                                         "\n-- name: z :one\n" };
     return pd_str_c(words[next_random(random) % (sizeof(words) / sizeof(*words))]);
 }
 

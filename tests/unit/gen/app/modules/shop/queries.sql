@@ -139,3 +139,10 @@ select what from shop_line where order_id = :order_id;
 -- name: seen_together :many
 select b.id, b.name from shop_customer a join shop_customer b on b.seller_id = a.seller_id
 where a.id = :id and b.vip = :vip and b.seen_at is :seen_at;
+
+-- name: rules_of :many
+select * from shop_rule where "group" = :group_id;
+
+-- name: newest_with_customer :many
+select o.id, c.name from shop_order o join shop_customer c on c.id = o.customer_id
+order by o.id desc limit :limit;
