@@ -91,9 +91,13 @@ static pd_str clock_text(struct pd_web_thread *t)
 static void put_path(struct line *l, pd_str path, bool json)
 {
     path = pd_str_sub(path, 0, PATH_MAX_BYTES);
+    if (!json) {
+        put(l, path);
+        return;
+    }
     for (size_t i = 0; i < path.len; i++) {
         char ch = path.ptr[i];
-        if (json && (ch == '"' || ch == '\\'))
+        if (ch == '"' || ch == '\\')
             put(l, PD_STR("\\"));
         put(l, pd_str_n(&ch, 1));
     }

@@ -269,8 +269,11 @@ static void send_reply(struct pd_ctx *c)
     put_line(&head, PD_STR("X-Request-Id: "), pd_str_n(q->id, PD_REQUEST_ID_TEXT));
     pd_buf_put(&head, fixed);
     pd_buf_put(&head, pd_buf_str(&q->lines));
-    if (w->opts.test)
-        pd_buf_fmt(&head, "X-Pando-Statements: %u\r\n", c->statements);
+    if (w->opts.test) {
+        pd_buf_put(&head, PD_STR("X-Pando-Statements: "));
+        pd_buf_put_u64(&head, c->statements);
+        pd_buf_put(&head, PD_STR("\r\n"));
+    }
     pd_assert(!head.failed);
     pd_http_reply(q->http, q->status, pd_buf_str(&head), q->body);
 }
@@ -290,10 +293,12 @@ void pd_web_handle(struct pd_http_req *r, void *web)
 {
     struct pd_web *w = web;
     struct pd_request q;
-    memset(&q, 0, offsetof(struct pd_request, match));
+    memset(&q, 0, offsetof(struct pd_request, id));
     q.http = r;
     q.web = w;
     q.thread = pd_web_thread_self(w);
+    q.html.arena = NULL;
+    r->user = w;
     q.counted = w->nroutes;
     pd_request_id_make(&q);
     pd_log_context(pd_str_n(q.id, PD_REQUEST_ID_TEXT));
@@ -312,9 +317,9 @@ void pd_web_handle(struct pd_http_req *r, void *web)
     pd_log_context(PD_STR_NULL);
 }
 
-/* Handled requests are accounted for by pd_web_handle; what was refused before it has no path. */
+/* Handled requests are accounted for by pd_web_handle; `user` tells those refused before it. */
 void pd_web_done(const struct pd_http_req *r, void *web)
 {
-    if (!r->path.ptr)
+    if (!r->user)
         pd_account_refused(web, r);
 }

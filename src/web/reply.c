@@ -23,10 +23,17 @@ pd_status pd_reply_set(struct pd_ctx *c, int status, pd_str content_type, pd_str
     return (pd_status){ status };
 }
 
+/* What a failed context read is not there: the value must not be looked at. dispatch.c answers with
+ * the failure, whatever is noted here. */
+static pd_status failed(struct pd_ctx *c)
+{
+    return pd_reply_set(c, 500, PD_STR_NULL, PD_STR_NULL);
+}
+
 static pd_status too_large(struct pd_ctx *c)
 {
     pd_ctx_fail(c, pd_fail(PD_ENOMEM, "the reply is larger than %d bytes", PD_REPLY_MAX));
-    return pd_reply_set(c, 500, PD_STR_NULL, PD_STR_NULL);
+    return failed(c);
 }
 
 /* A context that has failed has no values: what the handler passes may never have been filled, so
@@ -41,6 +48,8 @@ pd_status pd_json_(struct pd_ctx *c, int status, const struct pd_shape *shape, c
     if (c->failed != PD_OK)
         return failed_already(c);
     struct pd_buf b;
+    if (c->failed != PD_OK)
+        return failed(c);
     pd_buf_init(&b, c->arena, PD_REPLY_MAX);
     pd_json_write(&b, shape, value);
     if (b.failed)
@@ -125,6 +134,9 @@ struct pd_buf *pd_html_begin(struct pd_ctx *c)
 pd_status pd_html_end(struct pd_ctx *c, int status)
 {
     struct pd_request *q = pd_request_of(c, "pd_html_end");
+    if (c->failed != PD_OK)
+        return failed(c);
+    pd_assert(q->html.arena); /* pd_html_begin came first */
     if (q->html.failed)
         return too_large(c);
     return pd_reply_set(c, status, PD_STR("text/html; charset=utf-8"), pd_buf_str(&q->html));

@@ -71,8 +71,6 @@ struct pd_request {
     bool secure;      /* cookies get __Host- and Secure */
     uint8_t session_state;
     uint8_t session_action;
-    char id[PD_REQUEST_ID_TEXT];
-    struct pd_session_data session;
 
     /* the reply */
     int status;          /* of the last reply function; 0 = none yet */
@@ -84,7 +82,6 @@ struct pd_request {
     pd_str cache_control; /* null: the default */
     pd_str fixed_lines;   /* instead of other_lines, for assets; null = other_lines */
     struct pd_buf lines;  /* header lines of the handler's; arena NULL = none yet */
-    struct pd_buf html;
 
     /* what pd_read_… found */
     int read_status; /* 0 = fine; else what pd_invalid answers */
@@ -93,7 +90,11 @@ struct pd_request {
     struct pd_field_errors *errors; /* NULL = none yet */
     pd_str flash_kind;
 
-    struct pd_match match; /* last: not cleared at the start */
+    /* Not cleared at the start: each is filled before it is read. */
+    char id[PD_REQUEST_ID_TEXT];
+    struct pd_session_data session;
+    struct pd_buf html;
+    struct pd_match match;
 };
 
 /* The request of a context; panics (naming `what`) if there is none. */
