@@ -26,6 +26,6 @@ pd_str app_read(struct app *a, const char *name);             /* null if it is n
 void app_run(struct app *a);                         /* reads as gen does, without templates */
 void app_emit(struct app *a);                        /* writes <dir>/out */
 pd_str source_file(struct app *a, const char *name); /* beside the tests */
-int run_program(const char *const *argv);            /* its exit code */
+int run_program(const char *const *argv, bool quietly);            /* its exit code */
 
 #endif
