@@ -88,6 +88,7 @@ void view_code_flush(struct view_code *c)
 
 void view_code_line(struct view_code *c, const char *fmt, ...)
 {
+    pd_assert(fmt);
     va_list args, again;
     va_start(args, fmt);
     va_copy(again, args);

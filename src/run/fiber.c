@@ -130,7 +130,7 @@ pd_err pd_fiber_go(const char *name, void (*fn)(void *arg), void *arg, struct pd
 {
     struct pd_loop *l = pd_run_loop;
     pd_assert(l);
-    struct pd_fiber *f;
+    struct pd_fiber *f = NULL;
     PD_TRY(start(l, name, fn, arg, &f));
     pd_run_ready(f, PD_OK);
     if (out)
@@ -143,7 +143,7 @@ pd_err pd_fiber_run(const char *name, void (*fn)(void *arg), void *arg, pd_mono 
 {
     struct pd_loop *l = pd_run_loop;
     pd_assert(l && !l->current);
-    struct pd_fiber *f;
+    struct pd_fiber *f = NULL;
     PD_TRY(start(l, name, fn, arg, &f));
     f->deadline = deadline;
     pd_run_resume(l, f);
@@ -399,7 +399,7 @@ pd_err pd_group_go(struct pd_group *g, const char *name, void (*fn)(void *arg), 
 {
     struct pd_loop *l = pd_run_loop;
     pd_assert(l);
-    struct pd_fiber *f;
+    struct pd_fiber *f = NULL;
     PD_TRY(start(l, name, fn, arg, &f));
     f->deadline = pd_deadline();
     f->log_context = pd_log_context_get();
