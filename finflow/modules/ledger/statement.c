@@ -64,61 +64,108 @@ bool statement_date(pd_str text, pd_str format, pd_date *out)
     return true;
 }
 
-/* What is left of an amount without sign, currency and blanks: digits and separators. */
+/* An amount without sign and currency: digits, with '.', ',', '\'' and ' ' between them. */
 struct amount_text {
-    char digits[32];
+    char bytes[40];
     size_t n;
-    size_t point;               /* index of the last separator, or PD_NPOS */
-    unsigned kinds, separators; /* different ones, and all */
     bool negative;
 };
 
-static bool amount_scan(pd_str text, struct amount_text *out)
+/* Signs, brackets, letters and currency signs stand around an amount, never in it. */
+static bool surrounds(char ch)
 {
-    char last = 0;
-    *out = (struct amount_text){ .point = PD_NPOS };
-    for (size_t i = 0; i < text.len; i++) {
-        char ch = text.ptr[i];
-        if (is_digit(ch) || ch == '.' || ch == ',') {
-            if (out->n == sizeof out->digits)
-                return false;
-            if (!is_digit(ch)) {
-                out->kinds += ch != last && last != '\'';
-                out->separators++;
-                out->point = out->n;
-                last = ch;
-            }
-            out->digits[out->n++] = ch;
-        } else if (ch == '-' || ch == '(') {
-            out->negative = true;
-        } else if ((unsigned char)ch < 0x80 && !strchr(" +)'$", ch) && !(ch >= 'A' && ch <= 'Z')) {
-            return false;
+    bool letter = (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z');
+    return letter || (unsigned char)ch >= 0x80 || (ch && strchr(" +-()$", ch));
+}
+
+/* Blanks that do not break (U+00A0, U+202F) count as blanks. False if anything else is there. */
+static bool put_core(struct amount_text *t, pd_str core)
+{
+    for (size_t i = 0; i < core.len; i++) {
+        char ch = core.ptr[i];
+        pd_str rest = pd_str_sub(core, i, core.len);
+        bool wide = pd_str_starts(rest, PD_STR("\xe2\x80\xaf"));
+        if (wide || pd_str_starts(rest, PD_STR("\xc2\xa0"))) {
+            i += wide ? 2 : 1;
+            ch = ' ';
         }
+        if (t->n == sizeof t->bytes || !(is_digit(ch) || (ch && strchr(".,' ", ch))))
+            return false;
+        t->bytes[t->n++] = ch;
     }
-    return out->n > 0;
+    return true;
+}
+
+static bool amount_scan(pd_str text, struct amount_text *t)
+{
+    size_t first = 0, end = text.len;
+    *t = (struct amount_text){ .n = 0 };
+    while (first < end && !is_digit(text.ptr[first]))
+        first++;
+    while (end > first && !is_digit(text.ptr[end - 1]))
+        end--;
+    for (size_t i = 0; i < text.len; i++) {
+        if (i >= first && i < end)
+            continue;
+        if (!surrounds(text.ptr[i]))
+            return false;
+        t->negative |= text.ptr[i] == '-' || text.ptr[i] == '(';
+    }
+    return end > first && put_core(t, pd_str_sub(text, first, end));
+}
+
+/* Where the decimals begin: the last '.' or ',' if it is the only one of its kind; PD_NPOS: none.
+ * False if it cannot be told from a separator of thousands. */
+static bool find_point(const struct amount_text *t, size_t *point)
+{
+    size_t last = PD_NPOS, same = 0, all = 0;
+    for (size_t i = 0; i < t->n; i++)
+        if (!is_digit(t->bytes[i])) {
+            same = last != PD_NPOS && t->bytes[last] == t->bytes[i] ? same + 1 : 1;
+            last = i;
+            all++;
+        }
+    bool may_be = last != PD_NPOS && (t->bytes[last] == '.' || t->bytes[last] == ',');
+    *point = may_be && same == 1 ? last : PD_NPOS;
+    return !(may_be && all == 1 && t->n - last - 1 == 3); /* 1,234 */
+}
+
+/* Before the point: 1 to 3 digits, then groups of three behind the same separator. */
+static bool is_grouped(const struct amount_text *t, size_t end)
+{
+    char separator = 0;
+    size_t digits = 0;
+    for (size_t i = 0; i < end; i++) {
+        char ch = t->bytes[i];
+        if (is_digit(ch)) {
+            digits++;
+            continue;
+        }
+        if (separator ? ch != separator || digits != 3 : digits > 3)
+            return false;
+        separator = ch;
+        digits = 0;
+    }
+    return !separator || digits == 3;
 }
 
 bool statement_amount(pd_str text, int decimals, pd_money *out)
 {
     struct amount_text t;
-    if (!amount_scan(text, &t))
+    size_t point, n = 0;
+    if (!amount_scan(text, &t) || !find_point(&t, &point))
         return false;
-    size_t behind = t.point == PD_NPOS ? 0 : t.n - t.point - 1;
-    bool grouping_only = t.separators > 1 && t.kinds == 1; /* 1.234.567 */
-    if (t.separators == 1 && behind == 3)
-        return false; /* 1,234: could be either */
-    if (!grouping_only && behind > (size_t)decimals)
+    size_t end = point == PD_NPOS ? t.n : point;
+    if (!is_grouped(&t, end) || (point != PD_NPOS && t.n - point - 1 > (size_t)decimals))
         return false;
-    char plain[34];
-    size_t n = 0;
+    if (point != PD_NPOS && end > 0 && memchr(t.bytes, t.bytes[point], end))
+        return false;
+    char plain[sizeof t.bytes + 2];
     if (t.negative)
         plain[n++] = '-';
-    for (size_t i = 0; i < t.n; i++) {
-        if (is_digit(t.digits[i]))
-            plain[n++] = t.digits[i];
-        else if (i == t.point && !grouping_only)
-            plain[n++] = '.';
-    }
+    for (size_t i = 0; i < t.n; i++)
+        if (is_digit(t.bytes[i]) || i == point)
+            plain[n++] = i == point ? '.' : t.bytes[i];
     return pd_money_parse(pd_str_n(plain, n), decimals, out);
 }
 
