@@ -80,7 +80,7 @@ pd_str pd_asset_url(struct pd_ctx *c, pd_str name)
     return url;
 }
 
-/* --- negotiation ----------------------------------------------------------------------------- */
+/* --- negotiation ---------------------------------------------------------------------- */
 
 /* "br;q=0" refuses; any other weight takes. */
 static bool is_refused(pd_str params)

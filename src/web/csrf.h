@@ -10,10 +10,10 @@
  *   no Sec-Fetch-Site, another Origin     refused; "null" too
  *   neither                               let in: not a browser
  *
- * The last line is safe because the attack needs a browser, and a browser in use that sends neither
- * still keeps the SameSite=Lax cookie to itself on a cross-site POST. It is the algorithm the OWASP
- * cheat sheet gives for Fetch Metadata with the Origin fall-back; scripts with a cookie jar keep
- * working. Pure functions.
+ * The last line is safe because the attack needs a browser, and a browser old enough to send
+ * neither still keeps the SameSite=Lax cookie to itself on a cross-site POST; so scripts with a
+ * cookie jar keep working. This is the Fetch Metadata policy of the OWASP cheat sheet with Origin
+ * as its fall-back, and what Go's http.CrossOriginProtection does. Pure functions.
  */
 #ifndef PD_CSRF_H
 #define PD_CSRF_H

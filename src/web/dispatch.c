@@ -14,7 +14,7 @@
 #include "web/web.h"
 #include <pando/log.h>
 
-/* --- no route ------------------------------------------------------------------------------- */
+/* --- no route ------------------------------------------------------------------------- */
 
 static enum pd_route_method route_method(enum pd_method m)
 {
@@ -51,7 +51,7 @@ static pd_status no_route(struct pd_ctx *c)
                       PD_ARG(pd_str_sub(q->http->method_text, 0, 32)));
 }
 
-/* --- admission -------------------------------------------------------------------------------- */
+/* --- admission ------------------------------------------------------------------------ */
 
 static pd_status sign_in_first(struct pd_ctx *c)
 {
@@ -154,8 +154,7 @@ static pd_status answer(struct pd_ctx *c)
     return admit(c, route, &reply) ? route->handler(c) : reply;
 }
 
-/* --- settling
- * -------------------------------------------------------------------------------------- */
+/* --- settling ------------------------------------------------------------------------- */
 
 static void log_failure(const struct pd_ctx *c, const struct pd_diag *d)
 {
@@ -234,8 +233,7 @@ static void settle(struct pd_ctx *c, pd_status reply)
         pd_problem_render(c);
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------ */
+/* --- sending -------------------------------------------------------------------------- */
 
 static pd_str cache_control(const struct pd_ctx *c)
 {
@@ -278,8 +276,7 @@ static void send_reply(struct pd_ctx *c)
     pd_http_reply(q->http, q->status, pd_buf_str(&head), q->body);
 }
 
-/* --- entry
- * ------------------------------------------------------------------------------------------- */
+/* --- entry ---------------------------------------------------------------------------- */
 
 /* For the overflow report and the stall watchdog. */
 static void describe(void *work, char *out, size_t size)

@@ -145,8 +145,7 @@ static bool bind(struct pd_ctx *c, const struct pd_shape *shape, const struct pd
     return q->read_status == 0;
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------- */
 
 bool pd_read_query_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
 {

@@ -10,7 +10,7 @@
 
 enum { BOUNDARY_MAX = 70 };
 
-/* --- header parameters ------------------------------------------------------------------- */
+/* --- header parameters ---------------------------------------------------------------- */
 
 /* Takes `token` or `"quoted"` off the front of *s. Null if it is malformed. */
 static pd_str take_value(pd_str *s)
@@ -50,7 +50,7 @@ pd_str pd_header_param(pd_str value, pd_str name)
     return PD_STR_NULL;
 }
 
-/* --- parts ---------------------------------------------------------------------------------- */
+/* --- parts ---------------------------------------------------------------------------- */
 
 struct parts {
     struct pd_arena *arena;

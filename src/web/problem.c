@@ -66,8 +66,7 @@ void pd_problem_of_error(struct pd_ctx *c, pd_err e)
     pd_problem(c, status, error_code(e), "%s", error_detail(status, e));
 }
 
-/* --- rendering
- * ------------------------------------------------------------------------------------- */
+/* --- rendering ------------------------------------------------------------------------ */
 
 static void put_member(struct pd_buf *b, const char *name, pd_str value)
 {

@@ -83,7 +83,7 @@ pd_status pd_redirect(struct pd_ctx *c, const char *fmt, ...)
     return pd_reply_set(c, 303, PD_STR_NULL, PD_STR_NULL);
 }
 
-/* --- errors ----------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------- */
 
 static pd_status problem_set(struct pd_ctx *c, int status, const char *code, pd_str detail)
 {

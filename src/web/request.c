@@ -77,7 +77,7 @@ bool pd_wants_html(struct pd_ctx *c)
     return q->web->api_prefix.ptr && !json;
 }
 
-/* --- parameters ---------------------------------------------------------------------------- */
+/* --- parameters ----------------------------------------------------------------------- */
 
 static pd_str param(struct pd_ctx *c, const char *name, unsigned kinds)
 {

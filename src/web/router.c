@@ -51,7 +51,7 @@ const char *pd_route_method_name(enum pd_route_method m)
     return m >= PD_GET_ && m <= PD_DELETE_ ? method_names[m] : "?";
 }
 
-/* --- patterns -------------------------------------------------------------------------- */
+/* --- patterns ------------------------------------------------------------------------- */
 
 static const pd_str kind_names[PD_KINDS] = {
     [PD_K_UUID] = PD_STR_INIT("uuid"), [PD_K_DATE] = PD_STR_INIT("date"),
@@ -134,7 +134,7 @@ static const char *pattern_parse(pd_str text, struct pattern *p)
     return params > PD_PARAMS_MAX ? "it has too many parameters" : wrong;
 }
 
-/* --- conflicts --------------------------------------------------------------------------- */
+/* --- conflicts ------------------------------------------------------------------------ */
 
 static unsigned class_of(const struct segment *s)
 {
@@ -166,7 +166,7 @@ static bool patterns_meet(const struct pattern *a, const struct pattern *b)
     return true;
 }
 
-/* --- building ------------------------------------------------------------------------------ */
+/* --- building ------------------------------------------------------------------------- */
 
 struct pd_router *pd_router_new(struct pd_arena *a)
 {

@@ -22,7 +22,7 @@ enum {
 
 _Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == 32, "keys are 32 bytes");
 
-/* --- libsodium on the randomness of os.h: deterministic in simulation ------------------------ */
+/* --- libsodium on the randomness of os.h: deterministic in simulation ----------------- */
 
 static const char *random_name(void)
 {
@@ -95,8 +95,7 @@ void pd_sealer_init(struct pd_sealer *s, const struct pd_keys *k, pd_str purpose
                            32);
 }
 
-/* --- seal and open
- * -------------------------------------------------------------------------------- */
+/* --- seal and open -------------------------------------------------------------------- */
 
 static void put_time(uint8_t *to, pd_time t)
 {

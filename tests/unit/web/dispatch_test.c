@@ -330,8 +330,7 @@ static void site_down(void)
     }                                                                                              \
     static void name(void)
 
-/* --- the client
- * --------------------------------------------------------------------------------------- */
+/* --- the client ----------------------------------------------------------------------- */
 
 struct reply {
     int status;
@@ -444,14 +443,16 @@ static const char *signed_in(int user)
         ask("POST", pd_str_fmt(&arena, "/login?user=%d", user).ptr, "", PD_STR_NULL));
 }
 
-/* --- requests
- * ------------------------------------------------------------------------------------------ */
+/* --- requests ------------------------------------------------------------------------- */
 
 SITE_TEST(routes_answer, false)
 {
     struct reply r = get("/");
     expect(r.status == 200 && pd_str_eq(r.body, PD_STR("hello")), r);
-    expect(header(r, "X-Request-Id").len == 16, r);
+    pd_str id = header(r, "X-Request-Id");
+    expect(id.len == 16, r);
+    for (size_t i = 0; i < id.len; i++)
+        expect(strchr("0123456789abcdef", id.ptr[i]), r);
     expect(!pd_str_eq(header(r, "X-Request-Id"), header(get("/"), "X-Request-Id")), r);
     r = ask("HEAD", "/", "", PD_STR_NULL);
     expect(r.status == 200 && r.body.len == 0, r);
@@ -641,8 +642,7 @@ SITE_TEST(bodies_are_limited, false)
     expect(r.status == 413, r);
 }
 
-/* --- the transaction and the reply
- * --------------------------------------------------------------------------- */
+/* --- the transaction and the reply ---------------------------------------------------- */
 
 SITE_TEST(only_success_is_kept, false)
 {

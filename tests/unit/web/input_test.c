@@ -152,8 +152,7 @@ static void one_value_of_a_query(void **state)
     assert_true(pd_str_is_null(pd_urlencoded_get(&arena, PD_STR_NULL, PD_STR("a"))));
 }
 
-/* --- multipart
- * ---------------------------------------------------------------------------------------- */
+/* --- multipart ------------------------------------------------------------------------ */
 
 #define TYPE "multipart/form-data; boundary=XyZ"
 #define PART(name, content)                                                                        \
@@ -242,8 +241,49 @@ static void header_parameters(void **state)
     assert_true(pd_str_is_null(pd_header_param(PD_STR("x; a"), PD_STR("a"))));
 }
 
-/* --- cookies
- * --------------------------------------------------------------------------------------------- */
+/* Whatever comes, what is read is text inside the limits; ASan watches the edges. */
+static void random_input_is_refused_or_clean(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {
+        "--XyZ",    "\r\n",       "--",
+        "a",        "=",          "&",
+        "%",        "%41",        "%00",
+        "%c3%a9",   "+",          "\"",
+        ";",        ":",          "/",
+        "..",       "\xff",       "\\",
+        "\r\n\r\n", "filename=x", "Content-Disposition: form-data; name=",
+    };
+    uint64_t seed = seed_of_run();
+    for (int round = 0; round < 20000; round++) {
+        char text[512];
+        size_t n = 0;
+        for (unsigned k = draw(&seed, 12); k > 0; k--) {
+            pd_str piece = pd_str_c(pieces[draw(&seed, sizeof pieces / sizeof pieces[0])]);
+            memcpy(text + n, piece.ptr, piece.len);
+            n += piece.len;
+        }
+        char *heap = malloc(n + !n);
+        memcpy(heap, text, n);
+        pd_str s = pd_str_n(heap, n), path;
+        struct pd_pairs p[2];
+        bool read[2] = { pd_urlencoded_read(&arena, s, &p[0]) == PD_OK,
+                         pd_multipart_read(&arena, PD_STR(TYPE), s, &p[1]) == PD_OK };
+        for (int k = 0; k < 2; k++) {
+            assert_true(read[k] || p[k].n == 0);
+            for (unsigned i = 0; i < p[k].n; i++)
+                assert_true(pd_str_is_utf8(p[k].at[i].name) && pd_str_is_utf8(p[k].at[i].value));
+        }
+        if (pd_path_normalise(&arena, s, &path))
+            assert_true(pd_str_is_utf8(path) && pd_str_find(path, '\\') == PD_NPOS);
+        pd_cookie_find(s, PD_STR("a"));
+        pd_header_param(s, PD_STR("name"));
+        free(heap);
+        pd_arena_reset(&arena);
+    }
+}
+
+/* --- cookies -------------------------------------------------------------------------- */
 
 static void cookies_are_found(void **state)
 {
@@ -292,6 +332,7 @@ int main(void)
         T(broken_multipart_is_refused),
         T(no_cut_of_a_form_is_read_beyond_its_end),
         T(header_parameters),
+        T(random_input_is_refused_or_clean),
         T(cookies_are_found),
         T(cookies_are_written),
     };

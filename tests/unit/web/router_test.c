@@ -20,7 +20,7 @@ static pd_err add(struct pd_router *r, struct pd_route route, uint32_t index)
     return pd_router_add(r, kept, "test", index);
 }
 
-/* --- finding ------------------------------------------------------------------------------ */
+/* --- finding -------------------------------------------------------------------------- */
 
 static const struct pd_route table[] = {
     { PD_GET_, "/", nothing },
@@ -117,7 +117,7 @@ static void parameters_keep_their_names_in_order(void **state)
     assert_str(m.params[1], "42");
 }
 
-/* --- what stops the start ------------------------------------------------------------------ */
+/* --- what stops the start ------------------------------------------------------------- */
 
 static void conflicts_are_refused(void **state)
 {
@@ -190,7 +190,7 @@ static void malformed_patterns_are_refused(void **state)
     assert_int_equal(add(pd_router_new(&arena), empty, 0), PD_ECONFIG);
 }
 
-/* --- random route sets against a naive matcher ------------------------------------------------ */
+/* --- random route sets against a naive matcher ---------------------------------------- */
 
 enum { SET = 24, PATHS = 60, ROUNDS = 400, PARTS = 4 };
 

@@ -151,8 +151,7 @@ static void cross_site_writes_are_refused(void **state)
     }
 }
 
-/* --- proxies
- * ---------------------------------------------------------------------------------------- */
+/* --- proxies -------------------------------------------------------------------------- */
 
 static pd_str client_of(const char *trusted, const char *peer, const char *forwarded)
 {
@@ -191,8 +190,7 @@ static void malformed_proxies_are_named(void **state)
             fail_msg("accepted: %s", bad[i]);
 }
 
-/* --- negotiation
- * ----------------------------------------------------------------------------------------- */
+/* --- negotiation ---------------------------------------------------------------------- */
 
 static void the_best_coding_is_chosen(void **state)
 {
