@@ -167,6 +167,15 @@ static bool read_mode(pd_str kind, enum sql_mode *mode)
     return false;
 }
 
+/* A statement whose name differs from this one by a final "_at" only. */
+static struct sql_stmt *at_neighbour(struct reader *r, pd_str name)
+{
+    struct sql_stmt *longer = sql_stmt_find(r->m, pd_str_fmt(r->s->arena, "%.*s_at", PD_ARG(name)));
+    if (longer || !pd_str_ends(name, PD_STR("_at")))
+        return longer;
+    return sql_stmt_find(r->m, pd_str_sub(name, 0, name.len - 3));
+}
+
 static bool check_name(struct reader *r, struct sql_pos pos, pd_str name)
 {
     struct sql *s = r->s;
@@ -186,6 +195,14 @@ static bool check_name(struct reader *r, struct sql_pos pos, pd_str name)
     if (!r->generated && pd_str_ends(name, PD_STR("_get_many"))) {
         sql_error(s, pos, "PD-SQL-021", PD_STR("choose another name: relations load through it"),
                   "\"%.*s\" is always generated", PD_ARG(name));
+        return false;
+    }
+    struct sql_stmt *near = at_neighbour(r, name);
+    if (near) {
+        sql_error(s, pos, "PD-SQL-027",
+                  pd_str_fmt(s->arena, "rename one; the other is in line %d", near->pos.line),
+                  "\"%.*s\" and \"%.*s\" meet in C: the function behind x is called x_at",
+                  PD_ARG(near->name), PD_ARG(name));
         return false;
     }
     struct sql_stmt *other = sql_stmt_find(r->m, name);
