@@ -103,7 +103,7 @@ static pd_err migrate(void *arg)
 static int on_loop(struct program *p, pd_err (*fn)(void *arg))
 {
     start_log(p->config, true);
-    pd_err e = pd_loop_main(&(struct pd_loop_opts){ .name = "command" }, fn, p);
+    pd_err e = pd_loop_main(&(struct pd_loop_opts){ .name = "command", .stall_us = -1 }, fn, p);
     if (e != PD_OK && p->exit_code == 0)
         p->exit_code = pd_complain(p->app, e);
     pd_log_stop();

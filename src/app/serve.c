@@ -250,7 +250,10 @@ int pd_serve(const struct pd_app *app, struct pd_config *cfg)
     s.pool = calloc(s.threads, sizeof *s.pool);
     if (!s.listeners || !s.pool)
         pd_panic("out of memory");
+    /* Each loop hashes at most one password at a time: two more threads are left for commits. */
+    pd_offload_start(&(struct pd_offload_opts){ .threads = s.threads + 2 });
     pd_err e = pd_loop_main(&(struct pd_loop_opts){ .name = "web" }, main_fiber, &s);
+    pd_offload_stop();
     if (e != PD_OK && s.exit_code == 0)
         s.exit_code = pd_complain(app, e);
     free(s.pool);
