@@ -36,6 +36,8 @@ document.addEventListener('click', async event => {
         const answer = await fetch(link.href);
         const next = new DOMParser().parseFromString(await answer.text(), 'text/html');
         const rows = next.querySelector('#entries tbody').children;
+        const days = document.querySelectorAll('#entries .day');
+        if (rows[0]?.textContent === days[days.length - 1]?.textContent) rows[0].remove(); // the same day goes on
         say(`${rows.length} more`);
         document.querySelector('#entries tbody').append(...rows);
         const more = next.querySelector('#more');
