@@ -8,7 +8,7 @@ export BUILD
 help:
 	@echo "make run       build FinFlow and serve it at http://localhost:8080 with demo data"
 	@echo "make test      build everything and prove it: unit, wire, system, simulation, browser"
-	@echo "make sanitize  the unit and system tests under AddressSanitizer and UBSan"
+	@echo "make sanitize  unit, wire, simulation and system tests under AddressSanitizer and UBSan"
 	@echo "make bench     pando beside its peers, in turn, on this machine"
 	@echo "make check     layers, formatting, file sizes"
 	@echo "make format    clang-format over the tree"
@@ -26,7 +26,7 @@ test:
 sanitize:
 	@scripts/deps test
 	@BUILD=$(BUILD)-asan scripts/build -Db_sanitize=address,undefined -Db_lundef=false
-	@BUILD=$(BUILD)-asan scripts/test unit system
+	@BUILD=$(BUILD)-asan scripts/test unit wire sim system
 
 bench:
 	@scripts/deps bench
