@@ -292,10 +292,10 @@ struct sql_column *sql_column_find(struct sql_table *t, pd_str name);
 /* "did you mean …" among the names of a table's columns or of all tables. */
 pd_str sql_nearest_column(struct sql *s, struct sql_table *t, pd_str name);
 pd_str sql_nearest_table(struct sql *s, pd_str name);
-bool sql_is_name(pd_str s);          /* [a-z][a-z0-9_]*, no C keyword: usable in C and SQL */
+bool sql_is_name(pd_str s); /* [a-z][a-z0-9_]*, no C keyword: usable in C and SQL */
 pd_str sql_quoted(struct sql *s, pd_str name); /* "order": in quotes if SQL would not take it */
-const char *sql_type_name(int type); /* as authors write it: "money" */
-int sql_type_of(pd_str alias);       /* SQL_UNKNOWN if it is no alias for a value */
+const char *sql_type_name(int type);           /* as authors write it: "money" */
+int sql_type_of(pd_str alias);                 /* SQL_UNKNOWN if it is no alias for a value */
 
 /* --- sql_lex.c ----------------------------------------------------------------------------- */
 

@@ -9,9 +9,9 @@ int64_t use(struct pd_ctx *c, bool (*fn)(void *arg, const void *row))
     pd_id ids[2] = { 1, 2 };
     struct shop_customer *a = shop_customer_by_id(c, 1);
     struct shop_customer_names_row_list names = shop_customer_names(c, (struct pd_ids){ ids, 2 });
-    struct shop_order_list orders = shop_orders(c, .customer_id = 1, .state = PD_STR("open"),
-                                                .since = PD_SOME(5), .unpaid = true, .limit = 10,
-                                                .order = SHOP_ORDERS_OLDEST);
+    struct shop_order_list orders =
+        shop_orders(c, .customer_id = 1, .state = PD_STR("open"), .since = PD_SOME(5),
+                    .unpaid = true, .limit = 10, .order = SHOP_ORDERS_OLDEST);
     struct shop_order_list all = shop_order_list_by_customer_id(c, 1, 50);
     struct shop_order *o = shop_order_insert(c, .customer_id = 1, .total = 1250, .at = 7);
     struct shop_customer *of = shop_order_customer(c, &orders.rows[0]);
