@@ -392,7 +392,8 @@ static struct reply ask(const char *method, const char *target, const char *line
                              "%s %s HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n%s"
                              "Content-Length: %zu\r\n\r\n",
                              method, target, lines, body.len);
-    return exchange(pd_str_fmt(&arena, "%.*s%.*s", PD_ARG(head), PD_ARG(body)));
+    return exchange(
+        pd_str_fmt(&arena, "%.*s%.*s", PD_ARG(head), (int)body.len, body.ptr ? body.ptr : ""));
 }
 
 static struct reply get(const char *target)
