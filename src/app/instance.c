@@ -2,7 +2,6 @@
  * what belongs to one thread is found by the thread's slot. */
 #include "app/serve.h"
 #include "os/os.h"
-#include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -25,39 +24,6 @@ struct pd_instance {
 };
 
 static struct pd_instance *_Atomic current;
-
-/* --- libsodium draws from os.h, so that a simulation is reproducible
- * ------------------------------ */
-
-static const char *random_name(void)
-{
-    return "pando-os";
-}
-
-static uint32_t random_u32(void)
-{
-    uint32_t v;
-    pd_os_random(&v, sizeof v);
-    return v;
-}
-
-static void random_bytes(void *const out, const size_t n)
-{
-    pd_os_random(out, n);
-}
-
-static pd_err start_crypto(void)
-{
-    static struct randombytes_implementation source = { .implementation_name = random_name,
-                                                        .random = random_u32,
-                                                        .buf = random_bytes };
-    if (randombytes_set_implementation(&source) < 0 || sodium_init() < 0)
-        return pd_fail(PD_EINTERNAL, "libsodium does not start");
-    return PD_OK;
-}
-
-/* --- open
- * --------------------------------------------------------------------------------------------- */
 
 static unsigned sql_modules(struct pd_instance *in, const struct pd_sql_module ***out)
 {
@@ -129,7 +95,6 @@ static pd_err open_web(struct pd_instance *in)
 
 static pd_err open_parts(struct pd_instance *in, enum pd_open_mode mode)
 {
-    PD_TRY(start_crypto());
     PD_TRY(pd_config_secret(in->config, "var"));
     PD_TRY(open_database(in, mode));
     return open_web(in);
