@@ -25,6 +25,8 @@ struct pd_instance {
 
 static struct pd_instance *_Atomic current;
 
+/* --- open ----------------------------------------------------------------------------------- */
+
 static unsigned sql_modules(struct pd_instance *in, const struct pd_sql_module ***out)
 {
     const struct pd_app *app = in->app;
