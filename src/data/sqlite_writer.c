@@ -99,7 +99,9 @@ static bool dequeue(struct lite_writer *w, struct lite_session *s)
     return queued;
 }
 
-static void pass_on(struct lite_writer *w)
+/* Gives the connection to who waits longest. If nobody does: false, and it stays the caller's
+ * (`keep`) or becomes free, decided under the same lock. */
+static bool hand_on(struct lite_writer *w, bool keep)
 {
     struct lite_session *next = NULL;
     pthread_mutex_lock(&w->lock);
@@ -109,11 +111,17 @@ static void pass_on(struct lite_writer *w)
         next->queued = false;
         w->nwaiting--;
     } else {
-        w->owned = false;
+        w->owned = keep;
     }
     pthread_mutex_unlock(&w->lock);
     if (next)
         signal_session(next);
+    return next != NULL;
+}
+
+static void pass_on(struct lite_writer *w)
+{
+    (void)hand_on(w, false);
 }
 
 /* Waits in the queue. The connection may arrive just when the wait is given up: then it is ours. */
@@ -265,18 +273,19 @@ static void end_batch(struct lite_db *lite, struct lite_session *self)
     tell(&members, job.result, job.why, self);
 }
 
-/* The owner's part is done: goes on with the next one in the same batch, or ends it. */
+/* The owner's part is done: goes on with the next one in the same batch, or ends it. Whether there
+ * is a next one is known only when it has been taken off the queue: on another thread it may give
+ * up at any moment, and a batch left open without an owner would keep its members waiting. */
 static void finish(struct lite_db *lite, struct lite_session *self)
 {
     struct lite_writer *w = &lite->writer;
-    pthread_mutex_lock(&w->lock);
-    bool more = w->nwaiting > 0;
-    pthread_mutex_unlock(&w->lock);
-    bool young = w->nbatch < lite->db->opts.max_batch && pd_os_mono() - w->batch_start < BATCH_US;
-    if (w->open && !(more && young))
-        end_batch(lite, self);
-    else
+    if (!w->open) {
         pass_on(w);
+        return;
+    }
+    bool young = w->nbatch < lite->db->opts.max_batch && pd_os_mono() - w->batch_start < BATCH_US;
+    if (!young || !hand_on(w, true))
+        end_batch(lite, self);
 }
 
 /* SQLite has undone the transaction by itself: the batch is gone, with all who wait for it. */
