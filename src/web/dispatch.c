@@ -235,8 +235,12 @@ static void settle(struct pd_ctx *c, pd_status reply)
 
 /* --- sending -------------------------------------------------------------------------- */
 
+/* A reply with a session cookie is for one browser, whatever the handler said: any reply to who is
+ * signed in may refresh the cookie, and a cache would hand it to others. */
 static pd_str cache_control(const struct pd_ctx *c)
 {
+    if (c->request->session_action != PD_SESSION_KEEP)
+        return PD_STR("private, no-store");
     if (c->request->cache_control.ptr)
         return c->request->cache_control;
     return c->user_id ? PD_STR("private, no-store") : PD_STR("no-cache");

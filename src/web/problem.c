@@ -105,7 +105,8 @@ static void render_json(struct pd_ctx *c, int status, const char *code, pd_str d
     pd_reply_set(c, status, PD_STR("application/problem+json"), pd_buf_str(&b));
 }
 
-/* When the app has no page for it, or its page failed too. */
+/* When the app has no page for it, or its page failed too: pd_html_end would answer a failed
+ * context with nothing. */
 static void render_plain(struct pd_ctx *c, int status, pd_str detail)
 {
     struct pd_buf *b = pd_html_begin(c);
@@ -119,7 +120,7 @@ static void render_plain(struct pd_ctx *c, int status, pd_str detail)
     pd_buf_put(b, PD_STR("</h1><p>"));
     pd_html_text(b, detail);
     pd_buf_put(b, PD_STR("</p><p><a href=\"/\">Home</a></p></main></body></html>\n"));
-    pd_html_end(c, status);
+    pd_reply_set(c, status, PD_STR("text/html; charset=utf-8"), pd_buf_str(b));
 }
 
 void pd_problem_render(struct pd_ctx *c)

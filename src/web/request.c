@@ -45,11 +45,24 @@ pd_str pd_cookie(struct pd_ctx *c, const char *name)
     return pd_cookie_find(pd_http_known(q->http, PD_H_COOKIE), pd_str_c(name));
 }
 
+/* All lines of X-Forwarded-For as one: a proxy may add its own line behind the client's. */
+static pd_str forwarded_for(struct pd_ctx *c)
+{
+    const struct pd_http_req *r = c->request->http;
+    unsigned first = r->known[PD_H_X_FORWARDED_FOR];
+    if (!first)
+        return PD_STR_NULL;
+    pd_str all = r->headers[first - 1].value;
+    for (unsigned i = first; i < r->nheaders; i++)
+        if (pd_str_eq_nocase(r->headers[i].name, PD_STR("X-Forwarded-For")))
+            all = pd_str_fmt(c->arena, "%.*s,%.*s", PD_ARG(all), PD_ARG(r->headers[i].value));
+    return all;
+}
+
 pd_str pd_client_ip(struct pd_ctx *c)
 {
     struct pd_request *q = pd_request_of(c, "pd_client_ip");
-    return pd_proxies_client(&q->web->proxies, c->arena, &q->http->peer,
-                             pd_http_known(q->http, PD_H_X_FORWARDED_FOR));
+    return pd_proxies_client(&q->web->proxies, c->arena, &q->http->peer, forwarded_for(c));
 }
 
 void pd_request_secure(struct pd_request *q)

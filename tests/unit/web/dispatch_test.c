@@ -144,6 +144,13 @@ static pd_status log_in(struct pd_ctx *c)
     return pd_no_content(c);
 }
 
+static pd_status log_in_cached(struct pd_ctx *c)
+{
+    pd_session_start(c, 7, 5);
+    pd_cache_control(c, PD_STR("public, max-age=60"));
+    return pd_no_content(c);
+}
+
 static pd_status log_out(struct pd_ctx *c)
 {
     pd_session_end(c);
@@ -235,9 +242,11 @@ static const struct pd_route routes[] = {
     { PD_GET_, "/api/query", take_query },
     { PD_POST_, "/api/write", write_row },
     { PD_POST_, "/api/wild", wild_value },
+    { PD_GET_, "/away", wild_value },
     { PD_GET_, "/count", count_rows },
     { PD_GET_, "/loop", loop_rows },
     { PD_POST_, "/login", log_in },
+    { PD_POST_, "/cached", log_in_cached },
     { PD_POST_, "/logout", log_out },
     { PD_GET_, "/who", who },
     { PD_GET_, "/mine", who, .auth = PD_AUTH_USER },
@@ -278,10 +287,22 @@ static void authenticate(struct pd_ctx *c, const struct pd_session_data *s)
                                 : PD_ROLE_ACCOUNTANT;
 }
 
+/* The page for 503 needs a database that is away. */
+static pd_status error_page(struct pd_ctx *c, int status, pd_str title, pd_str detail)
+{
+    (void)detail;
+    if (status == 503)
+        pd_ctx_fail(c, pd_fail(PD_EUNAVAIL, "no database"));
+    pd_buf_fmt(pd_html_begin(c), "<p>our page: %.*s", PD_ARG(title));
+    return pd_html_end(c, status);
+}
+
 static struct pd_web *web;
 static struct pd_http_server *server;
 static struct pd_os_addr address;
 static struct pd_arena arena;
+
+static bool with_error_page;
 
 static void site_up(struct pd_db *db, bool production)
 {
@@ -291,6 +312,7 @@ static void site_up(struct pd_db *db, bool production)
                                              .modules = names,
                                              .n = 1,
                                              .authenticate = authenticate,
+                                             .error_page = with_error_page ? error_page : NULL,
                                              .api_prefix = "/api/",
                                              .sign_in_path = "/login",
                                              .app_name = "t",
@@ -714,6 +736,39 @@ SITE_TEST(sessions_sign_in_and_out, false)
     expect(pd_str_eq(r.body, PD_STR("0 0 0")), r);
 }
 
+/* A proxy may add a line of its own behind the one the client made up. */
+SITE_TEST(the_last_forwarded_line_counts, false)
+{
+    struct reply r =
+        ask("GET", "/ip", "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 9.8.7.6\r\n", PD_STR_NULL);
+    assert_true(pd_str_eq(r.body, PD_STR("9.8.7.6")));
+    r = ask("GET", "/ip", "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 127.0.0.1\r\n",
+            PD_STR_NULL);
+    assert_true(pd_str_eq(r.body, PD_STR("1.2.3.4")));
+}
+
+SITE_TEST(a_session_cookie_is_never_cached, false)
+{
+    struct reply r = post("/cached", "text/plain", "");
+    assert_true(header(r, "Set-Cookie").ptr);
+    assert_true(pd_str_eq(header(r, "Cache-Control"), PD_STR("private, no-store")));
+}
+
+TEST_WITH_DB(an_error_page_that_fails_is_replaced)
+{
+    with_error_page = true;
+    site_up(db, false);
+    struct reply r = get("/nowhere");
+    assert_int_equal(r.status, 404);
+    assert_true(pd_str_eq(r.body, PD_STR("<p>our page: Not Found")));
+    r = get("/away");
+    assert_int_equal(r.status, 503);
+    assert_true(pd_str_find_str(r.body, PD_STR("<h1>Service Unavailable</h1>")) != PD_NPOS);
+    assert_true(pd_str_eq(header(r, "Retry-After"), PD_STR("1")));
+    site_down();
+    with_error_page = false;
+}
+
 SITE_TEST(roles_are_checked, false)
 {
     static const struct {
@@ -878,6 +933,9 @@ int main(void)
         DATA_TEST(a_deadline_answers_503_site),
         DATA_TEST(an_nplus1_fails_with_its_site_site),
         DATA_TEST(sessions_sign_in_and_out_site),
+        DATA_TEST(the_last_forwarded_line_counts_site),
+        DATA_TEST(a_session_cookie_is_never_cached_site),
+        DATA_TEST(an_error_page_that_fails_is_replaced),
         DATA_TEST(roles_are_checked_site),
         DATA_TEST(flash_is_shown_once_site),
         DATA_TEST(secrets_work_site),
