@@ -2,6 +2,7 @@
  * what belongs to one thread is found by the thread's slot. */
 #include "app/serve.h"
 #include "os/os.h"
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@ struct pd_instance {
     struct slot slots[MAX_THREADS];
     atomic_uint nslots;
     atomic_bool draining;
+    pthread_mutex_t servers_lock; /* a server is not freed while another thread reads its figures */
 };
 
 static struct pd_instance *_Atomic current;
@@ -110,6 +112,7 @@ pd_err pd_instance_open(const struct pd_app *app, struct pd_config *cfg, enum pd
         pd_panic("out of memory");
     in->app = app;
     in->config = cfg;
+    pthread_mutex_init(&in->servers_lock, NULL);
     pd_arena_init(&in->arena, &(struct pd_arena_opts){ .name = "instance" });
     pd_config_use(cfg);
     pd_err e = open_parts(in, mode);
@@ -131,6 +134,7 @@ void pd_instance_close(struct pd_instance *in)
     pd_web_free(in->web);
     pd_db_close(in->db);
     pd_arena_fini(&in->arena);
+    pthread_mutex_destroy(&in->servers_lock);
     free(in);
 }
 
@@ -177,7 +181,9 @@ void pd_instance_drain(struct pd_instance *in)
     pd_http_server_drain(slot->server);
     pd_deadline_restore(old);
     struct pd_http_server *server = slot->server;
+    pthread_mutex_lock(&in->servers_lock);
     slot->server = NULL;
+    pthread_mutex_unlock(&in->servers_lock);
     pd_http_server_free(server);
 }
 
@@ -215,7 +221,9 @@ void pd_instance_each_server(struct pd_instance *in,
                              void *arg)
 {
     unsigned n = atomic_load(&in->nslots);
+    pthread_mutex_lock(&in->servers_lock);
     for (unsigned i = 0; i < n; i++)
         if (in->slots[i].server)
             fn(arg, in->slots[i].server, in->slots[i].loop);
+    pthread_mutex_unlock(&in->servers_lock);
 }

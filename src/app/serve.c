@@ -157,8 +157,10 @@ static pd_err start_threads(struct server *s)
         t->server = s;
         t->listener = s->listeners[i];
         int err = pthread_create(&t->id, NULL, thread_main, t);
-        if (err)
+        if (err) {
+            t->server = NULL; /* there is none to join, whatever is in t->id */
             return pd_fail_errno(PD_EOVERLOAD, err, "cannot start thread %u", i);
+        }
         wait_state(t, THREAD_UP);
         if (t->seen == THREAD_DOWN)
             return pd_fail(t->result, "thread %u does not start; see the log", i);
@@ -181,7 +183,7 @@ static void join_threads(struct server *s)
 {
     for (unsigned i = 1; i < s->threads; i++) {
         struct thread *t = &s->pool[i];
-        if (!t->server || !t->id)
+        if (!t->server)
             continue;
         wait_state(t, THREAD_DOWN);
         pthread_join(t->id, NULL);
