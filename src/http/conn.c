@@ -183,6 +183,8 @@ static void forget_request(struct pd_http_conn *c)
         w->in = own;
         w->len -= w->pos;
         w->pos = 0;
+        free(w->big); /* the head it held is done; the next long one gets its own */
+        w->big = NULL;
     }
     w->base = 0;
     pd_fiber_set_work(NULL, NULL);

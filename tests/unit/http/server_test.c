@@ -326,6 +326,42 @@ static pd_err heads_may_come_in_any_pieces(void *arg)
     return PD_OK;
 }
 
+static void say_lines(struct talk *t, int lines, size_t each)
+{
+    static char line[8000];
+    memset(line, 'a', sizeof line);
+    for (int i = 0; i < lines; i++) {
+        say(t, "X: ");
+        say_n(t, line, each);
+        say(t, "\r\n");
+    }
+}
+
+/* The block of a long head is used up by the next request's, whose body is read elsewhere; behind
+ * it comes another long head. */
+static pd_err long_heads_may_follow_each_other(void *arg)
+{
+    (void)arg;
+    server_start(NULL);
+    open_talk(&talk);
+    say(&talk, "GET / HTTP/1.1\r\n" H);
+    say_lines(&talk, 14, 4500);
+    say(&talk, "\r\nPOST /echo HTTP/1.1\r\n" H "Content-Length: 10\r\n");
+    say_lines(&talk, 3, 5000);
+    say(&talk, "\r\n12345");
+    hear(&talk, SIZE_MAX, 50 * MS);
+    say(&talk, "67890GET / HTTP/1.1\r\n" H);
+    hear(&talk, SIZE_MAX, 50 * MS);
+    expect_in(&talk, "1234567890");
+    say_lines(&talk, 5, 4500);
+    say(&talk, "\r\n");
+    hear(&talk, SIZE_MAX, 50 * MS);
+    pd_io_close(&talk.io);
+    assert_int_equal(count(&talk, "200 OK"), 3);
+    server_stop();
+    return PD_OK;
+}
+
 static pd_err refusals_close(void *arg)
 {
     (void)arg;
@@ -696,6 +732,7 @@ IN_LOOP(answers_and_keeps_alive)
 IN_LOOP(bodies_are_left_out_where_they_must_be)
 IN_LOOP(pipelined_requests_are_answered_in_order)
 IN_LOOP(heads_may_come_in_any_pieces)
+IN_LOOP(long_heads_may_follow_each_other)
 IN_LOOP(refusals_close)
 IN_LOOP(bodies_are_read)
 IN_LOOP(continue_is_sent_when_the_body_is_wanted)
@@ -717,6 +754,7 @@ int main(void)
         cmocka_unit_test(test_bodies_are_left_out_where_they_must_be),
         cmocka_unit_test(test_pipelined_requests_are_answered_in_order),
         cmocka_unit_test(test_heads_may_come_in_any_pieces),
+        cmocka_unit_test(test_long_heads_may_follow_each_other),
         cmocka_unit_test(test_refusals_close),
         cmocka_unit_test(test_bodies_are_read),
         cmocka_unit_test(test_continue_is_sent_when_the_body_is_wanted),
