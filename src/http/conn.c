@@ -359,6 +359,8 @@ void conn_expired(struct pd_http_conn *c)
 {
     if (c->running)
         return; /* the handler has its own deadline */
+    if (pd_list_linked(&c->again))
+        return; /* its time is from before; conn_run gives it a new one */
     if (c->lingering) {
         conn_abort(c);
         return;

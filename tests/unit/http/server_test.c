@@ -362,6 +362,25 @@ static pd_err long_heads_may_follow_each_other(void *arg)
     return PD_OK;
 }
 
+/* The loop is held up over the end of the idle time while requests have already arrived. */
+static pd_err late_turns_do_not_expire_what_waits_for_its_turn(void *arg)
+{
+    (void)arg;
+    server_start(&(struct pd_http_limits){ .idle_us = 100 * MS, .max_pipelined = 1 });
+    open_talk(&talk);
+    assert_int_equal(pd_sleep(20 * MS), PD_OK);
+    for (int i = 0; i < 3; i++)
+        say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    for (pd_mono end = pd_os_mono() + 350 * MS; !pd_os_simulated() && pd_os_mono() < end;)
+        ;
+    hear(&talk, SIZE_MAX, 400 * MS); /* from the turn's own time */
+    pd_io_close(&talk.io);
+    assert_int_equal(count(&talk, "200 OK"), 3);
+    expect_not(&talk, "408");
+    server_stop();
+    return PD_OK;
+}
+
 static pd_err refusals_close(void *arg)
 {
     (void)arg;
@@ -733,6 +752,7 @@ IN_LOOP(bodies_are_left_out_where_they_must_be)
 IN_LOOP(pipelined_requests_are_answered_in_order)
 IN_LOOP(heads_may_come_in_any_pieces)
 IN_LOOP(long_heads_may_follow_each_other)
+IN_LOOP(late_turns_do_not_expire_what_waits_for_its_turn)
 IN_LOOP(refusals_close)
 IN_LOOP(bodies_are_read)
 IN_LOOP(continue_is_sent_when_the_body_is_wanted)
@@ -755,6 +775,7 @@ int main(void)
         cmocka_unit_test(test_pipelined_requests_are_answered_in_order),
         cmocka_unit_test(test_heads_may_come_in_any_pieces),
         cmocka_unit_test(test_long_heads_may_follow_each_other),
+        cmocka_unit_test(test_late_turns_do_not_expire_what_waits_for_its_turn),
         cmocka_unit_test(test_refusals_close),
         cmocka_unit_test(test_bodies_are_read),
         cmocka_unit_test(test_continue_is_sent_when_the_body_is_wanted),
