@@ -125,8 +125,8 @@ pd_status pd_forbidden(struct pd_ctx *c); /* 403 */
 /* Adds a header to the reply. One that carries CR, LF, NUL or another control is never sent: it
  * panics in development, elsewhere it is dropped and logged. */
 void pd_reply_header(struct pd_ctx *c, const char *name, pd_str value);
-/* Cache-Control; default is "private, no-store" when somebody is signed in, else "no-cache". A reply
- * that sets the session cookie is "private, no-store" in any case. */
+/* Cache-Control; default is "private, no-store" when somebody is signed in, else "no-cache". A
+ * reply that sets the session cookie is "private, no-store" in any case. */
 void pd_cache_control(struct pd_ctx *c, pd_str value);
 
 /* What templates write into; the generated render functions call these. */
