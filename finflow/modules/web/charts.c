@@ -47,9 +47,11 @@ static struct web_text_list ticks_of(struct pd_ctx *c, pd_date first, pd_date la
         list.rows[i].text = web_month_name(c, first + (last - first) * i / (TICKS - 1));
     for (int i = 0; i < TICKS; i++) {
         pd_str text = list.rows[i].text; /* "November 2026" -> "Nov 2026" */
-        size_t blank = pd_str_find(text, ' ');
-        list.rows[i].text = pd_str_fmt(c->arena, "%.*s%.*s", 3, text.ptr,
-                                       PD_ARG(pd_str_sub(text, blank, text.len)));
+        struct pd_buf b;
+        pd_buf_init(&b, c->arena, 64);
+        pd_buf_put(&b, pd_str_sub(text, 0, 3));
+        pd_buf_put(&b, pd_str_sub(text, pd_str_find(text, ' '), text.len));
+        list.rows[i].text = pd_buf_str(&b);
     }
     return list;
 }
