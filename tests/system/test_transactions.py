@@ -88,11 +88,11 @@ def test_constant_number_of_statements(ada):
     a, b = fill(ada, 60)
     food, fun = (ada.post("/categories", name=n).json() for n in ("Food", "Fun"))
     for i, t in enumerate(ada.get("/transactions", limit=100).json()["items"]):
-        if i % 3:
+        if i % 3 != 1:  # the first page of one has an account and a category, too
             assert ada.patch(f"/transactions/{t['id']}", category=(food, fun)[i % 2]["id"]).status_code == 200
     one, hundred = ada.get("/transactions", limit=1), ada.get("/transactions", limit=100)
     assert len(one.json()["items"]) == 1 and len(hundred.json()["items"]) == 100
-    assert statements(one) <= statements(hundred) <= 6
+    assert statements(one) == statements(hundred) <= 6
     two = ada.get("/transactions", limit=4)
     assert statements(two) == statements(hundred)
 
