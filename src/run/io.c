@@ -144,9 +144,11 @@ pd_err pd_io_wait(struct pd_io *io, unsigned events)
     *slot = me;
     mark_dirty(me->loop, io);
     pd_err err;
-    do
+    do {
         err = pd_run_park(me);
-    while (!err && *slot == me); /* woken for another reason */
+        if (!err && *slot == me) /* woken for another reason; canceled meanwhile? */
+            err = pd_check();
+    } while (!err && *slot == me);
     if (io->closed)
         return pd_fail(PD_ECLOSED, "the connection was closed while fiber \"%s\" waited", me->name);
     if (!err)

@@ -57,8 +57,11 @@ static pd_err wait_in(struct pd_waiters *q, struct waiter *w)
     PD_TRY(pd_check());
     enqueue(q, w);
     pd_err err = PD_OK;
-    while (!w->granted && !err)
+    while (!w->granted && !err) {
         err = pd_run_park(w->fiber);
+        if (!w->granted && !err) /* woken for another reason; canceled meanwhile? */
+            err = pd_check();
+    }
     w->fiber->token = false;
     if (w->granted)
         return w->result;

@@ -213,9 +213,33 @@ LOOP_TEST(full_channel_obeys_the_deadline)
     check(ch.n == 0 && ch.putters.head == NULL); /* the late one left nothing behind */
 }
 
+struct waiting {
+    struct pd_semaphore s;
+    pd_err err;
+};
+
+static void wait_for_one(void *arg)
+{
+    struct waiting *w = arg;
+    w->err = pd_semaphore_get(&w->s);
+}
+
+LOOP_TEST(cancel_is_seen_behind_a_wake_for_another_reason)
+{
+    struct waiting w = { .err = PD_OK };
+    struct pd_fiber *f;
+    check(pd_fiber_go("waiting", wait_for_one, &w, &f) == PD_OK);
+    check(pd_sleep(1000) == PD_OK);
+    pd_fiber_wake(f);
+    pd_fiber_cancel(f); /* it is ready already, so this does not wake it */
+    check(pd_sleep(1000) == PD_OK);
+    check(w.err == PD_ECANCELED && w.s.waiters.head == NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cancel_is_seen_behind_a_wake_for_another_reason),
         cmocka_unit_test(mutex_is_fifo_and_skips_those_who_gave_up),
         cmocka_unit_test(signal_wakes_one_broadcast_all),
         cmocka_unit_test(cond_wait_holds_the_mutex_again_when_canceled),
