@@ -40,13 +40,22 @@ static unsigned sql_modules(struct pd_instance *in, const struct pd_sql_module *
     return n;
 }
 
+/* From the setting, wherever it was made: the environment is only one of its places. */
+static enum pd_nplus1 nplus1(const struct pd_config *cfg)
+{
+    if (pd_config_is(cfg, "PANDO_ENV", "test"))
+        return PD_NPLUS1_FAIL;
+    return pd_config_is(cfg, "PANDO_ENV", "production") ? PD_NPLUS1_COUNT : PD_NPLUS1_WARN;
+}
+
 static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
 {
     const struct pd_sql_module **modules;
     unsigned n = sql_modules(in, &modules);
     if (n == 0)
         return PD_OK;
-    PD_TRY(pd_db_open(pd_config_get(in->config, "DATABASE_URL"), NULL, &in->db));
+    const struct pd_db_opts opts = { .nplus1 = nplus1(in->config) };
+    PD_TRY(pd_db_open(pd_config_get(in->config, "DATABASE_URL"), &opts, &in->db));
     if (mode == PD_OPEN_MIGRATE)
         return PD_OK;
     if (!pd_config_is(in->config, "PANDO_ENV", "production"))

@@ -5,6 +5,7 @@
  * something is wrong, exactly one line on standard error.
  */
 #include "app/serve.h"
+#include "base/fault.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,7 +290,9 @@ int pd_app_main(const struct pd_app *app, int argc, char **argv)
     if (e != PD_OK)
         return pd_complain(app, e);
     pd_config_use(p.config);
-    int code = dispatch(&p);
+    pd_str faults = pd_config_get(p.config, "PANDO_FAULTS");
+    e = faults.len ? pd_wrap(pd_fault_parse(faults), "reading PANDO_FAULTS") : PD_OK;
+    int code = e == PD_OK ? dispatch(&p) : pd_complain(app, e);
     pd_config_free(p.config);
     return code;
 }
