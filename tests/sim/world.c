@@ -34,7 +34,6 @@ struct actor { /* one client fiber */
 };
 
 struct world {
-    uint64_t seed;
     bool planted;
     char url[300];
     struct pd_instance *instance;
@@ -309,7 +308,6 @@ void world_run(uint64_t seed, const char *dir, bool planted, struct world_result
     if (!w)
         pd_panic("out of memory");
     *out = (struct world_result){ 0 };
-    w->seed = seed;
     w->planted = planted;
     w->result = out;
     snprintf(w->url, sizeof w->url, "DATABASE_URL=sqlite:%s/finflow.db", dir);
