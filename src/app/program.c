@@ -291,8 +291,9 @@ int pd_app_main(const struct pd_app *app, int argc, char **argv)
         return pd_complain(app, e);
     pd_config_use(p.config);
     pd_str faults = pd_config_get(p.config, "PANDO_FAULTS");
-    e = faults.len ? pd_wrap(pd_fault_parse(faults), "reading PANDO_FAULTS") : PD_OK;
-    int code = e == PD_OK ? dispatch(&p) : pd_complain(app, e);
+    if (faults.len)
+        e = pd_fault_parse(faults);
+    int code = e == PD_OK ? dispatch(&p) : pd_complain(app, pd_wrap(e, "reading PANDO_FAULTS"));
     pd_config_free(p.config);
     return code;
 }
