@@ -22,6 +22,7 @@ struct pd_instance {
     struct slot slots[MAX_THREADS];
     atomic_uint nslots;
     atomic_bool draining;
+    bool shared_listeners;
     pthread_mutex_t servers_lock; /* a server is not freed while another thread reads its figures */
 };
 
@@ -160,6 +161,11 @@ static struct slot *own_slot(struct pd_instance *in)
     return NULL;
 }
 
+void pd_instance_share_listeners(struct pd_instance *in, bool shared)
+{
+    in->shared_listeners = shared;
+}
+
 pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
 {
     struct pd_http_server *server = pd_http_server_new(&(struct pd_http_server_opts){
@@ -167,6 +173,7 @@ pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
         .handle = pd_web_handle,
         .done = pd_web_done,
         .arg = in->web,
+        .shared_listeners = in->shared_listeners,
     });
     pd_err e = pd_http_server_listen(server, listener);
     if (e != PD_OK) {

@@ -5,6 +5,10 @@
  * other, so the slots need no lock. On SIGTERM or SIGINT every loop drains; a second one ends the
  * process at once. Listeners are bound before anything else is started, so that a taken port is
  * said at once and nothing has to be undone.
+ *
+ * A service manager (systemd, `pando dev`) may hand a listening socket over instead. It outlives
+ * this process, so what waits in its queue while one process ends is answered by the next. Several
+ * threads accept from the one socket then; whoever is idle is the first to come.
  */
 #include "app/serve.h"
 #include "os/os.h"
@@ -38,6 +42,7 @@ struct server {
     struct thread *pool; /* [0] is unused: that one is this thread */
     struct pd_loop *loop;
     struct pd_fiber *main;
+    bool inherited; /* the socket was handed over, and goes on to the next process */
     unsigned stops; /* signals that asked for the end */
     int exit_code;
 };
@@ -84,6 +89,33 @@ static pd_err bind_all(struct server *s)
         s->listeners[i] = sock;
     }
     return PD_OK;
+}
+
+static pd_err adopt(struct server *s, int handed)
+{
+    if (handed > 1)
+        return pd_hint(pd_fail(PD_ECONFIG, "%d sockets were handed over, but one is used", handed),
+                       "keep one ListenStream= in the .socket unit; [::]:PORT serves IPv4 too");
+    int sock = pd_os_listen_adopt(PD_OS_INHERITED);
+    if (sock < 0)
+        return pd_fail_errno(PD_ECONFIG, -sock, "descriptor %d is not a listening stream socket",
+                             PD_OS_INHERITED);
+    s->inherited = true;
+    s->listeners[0] = sock;
+    for (unsigned i = 1; i < s->threads; i++) {
+        s->listeners[i] = pd_os_listen_again(sock);
+        if (s->listeners[i] < 0)
+            return pd_fail_errno(PD_EOVERLOAD, -s->listeners[i], "cannot share the socket");
+    }
+    return PD_OK;
+}
+
+static pd_err open_listeners(struct server *s)
+{
+    int handed = pd_os_inherited();
+    if (handed < 0)
+        return pd_fail(PD_ECONFIG, "LISTEN_FDS is not a small number");
+    return handed ? adopt(s, handed) : bind_all(s);
 }
 
 static unsigned thread_count(const struct pd_config *cfg)
@@ -207,19 +239,24 @@ static void greet(const struct server *s)
 {
     pd_str host = pd_config_get(s->config, "HOST");
     pd_str env = pd_config_get(s->config, "PANDO_ENV");
-    pd_log_info("serving", "app", s->app->name, "version", s->app->version, "host", host, "port",
-                pd_config_int(s->config, "PORT"), "env", env, "threads", s->threads);
+    int port = pd_os_listen_port(s->listeners[0]); /* what it is, also of a socket handed over */
+    pd_log_info("serving", "app", s->app->name, "version", s->app->version, "host",
+                s->inherited ? PD_STR("handed over") : host, "port", port, "env", env, "threads",
+                s->threads);
 }
 
 static pd_err serve(struct server *s)
 {
     PD_TRY(pd_instance_open(s->app, s->config, PD_OPEN_SERVE, &s->instance));
+    pd_instance_share_listeners(s->instance, s->inherited);
     PD_TRY(pd_instance_attach(s->instance, s->listeners[0]));
     pd_err e = start_threads(s);
     if (e == PD_OK) {
         greet(s);
+        pd_os_notify("READY=1");
         while (s->stops == 0)
             (void)!pd_fiber_park();
+        pd_os_notify("STOPPING=1");
         pd_log_info("stopping: requests in flight are finished");
     }
     struct pd_diag why = *pd_diag();
@@ -235,7 +272,7 @@ static pd_err main_fiber(void *arg)
     s->main = pd_fiber_self();
     s->loop = pd_loop_self();
     pd_loop_on_signal(s->loop, on_signal, s);
-    pd_err e = bind_all(s);
+    pd_err e = open_listeners(s);
     if (e == PD_OK)
         e = serve(s);
     if (e != PD_OK)

@@ -31,6 +31,9 @@ void pd_instance_close(struct pd_instance *in) PD_YIELDS;
 
 /* Starts answering on this loop; takes over the listening socket, also on failure. */
 pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener) PD_MUST;
+/* Whether the listeners of the following attaches are handed to the next process too: a drain then
+ * leaves what waits in their queue to it. Default: no. */
+void pd_instance_share_listeners(struct pd_instance *in, bool shared);
 /* Stops accepting on this loop and waits for requests in flight, at most DRAIN_SECONDS. */
 void pd_instance_drain(struct pd_instance *in) PD_YIELDS;
 

@@ -335,11 +335,10 @@ void conn_settle(struct pd_http_conn *c)
     } else if (c->work) { /* a head has begun */
         c->head_since = c->head_since ? c->head_since : now;
         wheel_set(&s->wheel, &c->timeout, c->head_since + s->limits.head_us);
-    } else if (s->draining) {
-        conn_abort(c);
     } else {
         c->head_since = 0;
-        wheel_set(&s->wheel, &c->timeout, now + s->limits.idle_us);
+        wheel_set(&s->wheel, &c->timeout,
+                  now + (s->draining ? PD_HTTP_DRAIN_IDLE_US : s->limits.idle_us));
     }
 }
 

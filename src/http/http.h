@@ -138,14 +138,20 @@ struct pd_http_server_opts {
     void (*done)(const struct pd_http_req *r, void *arg);
     void *arg;
     const char *server_name; /* Server: header; NULL = none */
+    /* The listening sockets belong to somebody who hands them to the next process too: what waits
+     * in their queue when this server drains is left to that one. */
+    bool shared_listeners;
 };
 struct pd_http_server; /* one per loop thread */
 
 struct pd_http_server *pd_http_server_new(const struct pd_http_server_opts *opts);
 /* Takes over a listening socket (pd_os_listen). */
 pd_err pd_http_server_listen(struct pd_http_server *s, pd_os_sock listener) PD_MUST;
-/* Stops accepting, closes idle connections, answers what is in flight with "Connection: close", and
- * waits for it until the deadline of the calling fiber; then cancels the rest. */
+/* Stops accepting and answers what is in flight, and what still comes on open connections, with
+ * "Connection: close". A connection without a request stays open for PD_HTTP_DRAIN_IDLE_US, so that
+ * a request which is already on its way is not lost. Waits for all of it until the deadline of the
+ * calling fiber; then cancels the rest. */
+enum { PD_HTTP_DRAIN_IDLE_US = 500000 };
 void pd_http_server_drain(struct pd_http_server *s) PD_YIELDS;
 void pd_http_server_free(struct pd_http_server *s);
 

@@ -96,11 +96,14 @@ pd_err pd_http_server_listen(struct pd_http_server *s, pd_os_sock sock)
     return err;
 }
 
-static void stop_listening(struct pd_http_server *s)
+/* `sweep`: what has connected already is served, because closing would reset it. */
+static void stop_listening(struct pd_http_server *s, bool sweep)
 {
     struct pd_list *node;
     while ((node = pd_list_pop(&s->listeners))) {
         struct listener *l = pd_container(node, struct listener, node);
+        if (sweep)
+            pd_listener_sweep(&l->listener);
         pd_listener_close(&l->listener);
         free(l);
     }
@@ -108,13 +111,15 @@ static void stop_listening(struct pd_http_server *s)
 
 /* --- drain --------------------------------------------------------------------------------- */
 
-static void close_idle(struct pd_http_server *s)
+/* An idle connection cannot be closed at once: its next request may be on its way, and would be
+ * answered by a reset. conn_settle gives it the time of a server that drains. */
+static void hurry_idle(struct pd_http_server *s)
 {
     struct pd_list *node, *tmp;
     pd_list_each_safe (node, tmp, &s->conns) {
         struct pd_http_conn *c = pd_container(node, struct pd_http_conn, all);
         if (!c->running && !c->work && !c->out_bytes && !c->lingering)
-            conn_abort(c);
+            conn_settle(c);
     }
 }
 
@@ -142,8 +147,8 @@ static void wait_until_empty(struct pd_http_server *s)
 void pd_http_server_drain(struct pd_http_server *s)
 {
     s->draining = true;
-    stop_listening(s);
-    close_idle(s);
+    stop_listening(s, !s->opts.shared_listeners);
+    hurry_idle(s);
     wait_until_empty(s);
     if (s->stats.connections == 0)
         return;
@@ -161,7 +166,7 @@ void pd_http_server_free(struct pd_http_server *s)
 {
     if (!s)
         return;
-    stop_listening(s);
+    stop_listening(s, false);
     cancel_all(s);
     pd_assert(pd_list_empty(&s->conns)); /* no handler is running: drain first */
     wheel_fini(&s->wheel);

@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { PAUSE_US = 100000, SHED = 64 };
+enum { PAUSE_US = 100000, SHED = 64, SWEEP = 4096 /* a queue is not longer by default */ };
 
 /* A descriptor that is held to be given up. Not I/O: nothing is ever read from it. */
 static int spare_open(void)
@@ -80,6 +80,17 @@ pd_err pd_listener_open(struct pd_listener *l, pd_os_sock sock,
     l->spare = spare_open();
     l->open = true;
     return PD_OK;
+}
+
+void pd_listener_sweep(struct pd_listener *l)
+{
+    struct pd_os_addr peer;
+    for (int i = 0; i < SWEEP && l->open; i++) {
+        int s = pd_os_accept(l->io.sock, &peer);
+        if (s < 0)
+            return;
+        l->accepted(l->arg, s, &peer);
+    }
 }
 
 void pd_listener_close(struct pd_listener *l)

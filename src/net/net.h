@@ -37,7 +37,10 @@ struct pd_listener { /* embed it; private */
 pd_err pd_listener_open(struct pd_listener *l, pd_os_sock sock,
                         void (*accepted)(void *arg, pd_os_sock s, const struct pd_os_addr *peer),
                         void *arg) PD_MUST;
+/* Closing resets what waits in the socket's queue, unless another process holds the socket too. */
 void pd_listener_close(struct pd_listener *l); /* closing twice is fine */
+/* Accepts what waits in the queue now, for a listener that is about to be closed. */
+void pd_listener_sweep(struct pd_listener *l);
 
 /* --- names and connections ----------------------------------------------------------------- */
 

@@ -112,6 +112,22 @@ bool pd_os_pool_cancel(struct pd_os_pool *p, struct pd_os_job *job);
 /* Runs `done` of the finished jobs whose home this is. */
 void pd_os_pool_reap(struct pd_os_pool *p, struct pd_os_poll *home);
 
+/* --- the service manager ------------------------------------------------------------------------
+ */
+
+/* How many listening sockets were handed to this process when it was started (LISTEN_FDS and
+ * LISTEN_PID of systemd); they are the descriptors from PD_OS_INHERITED on. 0: none; -EINVAL:
+ * malformed. Takes the variables out of the environment, so ask once, before there are threads. */
+enum { PD_OS_INHERITED = 3 };
+int pd_os_inherited(void);
+/* Makes such a descriptor what pd_os_listen gives, and returns it. -EINVAL if it is no listening
+ * stream socket. */
+int pd_os_listen_adopt(int fd);
+/* One more descriptor for the same socket and queue: several loops may accept from it. */
+int pd_os_listen_again(pd_os_sock listener);
+/* Tells the service manager ("READY=1", "STOPPING=1") if it asked for it by NOTIFY_SOCKET. */
+void pd_os_notify(const char *state);
+
 /* --- files ---------------------------------------------------------------------------------------
  */
 /* Small whole files, blocking: start-up, command-line tools, offloaded work. These fill the diag.

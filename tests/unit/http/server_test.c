@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -625,6 +626,105 @@ static pd_err drain_answers_what_is_in_flight(void *arg)
     return PD_OK;
 }
 
+static void drain_in_background(void *arg)
+{
+    (void)arg;
+    pd_mono old = pd_deadline_within(5 * PD_SECOND);
+    pd_http_server_drain(server);
+    pd_deadline_restore(old);
+}
+
+/* A client cannot know that the server drains when it sends its next request. */
+static pd_err drain_answers_idle_connections(void *arg)
+{
+    struct pd_group g;
+    (void)arg;
+    server_start(NULL);
+    open_talk(&talk);
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&talk, 50, 50 * MS);
+    expect_not(&talk, "Connection: close");
+    pd_group_init(&g);
+    assert_int_equal(pd_group_go(&g, "drain", drain_in_background, NULL), PD_OK);
+    assert_int_equal(pd_sleep(20 * MS), PD_OK);
+    talk.n = 0;
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&talk, SIZE_MAX, 5 * PD_SECOND);
+    expect_in(&talk, "200 OK");
+    expect_in(&talk, "Connection: close");
+    assert_true(talk.closed);
+    assert_int_equal(pd_group_wait(&g), PD_OK);
+    pd_io_close(&talk.io);
+    pd_http_server_free(server);
+    return PD_OK;
+}
+
+static pd_err drain_closes_idle_connections_in_the_end(void *arg)
+{
+    struct pd_http_server_stats st;
+    (void)arg;
+    server_start(NULL);
+    open_talk(&talk);
+    pd_mono old = pd_deadline_within(60 * PD_SECOND);
+    pd_http_server_drain(server);
+    pd_deadline_restore(old);
+    pd_http_server_stats(server, &st);
+    assert_int_equal(st.connections, 0);
+    hear(&talk, SIZE_MAX, 50 * MS);
+    assert_true(talk.closed);
+    pd_io_close(&talk.io);
+    pd_http_server_free(server);
+    return PD_OK;
+}
+
+#ifndef PD_TEST_SIM /* there, a connection arrives in a turn of its own and is accepted in it */
+static pd_err drain_accepts_what_has_connected(void *arg)
+{
+    (void)arg;
+    server_start(NULL);
+    int sock = pd_os_connect(&address); /* in the queue: the loop has had no turn since */
+    assert_true(sock >= 0);
+    talk = (struct talk){ 0 };
+    assert_int_equal(pd_io_open(&talk.io, sock, 0, NULL), PD_OK);
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    drain_in_background(NULL);
+    hear(&talk, SIZE_MAX, 50 * MS);
+    expect_in(&talk, "200 OK");
+    expect_in(&talk, "Connection: close");
+    pd_io_close(&talk.io);
+    pd_http_server_free(server);
+    return PD_OK;
+}
+
+/* The socket is handed on: its queue is the next process's. */
+static pd_err drain_leaves_a_shared_queue(void *arg)
+{
+    (void)arg;
+    server_start(NULL);
+    pd_http_server_free(server);
+    struct pd_http_server_opts opts = { .handle = handle, .done = done, .shared_listeners = true };
+    int listener = pd_os_listen(&address, NULL);
+    assert_true(listener >= 0);
+    int again = dup(listener);
+    server = pd_http_server_new(&opts);
+    assert_int_equal(pd_http_server_listen(server, listener), PD_OK);
+    talk = (struct talk){ 0 };
+    assert_int_equal(pd_io_open(&talk.io, pd_os_connect(&address), 0, NULL), PD_OK);
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    drain_in_background(NULL);
+    assert_int_equal(seen.handled, 0);
+    pd_http_server_free(server);
+    server = pd_http_server_new(&opts);
+    assert_int_equal(pd_http_server_listen(server, again), PD_OK);
+    hear(&talk, 50, PD_SECOND);
+    expect_in(&talk, "200 OK");
+    expect_not(&talk, "Connection: close");
+    pd_io_close(&talk.io);
+    server_stop();
+    return PD_OK;
+}
+#endif
+
 static pd_err drain_cancels_at_its_deadline(void *arg)
 {
     (void)arg;
@@ -764,6 +864,12 @@ IN_LOOP(a_hang_up_cancels_the_handler)
 IN_LOOP(connections_are_limited)
 IN_LOOP(drain_answers_what_is_in_flight)
 IN_LOOP(drain_cancels_at_its_deadline)
+IN_LOOP(drain_answers_idle_connections)
+IN_LOOP(drain_closes_idle_connections_in_the_end)
+#ifndef PD_TEST_SIM
+IN_LOOP(drain_accepts_what_has_connected)
+IN_LOOP(drain_leaves_a_shared_queue)
+#endif
 IN_LOOP(client_asks_and_reuses)
 IN_LOOP(client_refuses_injection_and_obeys_deadlines)
 
@@ -787,6 +893,12 @@ int main(void)
         cmocka_unit_test(test_connections_are_limited),
         cmocka_unit_test(test_drain_answers_what_is_in_flight),
         cmocka_unit_test(test_drain_cancels_at_its_deadline),
+        cmocka_unit_test(test_drain_answers_idle_connections),
+        cmocka_unit_test(test_drain_closes_idle_connections_in_the_end),
+#ifndef PD_TEST_SIM
+        cmocka_unit_test(test_drain_accepts_what_has_connected),
+        cmocka_unit_test(test_drain_leaves_a_shared_queue),
+#endif
         cmocka_unit_test(test_client_asks_and_reuses),
         cmocka_unit_test(test_client_refuses_injection_and_obeys_deadlines),
     };
