@@ -4,11 +4,12 @@
 BUILD ?= build
 export BUILD
 
-.PHONY: help run test bench format check sanitize clean
+.PHONY: help run test bench format check sanitize clean docs
 help:
 	@echo "make run       build FinFlow and serve it at http://localhost:8080 with demo data"
 	@echo "make test      build everything and prove it: unit, wire, system, simulation, browser"
 	@echo "make sanitize  unit, wire, simulation and system tests under AddressSanitizer and UBSan"
+	@echo "make docs      these pages as HTML, to be read without a network: $(BUILD)/docs/html"
 	@echo "make bench     pando beside its peers, in turn, on this machine"
 	@echo "make check     layers, formatting, file sizes"
 	@echo "make format    clang-format over the tree"
@@ -27,6 +28,11 @@ sanitize:
 	@scripts/deps test
 	@BUILD=$(BUILD)-asan scripts/build -Db_sanitize=address,undefined -Db_lundef=false
 	@BUILD=$(BUILD)-asan scripts/test unit wire sim system
+
+docs:
+	@scripts/deps docs
+	@scripts/build
+	@PANDO_BUILD=$(BUILD) tools/docs/main.py build
 
 bench:
 	@scripts/deps bench

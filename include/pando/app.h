@@ -59,6 +59,7 @@ struct pd_app {
     unsigned nassets;
 };
 
+/* Runs the program: reads its settings, does what argv says, returns its exit code. */
 int pd_app_main(const struct pd_app *app, int argc, char **argv);
 
 /* Value of a setting, platform's or app's. Asking for an undeclared one panics. */

@@ -49,7 +49,7 @@ struct pd_arena_mark {
 
 void pd_arena_init(struct pd_arena *a, const struct pd_arena_opts *opts); /* opts may be NULL */
 void pd_arena_reset(struct pd_arena *a); /* runs defers, gives chunks back, stays usable */
-void pd_arena_fini(struct pd_arena *a);
+void pd_arena_fini(struct pd_arena *a);  /* like reset; then it must be initialised anew */
 
 /* `size` bytes, aligned for any type. Uninitialised; zalloc is zeroed. Size 0 gives a valid
  * pointer. */
@@ -73,6 +73,7 @@ void pd_arena_release(struct pd_arena *a, struct pd_arena_mark m);
 /* Calls fn(arg) when the arena is reset, released below this point, or finished. */
 void pd_defer(struct pd_arena *a, void (*fn)(void *arg), void *arg);
 
+/* Has it handed out more than its budget? What it has handed out so far. */
 static inline bool pd_arena_over_budget(const struct pd_arena *a)
 {
     return a->used > a->budget;

@@ -24,6 +24,8 @@ struct pd_buf {
     bool failed;
 };
 
+/* An empty buffer that may grow to `max` bytes; fini frees one without an arena; reset empties it
+ * and clears `failed`, and keeps the memory. */
 void pd_buf_init(struct pd_buf *b, struct pd_arena *arena, size_t max);
 void pd_buf_fini(struct pd_buf *b);
 static inline void pd_buf_reset(struct pd_buf *b)
@@ -36,6 +38,7 @@ static inline void pd_buf_reset(struct pd_buf *b)
  * After writing m <= n bytes there, add m to len. */
 char *pd_buf_reserve(struct pd_buf *b, size_t n);
 
+/* Adds bytes at the end; put_slow is the part of put that is not inline. */
 void pd_buf_put_slow(struct pd_buf *b, pd_str s);
 static inline void pd_buf_put(struct pd_buf *b, pd_str s)
 {
@@ -51,6 +54,7 @@ static inline void pd_buf_put_c(struct pd_buf *b, char c)
 {
     pd_buf_put(b, pd_str_n(&c, 1));
 }
+/* Numbers in decimal, bytes as lower-case hex digits, text as printf makes it. */
 void pd_buf_put_i64(struct pd_buf *b, int64_t v);
 void pd_buf_put_u64(struct pd_buf *b, uint64_t v);
 void pd_buf_put_hex(struct pd_buf *b, const void *bytes, size_t n);

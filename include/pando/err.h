@@ -65,6 +65,7 @@ struct pd_diag {
 #define pd_fail_errno(code, err_no, ...)                                                           \
     pd_diag_fail_errno((code), (err_no), __FILE__, __LINE__, __VA_ARGS__)
 
+/* What the two macros call. */
 pd_err pd_diag_fail(pd_err code, const char *file, int line, const char *fmt, ...)
     PD_PRINTF(4, 5) PD_COLD;
 pd_err pd_diag_fail_errno(pd_err code, int err_no, const char *file, int line, const char *fmt, ...)
@@ -90,6 +91,7 @@ const char *pd_err_name(pd_err e); /* "ETIME"; static storage */
 const char *pd_err_text(pd_err e); /* "deadline passed" */
 int pd_err_http(pd_err e);         /* HTTP status that answers this error; 200 for PD_OK */
 int pd_err_exit(pd_err e);         /* exit code of a process that ends with it */
+/* The code that fits an errno; PD_EIO for one that has none. */
 pd_err pd_err_from_errno(int err_no);
 
 /* --- assertions --------------------------------------------------------------- */
@@ -106,6 +108,7 @@ pd_err pd_err_from_errno(int err_no);
 #define pd_dassert(cond) pd_assert(cond)
 #endif
 
+/* For what cannot be: prints the message, the fiber, the request and a backtrace, then aborts. */
 #define pd_panic(...) pd_panic_at(__FILE__, __LINE__, __VA_ARGS__)
 void pd_panic_at(const char *file, int line, const char *fmt, ...)
     PD_PRINTF(3, 4) PD_NORETURN PD_COLD;

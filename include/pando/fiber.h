@@ -36,7 +36,8 @@ typedef int64_t pd_mono;
 pd_mono pd_mono_now(void); /* coarse: read once per loop turn */
 pd_time pd_time_now(void); /* wall clock, coarse in the same way */
 
-struct pd_fiber *pd_fiber_self(void); /* NULL outside fibers */
+/* The running fiber, NULL outside fibers; and the name it was started with. */
+struct pd_fiber *pd_fiber_self(void);
 const char *pd_fiber_name(const struct pd_fiber *f);
 
 pd_mono pd_deadline(void); /* of the running fiber; PD_FOREVER if none */
@@ -45,7 +46,8 @@ pd_mono pd_deadline(void); /* of the running fiber; PD_FOREVER if none */
 pd_mono pd_deadline_within(int64_t us);
 void pd_deadline_restore(pd_mono old);
 
-void pd_shield_begin(void); /* waits inside ignore cancellation (not the deadline); nests */
+/* Waits between them ignore cancellation (not the deadline). They nest. */
+void pd_shield_begin(void);
 void pd_shield_end(void);
 
 /* PD_OK, PD_ETIME or PD_ECANCELED: what the next wait would say at once. */
@@ -53,6 +55,7 @@ pd_err pd_check(void) PD_MUST;
 
 /* --- waiting ------------------------------------------------------------------------------ */
 
+/* Waits that long, or until the deadline or cancellation. */
 pd_err pd_sleep(int64_t us) PD_MUST PD_YIELDS;
 /* Lets the other ready fibers and the loop run. */
 pd_err pd_yield(void) PD_MUST PD_YIELDS;
@@ -65,6 +68,7 @@ struct pd_group {
     unsigned running;
     pd_err first_error;
 };
+/* An empty group. */
 void pd_group_init(struct pd_group *g);
 /* Starts fn(arg) on this thread; it inherits deadline and log context. `name` is static.
  * PD_EOVERLOAD if the thread's fiber limit is reached. */

@@ -45,7 +45,7 @@ struct pd_log_field {
 
 void pd_log_start(const struct pd_log_opts *opts); /* once, before threads; NULL = defaults */
 void pd_log_stop(void);                            /* writes what is in the ring */
-uint64_t pd_log_dropped(void);
+uint64_t pd_log_dropped(void);                     /* records, since the start */
 /* Takes the time of records from `clock` instead of the system's: for the simulation. NULL undoes.
  */
 void pd_log_clock(pd_time (*clock)(void));
@@ -54,12 +54,15 @@ void pd_log_clock(pd_time (*clock)(void));
 void pd_log_context(pd_str id);
 pd_str pd_log_context_get(void);
 
+/* What the macros below call. */
 void pd_log_write(enum pd_log_level level, const char *file, const char *event,
                   const struct pd_log_field *fields, unsigned n);
 /* A line that is already formatted (access log): '\n' added, control characters escaped. */
 void pd_log_raw(pd_str line);
 /* Logs the fiber's diag. */
 void pd_log_diag(enum pd_log_level level, const char *event);
+
+/* --- private: how the macros make their fields ------------------------------------------------ */
 
 static inline struct pd_log_value pd_lv_i64(int64_t v)
 {
@@ -113,6 +116,10 @@ static inline struct pd_log_value pd_lv_err(pd_err v)
                      sizeof(pd_log_fields_) / sizeof(pd_log_fields_[0]) - 1);                      \
     } while (0)
 
+/* --- logging ---------------------------------------------------------------------------------- */
+
+/* pd_log_info("event", "key", value, …): up to six fields. Below the level that is
+ * logged nothing is formatted. */
 #define pd_log_debug(event, ...) pd_log_at(PD_LOG_DEBUG, event, ##__VA_ARGS__)
 #define pd_log_info(event, ...)  pd_log_at(PD_LOG_INFO, event, ##__VA_ARGS__)
 #define pd_log_warn(event, ...)  pd_log_at(PD_LOG_WARN, event, ##__VA_ARGS__)

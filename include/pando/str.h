@@ -30,6 +30,7 @@ typedef struct pd_str {
 /* printf("%.*s", PD_ARG(s)) */
 #define PD_ARG(s) (int)(s).len, (s).ptr
 
+/* From bytes, and from a terminated string. */
 static inline pd_str pd_str_n(const char *ptr, size_t len)
 {
     return (pd_str){ ptr, len };
@@ -42,6 +43,7 @@ static inline bool pd_str_is_null(pd_str s)
 {
     return s.ptr == NULL;
 }
+/* Comparisons are byte by byte; an absent string equals an empty one. */
 static inline bool pd_str_eq(pd_str a, pd_str b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
@@ -70,8 +72,8 @@ int pd_str_cmp(pd_str a, pd_str b);        /* bytewise; <0, 0, >0 */
 bool pd_str_eq_ct(pd_str a, pd_str b);     /* in time that depends on the lengths only */
 uint64_t pd_str_hash(pd_str s);            /* not keyed: do not use it where users choose keys */
 size_t pd_str_find(pd_str s, char c);      /* index, or PD_NPOS */
-size_t pd_str_find_str(pd_str s, pd_str needle);
-pd_str pd_str_trim(pd_str s); /* spaces, tabs, CR and LF, both ends */
+size_t pd_str_find_str(pd_str s, pd_str needle); /* the same for a text */
+pd_str pd_str_trim(pd_str s);                    /* spaces, tabs, CR and LF, both ends */
 
 /* Splits `*rest` at the first `sep`: the part before is stored in *part and *rest moves behind the
  * separator. Returns false when nothing is left. "a,,b" gives "a", "", "b"; "a," gives "a", ""; an

@@ -35,15 +35,18 @@ typedef struct pd_opt_i64 { /* an optional pd_id, pd_money, pd_time, pd_date, in
 struct pd_civil { /* proleptic Gregorian, UTC */
     int year, month, day, hour, minute, second, micros, weekday /* 0 = Sunday */;
 };
+/* From a time to the fields of a calendar and back. */
 struct pd_civil pd_time_civil(pd_time t);
 pd_time pd_civil_time(struct pd_civil c); /* fields in range; the caller has checked */
 
+/* The day a time is in (UTC), and when a day begins. */
 pd_date pd_date_of(pd_time t);
 static inline pd_time pd_date_start(pd_date d)
 {
     return (pd_time)d * PD_DAY;
 }
 pd_date pd_date_make(int year, int month, int day); /* must be valid */
+/* Is it a day of the calendar, in the years 0 to 9999? */
 bool pd_date_valid(int year, int month, int day);
 /* First day of the month `months` after d's month (may be negative). */
 pd_date pd_date_month_start(pd_date d, int months);
@@ -64,6 +67,7 @@ bool pd_date_parse(pd_str s, pd_date *out); /* "YYYY-MM-DD" only */
 
 /* --- uuid, money, base64 ----------------------------------------------------------- */
 
+/* Text, and equality. */
 pd_str pd_uuid_format(pd_uuid u, char *out); /* lower case, RFC 9562 */
 bool pd_uuid_parse(pd_str s, pd_uuid *out);  /* 8-4-4-4-12 hex digits, either case */
 static inline bool pd_uuid_eq(pd_uuid a, pd_uuid b)

@@ -71,6 +71,7 @@ struct pd_route {
 
 /* --- the request ------------------------------------------------------------------------------ */
 
+/* What was asked. All text lives as long as the request. */
 pd_str pd_method(struct pd_ctx *c);
 pd_str pd_path(struct pd_ctx *c);                     /* decoded, normalised */
 pd_str pd_header(struct pd_ctx *c, const char *name); /* null if absent */
@@ -110,6 +111,7 @@ pd_err pd_body_next(struct pd_ctx *c, pd_str *piece) PD_MUST PD_YIELDS;
 
 #define pd_json(c, status, type, value) pd_json_((c), (status), &type##_shape, (value))
 pd_status pd_json_(struct pd_ctx *c, int status, const struct pd_shape *shape, const void *value);
+/* A body as it is. */
 pd_status pd_text(struct pd_ctx *c, int status, pd_str content_type, pd_str body);
 pd_status pd_no_content(struct pd_ctx *c); /* 204 */
 /* 303. Local paths only: anything a browser could take for another site goes to "/" instead. */
