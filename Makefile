@@ -27,7 +27,7 @@ test:
 sanitize:
 	@scripts/deps test
 	@BUILD=$(BUILD)-asan scripts/build -Db_sanitize=address,undefined -Db_lundef=false
-	@BUILD=$(BUILD)-asan scripts/test unit wire sim system
+	@BUILD=$(BUILD)-asan scripts/test unit wire strict sim system
 
 docs:
 	@scripts/deps docs

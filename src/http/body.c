@@ -32,8 +32,12 @@ static pd_err fail_body(struct body *b, pd_err err)
     return err;
 }
 
-static pd_err over_limit(const struct body *b)
+/* What is announced counts: a body that will not fit is refused before it has come. */
+static pd_err within_limit(const struct body *b)
 {
+    if (b->got <= b->limit && b->left <= b->limit - b->got &&
+        pd_chunk_announced(&b->chunk) <= b->limit - b->got)
+        return PD_OK;
     return pd_fail(PD_ETOOBIG, "the body is longer than the %llu bytes allowed here",
                    (unsigned long long)b->limit);
 }
@@ -52,7 +56,7 @@ static pd_err take_chunked(struct work *w, pd_str *piece)
     if (step != PD_CHUNK_DATA)
         *piece = PD_STR_NULL;
     b->got += piece->len;
-    return b->got > b->limit ? over_limit(b) : PD_OK;
+    return within_limit(b);
 }
 
 static pd_err take(struct work *w, pd_str *piece)
@@ -131,8 +135,7 @@ pd_err pd_http_body_read(struct pd_http_req *r, pd_str *piece)
     *piece = PD_STR_NULL;
     if (b->failed)
         return pd_fail(b->failed, "the body cannot be read further");
-    if (b->got > b->limit || b->left > b->limit - b->got)
-        return over_limit(b);
+    PD_TRY(within_limit(b));
     while (!b->done) {
         PD_TRY(take(w, piece));
         if (piece->len || b->done)

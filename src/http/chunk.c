@@ -131,3 +131,8 @@ enum pd_chunk_step pd_chunk_feed(struct pd_chunk *c, const char *in, size_t n, s
     c->state = c->left ? DATA : DATA_CR;
     return PD_CHUNK_DATA;
 }
+
+uint64_t pd_chunk_announced(const struct pd_chunk *c)
+{
+    return c->state == DATA ? c->left : 0;
+}

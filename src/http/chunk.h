@@ -31,4 +31,8 @@ struct pd_chunk {  /* zero-initialised: before the first size; the fields are pr
 enum pd_chunk_step pd_chunk_feed(struct pd_chunk *c, const char *in, size_t n, size_t *used,
                                  pd_str *data);
 
+/* Bytes of data that the current chunk still announces: what lies over a limit can be refused
+ * before it is read. 0 between chunks. */
+uint64_t pd_chunk_announced(const struct pd_chunk *c);
+
 #endif

@@ -203,6 +203,7 @@ static void serve(struct pd_http_conn *c)
     r->bytes_out = 0;
     r->user = NULL;
     w->stream = STREAM_NONE;
+    w->parting = !r->keep_alive;
     body_start(w, &s->limits);
     c->requests++;
     s->stats.requests++;

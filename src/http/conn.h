@@ -52,6 +52,7 @@ struct work {
     struct body body;
     struct pd_arena arena;
     enum stream stream;
+    bool parting;      /* the client itself ends the connection behind this request */
     bool no_body;      /* HEAD, 204, 304: what the handler writes is counted but not sent */
     uint64_t promised; /* STREAM_LENGTH: bytes still to be written */
     char *in;          /* own bytes, `big`, or the arena's for a body */

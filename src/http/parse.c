@@ -371,12 +371,12 @@ static enum pd_http_parsed absolute_form(struct pd_http_parser *p, struct pd_htt
 
 static enum pd_http_parsed target_form(struct pd_http_parser *p, struct pd_http_req *r)
 {
+    if (r->method == PD_METHOD_OTHER && pd_str_eq(r->method_text, PD_STR("CONNECT")))
+        return bad(p, 501, "CONNECT is not supported"); /* whatever its target: no tunnels */
     if (r->target.ptr[0] == '/') {
         split_path(r->target, r);
         return PD_HTTP_HEAD;
     }
-    if (pd_str_eq(r->method_text, PD_STR("CONNECT")))
-        return bad(p, 501, "CONNECT is not supported");
     if (pd_str_eq(r->target, PD_STR("*"))) {
         r->path = PD_STR("/"); /* of the server as a whole; `target` tells it from "/" */
         return r->method == PD_OPTIONS ? PD_HTTP_HEAD : bad(p, 400, "asterisk without OPTIONS");

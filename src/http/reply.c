@@ -76,6 +76,7 @@ static char *put_first_lines(struct pd_http_server *s, char *at, int status)
     return put(at, pd_str_n(s->ok_head + s->ok_line, s->ok_len - s->ok_line));
 }
 
+/* A close that the client did not ask for lingers: its next request may be on the way already. */
 static void decide_close(struct pd_http_conn *c, struct work *w)
 {
     const struct pd_http_server *s = c->server;
@@ -84,6 +85,8 @@ static void decide_close(struct pd_http_conn *c, struct work *w)
         c->closing = c->linger = true;
     if (!w->req.keep_alive || s->draining || (most && c->requests >= most))
         c->closing = true;
+    if (c->closing && !w->parting)
+        c->linger = true;
 }
 
 static char *put_connection(const struct pd_http_conn *c, const struct work *w, char *at)

@@ -150,12 +150,27 @@ static void data_is_not_copied(void **state)
     assert_int_equal(used, 8);
 }
 
+static void what_a_chunk_announces_is_known_before_its_data(void **state)
+{
+    (void)state;
+    struct pd_chunk c = { 0 };
+    size_t used;
+    pd_str data;
+    assert_int_equal(pd_chunk_feed(&c, "5", 1, &used, &data), PD_CHUNK_MORE);
+    assert_int_equal(pd_chunk_announced(&c), 0); /* the size may go on */
+    assert_int_equal(pd_chunk_feed(&c, "0\r\n", 3, &used, &data), PD_CHUNK_MORE);
+    assert_int_equal(pd_chunk_announced(&c), 0x50);
+    assert_int_equal(pd_chunk_feed(&c, "hello", 5, &used, &data), PD_CHUNK_DATA);
+    assert_int_equal(pd_chunk_announced(&c), 0x4b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_split_of_every_case),
         cmocka_unit_test(extensions_and_trailers_are_bounded),
         cmocka_unit_test(data_is_not_copied),
+        cmocka_unit_test(what_a_chunk_announces_is_known_before_its_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

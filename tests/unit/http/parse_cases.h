@@ -93,6 +93,7 @@ static const struct parse_case {
     { "MUST", "asterisk with GET", RAW("GET * HTTP/1.1\r\n" H E), 400 },
     { "MUST", "asterisk and more", RAW("OPTIONS *a HTTP/1.1\r\n" H E), 400 },
     { "LOCAL", "CONNECT", RAW("CONNECT a:443 HTTP/1.1\r\n" H E), 501 },
+    { "MUST", "CONNECT to a path", RAW("CONNECT /x HTTP/1.1\r\n" H E), 501 },
     { "LOCAL", "TRACE", RAW("TRACE / HTTP/1.1\r\n" H E), 405 },
     /* --- Host, 9112 §3.2 --- */
     { "MUST", "no Host", RAW(G E), 400 },

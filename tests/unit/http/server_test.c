@@ -429,6 +429,10 @@ static pd_err bodies_are_read(void *arg)
     exchange("POST /small HTTP/1.1\r\n" H
              "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n");
     expect_in(&talk, "413 Content Too Large");
+    /* A chunk over the limit is refused by its size; nobody waits for its bytes. */
+    exchange("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n");
+    expect_in(&talk, "413 Content Too Large");
+    assert_true(talk.closed);
     exchange("POST /small HTTP/1.1\r\n" H "Content-Length: 4\r\n\r\nabcd");
     expect_in(&talk, "\r\n\r\nabcd");
     server_stop();
