@@ -17,6 +17,7 @@ static int run(struct cli_args *args)
     const char *app = cli_option(args, "--app"), *out = cli_option(args, "--out");
     struct gen_opts opts = { .app = pd_str_c(app),
                              .out = pd_str_c(out),
+                             .name = pd_str_c(cli_option(args, "--name")),
                              .check = cli_option(args, "--check") };
     if (!app)
         return cli_usage_error(args->command, "it needs to know the app's folder: --app DIR");
@@ -31,13 +32,14 @@ static int run(struct cli_args *args)
 
 const struct cli_command cmd_gen = {
     .name = "gen",
-    .usage = "--app DIR --out DIR [--check]",
+    .usage = "--app DIR --out DIR [--name NAME] [--check]",
     .doc = "make C from SQL, structs, templates and assets",
     .group = CLI_WORK,
     .options =
         (const struct cli_opt[]){
             { "--app", "DIR", "the app: the folder that contains modules/" },
             { "--out", "DIR", "where the C goes; made if absent" },
+            { "--name", "NAME", "the app's name in C; default: that of its folder" },
             { "--check", NULL, "write nothing; fail if something is wrong or pando.lock is old" },
             { 0 } },
     .help = "Errors of your sources are printed as file:line:column with a remedy.\n"

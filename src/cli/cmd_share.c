@@ -52,21 +52,42 @@ pd_err cli_share_dir(struct pd_arena *arena, pd_str *dir)
     return pd_hint(e, "install pando again: the tool alone is not enough");
 }
 
+/* Where library and headers of this very tool are, as variables of make: beside the data files if
+ * it is installed, else in its build folder. */
+static pd_err config_file(struct pd_arena *arena, pd_str share, pd_str *file)
+{
+    pd_str own;
+    *file = pd_str_fmt(arena, "%.*s/config.mk", PD_ARG(share));
+    if (access(file->ptr, R_OK) == 0)
+        return PD_OK;
+    PD_TRY(cli_own_dir(arena, &own));
+    *file = real_path(arena, pd_str_fmt(arena, "%.*s/../../share/config-tree.mk", PD_ARG(own)).ptr);
+    if (!pd_str_is_null(*file))
+        return PD_OK;
+    return pd_hint(pd_fail(PD_ENOTFOUND, "%.*s/config.mk is missing", PD_ARG(share)),
+                   "install pando again");
+}
+
 static int run(struct cli_args *args)
 {
-    pd_str dir;
-    pd_err e = cli_share_dir(args->arena, &dir);
+    pd_str path;
+    pd_err e = cli_share_dir(args->arena, &path);
+    if (e == PD_OK && cli_option(args, "--config"))
+        e = config_file(args->arena, path, &path);
     if (e != PD_OK)
         return cli_complain(args->command, e);
-    printf("%.*s\n", PD_ARG(dir));
+    printf("%.*s\n", PD_ARG(path));
     return CLI_OK;
 }
 
 const struct cli_command cmd_share = {
     .name = "share",
-    .usage = "",
+    .usage = "[--config]",
     .doc = "print the folder of the tool's data files",
     .group = CLI_HELP,
+    .options =
+        (const struct cli_opt[]){
+            { "--config", NULL, "instead: the file that says where the library is" }, { 0 } },
     .help = "  include $(shell pando share)/app.mk       in an app's Makefile\n",
     .run = run,
 };

@@ -7,13 +7,24 @@
 
 #include <stdio.h>
 
-extern const struct cli_command cmd_gen, cmd_share, cmd_version, cmd_help;
+/* One a line in both lists, so that two people can add one each. */
+/* clang-format off */
+extern const struct cli_command
+    cmd_new,
+    cmd_gen,
+    cmd_share,
+    cmd_version,
+    cmd_help;
 
 const struct cli_command *const cli_commands[] = {
-    /* clang-format off: one a line, so that two people can add one each */
-    &cmd_gen, &cmd_share, &cmd_version, &cmd_help, NULL,
-    /* clang-format on */
+    &cmd_new,
+    &cmd_gen,
+    &cmd_share,
+    &cmd_version,
+    &cmd_help,
+    NULL,
 };
+/* clang-format on */
 
 const struct cli_command *cli_command_find(const char *name)
 {

@@ -5,6 +5,7 @@ static pd_err read_all(struct gen *g, const struct gen_opts *opts)
 {
     PD_TRY(gen_scan(g, opts->app));
     g->out_dir = opts->out;
+    g->app_name = opts->name;
     gen_sql_read(g);
     gen_shapes_read(g);
     gen_model_resolve(g);

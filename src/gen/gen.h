@@ -14,9 +14,10 @@
 #include "gen/model.h"
 
 struct gen_opts {
-    pd_str app; /* the folder that contains modules/ */
-    pd_str out; /* where the C goes; made if absent */
-    bool check; /* write nothing; fail if pando.lock is not up to date */
+    pd_str app;  /* the folder that contains modules/ */
+    pd_str out;  /* where the C goes; made if absent */
+    pd_str name; /* of the app, as its assets are called; null: that of the folder */
+    bool check;  /* write nothing; fail if pando.lock is not up to date */
 };
 pd_err gen_run(struct gen *g, const struct gen_opts *opts) PD_MUST;
 

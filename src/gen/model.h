@@ -43,6 +43,7 @@ struct gen_module {
 struct gen {
     struct pd_arena arena;
     pd_str app_dir, out_dir;
+    pd_str app_name; /* as given; null: the folder's */
     struct gen_module *modules;
     struct gen_struct *structs;    /* in order of definition */
     struct gen_view *views;        /* compiled pages; private to the template compiler */
@@ -58,7 +59,8 @@ void gen_fini(struct gen *g);
 
 /* Finds the modules of the app (DIR/modules/<name>) in alphabetical order. */
 pd_err gen_scan(struct gen *g, pd_str app_dir) PD_MUST;
-/* Name of the app's folder as a C identifier: "finflow", "my_shop" for my-shop. */
+/* Name of the app as a C identifier, by default that of its folder: "finflow", "my_shop" for
+ * my-shop. */
 pd_str gen_app_name(struct gen *g);
 
 enum { GEN_FILE_MAX = 32 << 20 };

@@ -95,7 +95,7 @@ pd_err gen_list(struct gen *g, pd_str dir, pd_str **names, size_t *n)
 pd_str gen_app_name(struct gen *g)
 {
     char *whole = realpath(pd_str_cstr(&g->arena, g->app_dir), NULL);
-    pd_str name = pd_str_c(whole ? strrchr(whole, '/') + 1 : "app");
+    pd_str name = g->app_name.len ? g->app_name : pd_str_c(whole ? strrchr(whole, '/') + 1 : "app");
     char *symbol = pd_str_cstr(&g->arena, name);
     free(whole);
     for (char *at = symbol; *at; at++) {
@@ -127,7 +127,8 @@ pd_err gen_scan(struct gen *g, pd_str app_dir)
     while (app_dir.len > 1 && app_dir.ptr[app_dir.len - 1] == '/')
         app_dir.len--;
     g->app_dir = pd_str_dup(&g->arena, app_dir);
-    pd_str root = pd_str_fmt(&g->arena, "%.*s/modules", PD_ARG(app_dir));
+    bool here = pd_str_eq(app_dir, PD_STR(".")); /* files are then called modules/…, without "./" */
+    pd_str root = here ? PD_STR("modules") : pd_str_fmt(&g->arena, "%.*s/modules", PD_ARG(app_dir));
     if (!is_dir(g, root))
         return pd_hint(pd_fail(PD_ENOTFOUND, "%.*s has no folder modules", PD_ARG(app_dir)),
                        "give the app's folder, the one that contains modules/<name>/");

@@ -229,6 +229,8 @@ static void name_tag(struct parser *p, struct cursor c, size_t open, enum view_k
     if (kind != VIEW_PARTIAL)
         p->open = n;
     pd_str w = (skip_blanks(p, &c), word(p, &c));
+    if (kind != VIEW_BLOCK && w.len && take(p, &c, "/")) /* of another module: site/layout_page */
+        w = word(p, &c);
     if (w.len == 0)
         complain(p, open, "PD-VIEW-002", PD_STR("a tag without a name"),
                  "{{>_partial}}, {{<layout_x}}, {{$block}}");

@@ -282,25 +282,43 @@ static void walk_section(struct view_walk *w, const struct view_node *n)
 /* --- other templates ----------------------------------------------------------------------------
  */
 
+/* The module that "site/layout_page" names: "site", else the one of the template it stands in.
+ * `*name` is the rest. */
+static const struct gen_module *module_of_name(struct view_walk *w, const struct view_node *n,
+                                               pd_str *name)
+{
+    pd_str module = PD_STR_NULL;
+    *name = n->text;
+    if (pd_str_find(*name, '/') == PD_NPOS)
+        return n->in->module;
+    pd_str_split(name, '/', &module);
+    for (const struct gen_module *m = w->g->modules; m; m = m->next)
+        if (pd_str_eq(m->name, module))
+            return m;
+    return NULL;
+}
+
 static struct view_template *find_template(struct view_walk *w, const struct view_node *n,
                                            const char *kind)
 {
     enum { NAMES_MAX = 128 }; /* for "did you mean" */
-    pd_str names[NAMES_MAX];
+    pd_str names[NAMES_MAX], name;
     size_t count = 0;
+    const struct gen_module *module = module_of_name(w, n, &name);
     for (struct view_template *t = w->templates; t; t = t->next) {
-        if (t->module != w->page->module)
+        if (t->module != module)
             continue;
-        if (pd_str_eq(t->name, n->text))
+        if (pd_str_eq(t->name, name))
             return t;
         if (count < NAMES_MAX)
             names[count++] = t->name;
     }
+    pd_str otherwise = module ? pd_str_fmt(&w->g->arena, "create %.*s/templates/%.*s.html",
+                                           PD_ARG(module->dir), PD_ARG(name))
+                              : PD_STR("before the slash stands the name of a module");
     view_error(w, n, NULL, "PD-VIEW-018",
                pd_str_fmt(&w->g->arena, "there is no %s \"%.*s\"", kind, PD_ARG(n->text)),
-               gen_did_you_mean(w->g, n->text, names, count,
-                                pd_str_fmt(&w->g->arena, "create %.*s/templates/%.*s.html",
-                                           PD_ARG(w->page->module->dir), PD_ARG(n->text))));
+               gen_did_you_mean(w->g, name, names, count, otherwise));
     return NULL;
 }
 

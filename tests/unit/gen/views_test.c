@@ -79,6 +79,10 @@ static const struct wrong {
       "did you mean \"app.css\"?" },
     { "{{>_part}}", "_part.html:1:6: error PD-VIEW-011: no field \"name\"", "add it" },
     { "{{>_self}}", "PD-VIEW-030: \"_self\" contains itself", "list" },
+    { "{{<stie/layout_page}}{{/}}", "PD-VIEW-018: there is no layout \"stie/layout_page\"",
+      "name of a module" },
+    { "{{>demo/_prat}}", "PD-VIEW-018: there is no partial \"demo/_prat\"",
+      "did you mean \"_part\"?" },
     { "{{<layout_page}}text{{/layout_page}}", "PD-VIEW-026", "{{$body}}" },
     { "{{<layout_page}}{{$bdoy}}x{{/bdoy}}{{/layout_page}}", "PD-VIEW-027", "its blocks" },
     /* places */
@@ -140,6 +144,8 @@ static void refuses_with_place_and_remedy(void **state)
 }
 
 static const char *const right[] = {
+    "{{<demo/layout_page}}{{$body}}{{#owner}}{{>demo/_part}}{{/owner}}{{/body}}{{/demo/"
+    "layout_page}}",
     "",
     "plain",
     "a < b & c",

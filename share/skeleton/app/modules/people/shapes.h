@@ -1,0 +1,18 @@
+/* shapes.h - what people reads. */
+#ifndef PEOPLE_SHAPES_H
+#define PEOPLE_SHAPES_H
+
+#include <pando/shape.h>
+
+struct people_sign_up_input {
+    pd_str name;     // @trim @len 1 100
+    pd_str email;    // @trim @email
+    pd_str password; // @len 12 200
+};
+
+struct people_sign_in_input {
+    pd_str email;    // @trim @len 1 254
+    pd_str password; // @len 1 200
+};
+
+#endif
