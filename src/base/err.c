@@ -4,10 +4,10 @@
  * "the calling fiber's diag" is one thread-local pointer. A message is formatted aside first and
  * copied then, because callers often quote the diag they are about to replace.
  *
- * A panic must work when nothing else does: it allocates nothing of its own, writes with write(2),
- * and the first thread to panic wins. A second panic (in the hook, say) aborts at once.
+ * A panic must work when nothing else does: it allocates nothing of its own; crash.c writes its
+ * report.
  */
-#include <pando/err.h>
+#include "base/crash.h"
 
 #include <errno.h>
 #include <execinfo.h>
@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static _Thread_local struct pd_diag thread_diag;
 static _Thread_local struct pd_diag *current;
@@ -225,63 +224,31 @@ pd_err pd_err_from_errno(int err_no)
 /* --- panic ------------------------------------------------------------------------ */
 
 static void (*panic_hook)(void (*line)(const char *text));
-static int panicking; /* atomic: 1 once a thread has begun */
-static _Thread_local bool this_thread_panics;
 
 void pd_panic_hook(void (*hook)(void (*line)(const char *text)))
 {
     panic_hook = hook;
 }
 
-static void write_all(const char *text, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(STDERR_FILENO, text, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return;
-        text += done;
-        n -= (size_t)done;
-    }
-}
-
-static void panic_line(const char *text)
-{
-    write_all(text, strlen(text));
-    write_all("\n", 1);
-}
-
-/* One thread tells the story; another that panics meanwhile must not cut it short. */
-static void begin_panic(void)
-{
-    if (!__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST)) {
-        this_thread_panics = true;
-        return;
-    }
-    if (!this_thread_panics)
-        sleep(10);
-    abort();
-}
-
 void pd_panic_at(const char *file, int line, const char *fmt, ...)
 {
-    begin_panic();
     char text[1024];
     int n = snprintf(text, sizeof(text), "panic at %s:%d: ", file, line);
     va_list args;
     va_start(args, fmt);
     vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, args);
     va_end(args);
-    panic_line(text);
+    pd_crash_begin(text);
     if (diag()->message[0]) {
-        pd_diag_format(diag(), text, sizeof(text));
-        write_all("last error: ", 12);
-        panic_line(text);
+        memcpy(text, "last error: ", 12);
+        pd_diag_format(diag(), text + 12, sizeof(text) - 12);
+        pd_crash_line(text);
     }
     if (panic_hook)
-        panic_hook(panic_line);
+        panic_hook(pd_crash_line);
     void *frames[64];
-    backtrace_symbols_fd(frames, backtrace(frames, 64), STDERR_FILENO);
+    int depth = backtrace(frames, 64);
+    pd_crash_frames(frames + 1, depth > 1 ? (unsigned)depth - 1 : 0, false);
+    pd_crash_end();
     abort();
 }

@@ -360,12 +360,12 @@ void pd_noyield_end(void)
     l->noyield_depth--;
 }
 
-void pd_fiber_set_work(void *work, void (*describe)(void *work, char *out, size_t size))
+void pd_fiber_set_work(void *work, const struct pd_work_kind *kind)
 {
     struct pd_fiber *f = running();
     pd_assert(f);
     f->work = work;
-    f->describe = describe;
+    f->kind = kind;
 }
 
 void *pd_fiber_work(void)
@@ -377,12 +377,12 @@ void *pd_fiber_work(void)
 void pd_run_describe(const struct pd_fiber *f, char *out, size_t size)
 {
     int n = snprintf(out, size, "\"%s\"", f->name ? f->name : "?");
-    if (n < 0 || !f->work || !f->describe || (size_t)n + 3 >= size)
+    if (n < 0 || !f->work || !f->kind || (size_t)n + 3 >= size)
         return;
     out[n] = ' ';
     out[n + 1] = '(';
     out[n + 2] = '\0';
-    f->describe(f->work, out + n + 2, size - (size_t)n - 3);
+    f->kind->describe(f->work, out + n + 2, size - (size_t)n - 3);
     size_t end = strnlen(out, size - 2);
     memcpy(out + end, ")", 2);
 }

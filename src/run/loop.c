@@ -40,17 +40,6 @@ static void read_clocks(struct pd_loop *l)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-static void panic_lines(void (*line)(const char *text))
-{
-    const struct pd_fiber *f = running();
-    if (!f)
-        return;
-    char who[256], text[300];
-    pd_run_describe(f, who, sizeof who);
-    snprintf(text, sizeof text, "in fiber %s", who);
-    line(text);
-}
-
 struct pd_loop *pd_loop_new(const struct pd_loop_opts *opts)
 {
     static const struct pd_loop_opts defaults = { 0 };
@@ -66,9 +55,8 @@ struct pd_loop *pd_loop_new(const struct pd_loop_opts *opts)
     l->hooks_tail = &l->hooks;
     read_clocks(l);
     pd_run_stacks_init(l, opts);
-    pd_run_overflow_init(l);
+    pd_run_crash_init(l);
     pd_run_offload_enter();
-    pd_panic_hook(panic_lines);
     pd_run_loop = l;
     if (opts->stall_us >= 0 && !pd_os_simulated())
         pd_run_watch(l, opts->stall_us ? opts->stall_us : 50000);
@@ -85,7 +73,7 @@ void pd_loop_free(struct pd_loop *l)
     }
     pd_run_unwatch(l);
     pd_run_offload_leave();
-    pd_run_overflow_fini(l);
+    pd_run_crash_fini(l);
     pd_run_stacks_free(l);
     pd_heap_fini(&l->timers);
     pd_os_poll_free(l->poll);

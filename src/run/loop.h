@@ -55,8 +55,14 @@ pd_err pd_fiber_run(const char *name, void (*fn)(void *arg), void *arg, pd_mono 
                     struct pd_fiber **out) PD_MUST;
 void pd_fiber_cancel(struct pd_fiber *f); /* same thread */
 
-/* Fiber-local: one pointer for the layer that owns the unit of work (the request). */
-void pd_fiber_set_work(void *work, void (*describe)(void *work, char *out, size_t size));
+/* Fiber-local: one pointer for the layer that owns the unit of work (the request), and how to tell
+ * of it. Both functions may run in a signal handler of a dying process: no allocation, no lock. */
+struct pd_work_kind {
+    void (*describe)(void *work, char *out, size_t size); /* "GET /accounts" */
+    /* Further lines for the crash report; may be NULL. */
+    void (*report)(void *work, void (*line)(const char *text));
+};
+void pd_fiber_set_work(void *work, const struct pd_work_kind *kind); /* kind may be NULL */
 void *pd_fiber_work(void);
 
 /* The primitive under all waits. Park puts the running fiber to sleep until pd_fiber_wake (PD_OK),

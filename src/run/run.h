@@ -35,7 +35,7 @@ struct pd_fiber { /* at the high end of its own stack; used parts first, cold on
     const char *name;
     pd_str log_context;
     void *work;
-    void (*describe)(void *work, char *out, size_t size);
+    const struct pd_work_kind *kind;
     struct pd_group *group;
     struct pd_fiber *sibling_prev, *sibling_next;
     char *stack_low; /* above the guard */
@@ -164,12 +164,14 @@ void pd_run_offload_reap(struct pd_loop *l);
 void pd_run_offload_enter(void); /* a loop begins, ends */
 void pd_run_offload_leave(void);
 
-/* watchdog.c, overflow.c */
+/* watchdog.c, overflow.c, crash.c */
 void pd_run_watch(struct pd_loop *l, int64_t stall_us);
 void pd_run_unwatch(struct pd_loop *l);
 uint64_t pd_run_watch_stalls(const struct pd_loop *l);
-void pd_run_overflow_init(struct pd_loop *l);
-void pd_run_overflow_fini(struct pd_loop *l);
+void pd_run_crash_init(struct pd_loop *l);
+void pd_run_crash_fini(struct pd_loop *l);
+/* The fiber whose guard `at` lies in, or NULL. For signal handlers. */
+struct pd_fiber *pd_run_overflown(const char *at);
 void pd_run_slab_publish(struct slab *s);
 void pd_run_slab_retract(struct slab *s);
 

@@ -38,8 +38,15 @@ struct pd_san {
     unsigned valgrind;
 };
 
-#ifdef PD_RUN_ASAN
+/* Calls fn when a sanitizer ends the process, after its own report. */
+#if defined(PD_RUN_ASAN) || defined(PD_RUN_TSAN)
 #include <sanitizer/common_interface_defs.h>
+#define PD_SAN_ON_DEATH(fn) __sanitizer_set_death_callback(fn)
+#else
+#define PD_SAN_ON_DEATH(fn) ((void)(fn))
+#endif
+
+#ifdef PD_RUN_ASAN
 enum { PD_RUN_STACK_FACTOR = 4 }; /* frames are fatter */
 #else
 enum { PD_RUN_STACK_FACTOR = 1 };

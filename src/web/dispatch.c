@@ -282,13 +282,26 @@ static void send_reply(struct pd_ctx *c)
 
 /* --- entry ---------------------------------------------------------------------------- */
 
-/* For the overflow report and the stall watchdog. */
+/* For crash reports. */
 static void describe(void *work, char *out, size_t size)
 {
     const struct pd_request *q = work;
     snprintf(out, size, "%.*s %.*s", PD_ARG(q->http->method_text),
              PD_ARG(pd_str_sub(q->http->path, 0, 200)));
 }
+
+/* In development a crash report carries the request, so that it can be sent again. */
+static void report(void *work, void (*line)(const char *text))
+{
+    static char text[16 << 10];
+    struct pd_buf b = { .ptr = text, .cap = sizeof text - 1, .max = sizeof text - 1 };
+    pd_curl_put(&b, work);
+    text[b.len] = '\0';
+    line(text);
+}
+
+static const struct pd_work_kind request_work = { .describe = describe };
+static const struct pd_work_kind open_request_work = { .describe = describe, .report = report };
 
 void pd_web_handle(struct pd_http_req *r, void *web)
 {
@@ -303,7 +316,7 @@ void pd_web_handle(struct pd_http_req *r, void *web)
     q.counted = w->nroutes;
     pd_request_id_make(&q);
     pd_log_context(pd_str_n(q.id, PD_REQUEST_ID_TEXT));
-    pd_fiber_set_work(&q, describe);
+    pd_fiber_set_work(&q, w->opts.development ? &open_request_work : &request_work);
     pd_mono deadline = pd_deadline();
     struct pd_ctx c;
     pd_ctx_init(&c, w->opts.db, r->arena);

@@ -178,6 +178,8 @@ bool pd_read_form_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
     struct pd_pairs pairs;
     pd_err e = pd_http_body_all(q->http, &body);
     if (e == PD_OK)
+        q->sent = body;
+    if (e == PD_OK)
         e = urlencoded ? pd_urlencoded_read(c->arena, body, &pairs)
                        : pd_multipart_read(c->arena, type, body, &pairs);
     return e == PD_OK ? bind(c, shape, &pairs, out) : refused(c, e);
@@ -195,6 +197,7 @@ bool pd_read_json_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
     pd_err e = pd_http_body_all(q->http, &body);
     if (e != PD_OK)
         return refused(c, e);
+    q->sent = body;
     e = pd_json_read(c->arena, body, shape, out, pd_form_errors(c));
     if (e == PD_ERANGE)
         return unreadable(c, 422, "invalid", PD_STR("Some fields are not right."));

@@ -66,6 +66,7 @@ struct pd_request {
     struct pd_web *web;
     struct pd_web_thread *thread;
     pd_str path; /* decoded */
+    pd_str sent; /* the body, once pd_read_form or pd_read_json has read it */
     const struct pd_route_entry *entry;
     uint32_t counted; /* whose counters */
     bool secure;      /* cookies get __Host- and Secure */
@@ -129,6 +130,9 @@ void pd_problem_render(struct pd_ctx *c) PD_YIELDS;
 void pd_problem_of_error(struct pd_ctx *c, pd_err e);
 /* "not_found" for 404, … */
 const char *pd_problem_code(int status);
+
+/* curl.c: "curl -i 'http://…' …", into memory of fixed size; development only. */
+void pd_curl_put(struct pd_buf *b, const struct pd_request *q);
 
 /* assets.c */
 extern const struct pd_route pd_asset_route;

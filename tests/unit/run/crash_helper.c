@@ -1,8 +1,11 @@
 /* crash_helper.c - programs that must die, and say why: one per name on the command line. Run by
  * crash_test.c, built for both backends. */
+#include "base/crash.h"
 #include "run/loop.h"
+#include <pando/arena.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static volatile int depth;
@@ -21,9 +24,17 @@ static void describe(void *work, char *out, size_t size)
     snprintf(out, size, "GET %s", (const char *)work);
 }
 
+static void report(void *work, void (*line)(const char *text))
+{
+    (void)work;
+    line("curl -i 'http://localhost/'");
+}
+
+static const struct pd_work_kind kind = { describe, report };
+
 static void overflow(void *arg)
 {
-    pd_fiber_set_work("/deep", describe);
+    pd_fiber_set_work("/deep", &kind);
     depth = recurse(*(int *)arg);
 }
 
@@ -60,15 +71,80 @@ static pd_err do_noyield(void)
 
 static pd_err do_panic(void)
 {
-    pd_fiber_set_work("/panic", describe);
+    pd_fiber_set_work("/panic", &kind);
     pd_panic("on purpose");
+}
+
+/* volatile: or the compiler sees what is done here */
+struct row {
+    int64_t id, balance;
+};
+static struct row *volatile no_row;
+static volatile int zero, sink;
+
+__attribute__((noipa)) static int64_t show_account(struct row *account)
+{
+    return account->balance + 1; /* the line that the test looks for */
 }
 
 static pd_err do_segv(void)
 {
-    volatile int *volatile nowhere = (volatile int *)8; /* volatile: or the compiler sees it */
-    *nowhere = 1;
+    pd_fiber_set_work("/accounts/7", &kind);
+    sink = (int)show_account(no_row);
     return PD_OK;
+}
+
+static pd_err do_divide(void)
+{
+    sink = 100 / zero;
+    return PD_OK;
+}
+
+static pd_err do_abort(void)
+{
+    pd_err before = pd_fail(PD_EIO, "the disk said no");
+    abort();
+    return before;
+}
+
+static pd_err do_jump(void)
+{
+    int (*volatile nowhere)(void) = NULL;
+    sink = nowhere() + 1;
+    return PD_OK;
+}
+
+static pd_err do_stale(void)
+{
+    struct pd_arena a;
+    pd_arena_init(&a, NULL);
+    struct row *volatile *volatile table = pd_arena_new_n(&a, struct row *, 8);
+    table[3] = pd_arena_new(&a, struct row);
+    pd_arena_fini(&a);
+    sink = (int)table[3]->balance;
+    return PD_OK;
+}
+
+/* What tells of the work fails in its turn. */
+static void report_and_fall(void *work, void (*line)(const char *text))
+{
+    (void)work;
+    line("this line is written all the same");
+    sink = (int)no_row->balance;
+}
+
+static pd_err do_twice(void)
+{
+    static const struct pd_work_kind falling = { describe, report_and_fall };
+    pd_fiber_set_work("/twice", &falling);
+    sink = (int)no_row->balance;
+    return PD_OK;
+}
+
+static pd_err do_lines(void)
+{
+    pd_crash_resolve(true);
+    return do_segv();
 }
 
 static pd_err run(void *arg)
@@ -76,11 +152,12 @@ static pd_err run(void *arg)
     static const struct {
         const char *name;
         pd_err (*fn)(void);
-    } ways[] = { { "overflow", do_overflow },
-                 { "deadlock", do_deadlock },
-                 { "noyield", do_noyield },
-                 { "panic", do_panic },
-                 { "segv", do_segv } };
+    } ways[] = { { "overflow", do_overflow }, { "deadlock", do_deadlock },
+                 { "noyield", do_noyield },   { "panic", do_panic },
+                 { "segv", do_segv },         { "divide", do_divide },
+                 { "abort", do_abort },       { "jump", do_jump },
+                 { "stale", do_stale },       { "twice", do_twice },
+                 { "lines", do_lines } };
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
         if (strcmp(ways[i].name, arg) == 0)
             return ways[i].fn();
