@@ -36,7 +36,7 @@ docs:
 
 bench:
 	@scripts/deps bench
-	@BUILD=$(BUILD)-release scripts/build -Dbuildtype=release
+	@BUILD=$(BUILD)-release scripts/build -Dbuildtype=release -Db_lto=true
 	@BUILD=$(BUILD)-release scripts/bench $(ONLY)
 
 check:

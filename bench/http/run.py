@@ -169,7 +169,7 @@ def idle(server, connections=10000):
 
 def servers(args, work):
     build = pathlib.Path(args.build).resolve() / "bench/http"
-    env = {"PORT": str(PORT), "PANDO_ENV": "test", "THREADS": "1", "ACCESS_LOG": "on"}
+    env = {"PORT": str(PORT), "PANDO_ENV": "production", "HOST": "127.0.0.1", "SECRET_KEY": "1" * 64, "THREADS": "1", "ACCESS_LOG": "on"}
     found = [Server("pando", [str(build / "pando_http"), str(PORT)]) if args.layer else
              Server("pando", [str(build / "pando_app"), "serve"], cwd=work, env=env)]
     if shutil.which("nginx"):

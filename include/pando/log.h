@@ -57,8 +57,12 @@ pd_str pd_log_context_get(void);
 /* What the macros below call. */
 void pd_log_write(enum pd_log_level level, const char *file, const char *event,
                   const struct pd_log_field *fields, unsigned n);
-/* A line that is already formatted (access log): '\n' added, control characters escaped. */
+/* A line that is already formatted: '\n' added, control characters escaped. */
 void pd_log_raw(pd_str line);
+/* Lines that are ready to be written, each with its '\n' and nothing else that is not printable:
+ * the caller has made sure of it. At most half the ring; they are written together or dropped
+ * together. */
+void pd_log_lines(pd_str lines);
 /* Logs the fiber's diag. */
 void pd_log_diag(enum pd_log_level level, const char *event);
 

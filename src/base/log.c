@@ -96,7 +96,7 @@ static void write_or_drop(const char *p, size_t n)
         count_dropped(count_lines(p, n));
 }
 
-/* A record that does not fit is dropped whole. `text` ends with a newline. */
+/* What does not fit is dropped whole. `text` ends with a newline. */
 static void emit(pd_str text, bool urgent)
 {
     pthread_mutex_lock(&ring.lock);
@@ -106,7 +106,7 @@ static void emit(pd_str text, bool urgent)
         return;
     }
     if (text.len > ring.size - (ring.head - ring.tail) || PD_FAULT(log_full)) {
-        count_dropped(1);
+        count_dropped(count_lines(text.ptr, text.len));
         pthread_mutex_unlock(&ring.lock);
         return;
     }
@@ -196,6 +196,11 @@ void pd_log_raw(pd_str text)
     b.failed = false; /* what was too long is cut; the line must end all the same */
     pd_buf_put_c(&b, '\n');
     emit(pd_buf_str(&b), false);
+}
+
+void pd_log_lines(pd_str text)
+{
+    emit(text, false);
 }
 
 void pd_log_diag(enum pd_log_level level, const char *event)

@@ -10,6 +10,7 @@
  */
 #include "base/log_text.h"
 
+#include "base/scan.h"
 #include "base/utf8.h"
 
 #include <pando/json.h>
@@ -69,12 +70,17 @@ static bool is_plain(char c)
     return c >= 0x20 && c < 0x7f; /* char may be signed: bytes >= 0x80 are not plain either way */
 }
 
+static pd_bytes16 not_plain(pd_bytes16 x)
+{
+    return (pd_bytes16)((x < 0x20) | (x >= 0x7f));
+}
+
 static size_t plain_run(pd_str s, size_t from)
 {
-    size_t i = from;
-    while (i < s.len && is_plain(s.ptr[i]))
-        i++;
-    return i - from;
+    const char *end = s.ptr + s.len, *at = pd_scan(s.ptr, s.ptr + from, end, not_plain);
+    while (at < end && is_plain(*at))
+        at++;
+    return (size_t)(at - s.ptr) - from;
 }
 
 void pd_log_put_printable(struct pd_buf *b, pd_str s)

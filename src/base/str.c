@@ -22,6 +22,8 @@ bool pd_str_eq_nocase(pd_str a, pd_str b)
 {
     if (a.len != b.len)
         return false;
+    if (pd_str_eq(a, b))
+        return true; /* mostly the case is right */
     for (size_t i = 0; i < a.len; i++)
         if (lower(a.ptr[i]) != lower(b.ptr[i]))
             return false;

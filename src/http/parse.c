@@ -2,10 +2,9 @@
  *
  * A head is a first line, header lines and an empty line, each ended by CRLF. The parser handles
  * whole lines; an incomplete line leaves no trace and is scanned again when more bytes have come,
- * which a line's limit keeps cheap. Every byte is looked at once in the usual case, through one
- * table of character classes; header values, where most bytes are, eight at a time: the words are
- * tested for a byte below space or DEL with the usual borrow trick and only the word that holds one
- * (mostly the CR) is looked at bytewise.
+ * which a line's limit keeps cheap. Every byte is looked at once in the usual case. One table of
+ * character classes says what may stand where; before a loop over it, pd_scan skips what is
+ * harmless sixteen bytes at a time.
  *
  * What a line means on its own is checked when the line is read. What lines mean together (framing,
  * Host, Connection, Expect) is checked once, behind the empty line, from the index of known
@@ -13,12 +12,14 @@
  * bytes looked at before anything else does; so the verdict cannot depend on the split either.
  */
 #include "http/parse.h"
+#include "base/scan.h"
 #include "http/chars.h"
 
 #include <string.h>
 
 /* Where one scan stands. A step that needs more bytes returns MORE. */
 struct scan {
+    const char *start;    /* of the bytes */
     const char *at, *end; /* end: of the bytes, or of what the limits allow */
     bool limited;         /* end is a limit */
 };
@@ -59,7 +60,8 @@ static struct scan scan_line(const struct pd_http_parser *p, const char *bytes, 
     size_t limit = (size_t)p->at + p->max_line;
     if (limit > p->max_head)
         limit = p->max_head;
-    return (struct scan){ .at = bytes + p->at,
+    return (struct scan){ .start = bytes,
+                          .at = bytes + p->at,
                           .end = bytes + (n < limit ? n : limit),
                           .limited = n >= limit };
 }
@@ -103,26 +105,38 @@ static void move_request(const struct pd_http_parser *p, struct pd_http_req *r, 
 
 /* --- header lines -------------------------------------------------------------------------- */
 
-static const char *skip_value(const char *at, const char *end)
+static pd_bytes16 not_value(pd_bytes16 x)
 {
-    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
-    for (; end - at >= 8; at += 8) {
-        uint64_t w;
-        memcpy(&w, at, 8);
-        uint64_t del = w ^ (ones * 0x7f);
-        if ((((w - ones * 0x20) & ~w) | ((del - ones) & ~del)) & tops)
-            break; /* a control character is near; a tab, maybe */
-    }
-    while (at < end && pd_http_is(*at, PD_CH_VALUE))
-        at++;
-    return at;
+    return (pd_bytes16)((x < ' ') | (x == 0x7f));
+}
+
+static pd_bytes16 not_name(pd_bytes16 x)
+{
+    pd_bytes16 small = x | 0x20;
+    return (pd_bytes16)((small - 'a' > 'z' - 'a') & (x - '0' > 9) & (x != '-'));
+}
+
+static pd_bytes16 not_path(pd_bytes16 x)
+{
+    return (pd_bytes16)((x <= ' ') | (x >= 0x7f) | (x == '#') | (x == '?'));
+}
+
+static pd_bytes16 not_target(pd_bytes16 x)
+{
+    return (pd_bytes16)((x <= ' ') | (x >= 0x7f) | (x == '#'));
+}
+
+static void skip(struct scan *s, pd_scan_test *test, unsigned class)
+{
+    s->at = pd_scan(s->start, s->at, s->end, test);
+    while (s->at < s->end && pd_http_is(*s->at, class))
+        s->at++;
 }
 
 static enum pd_http_parsed header_name(struct pd_http_parser *p, struct scan *s, pd_str *name)
 {
     const char *start = s->at;
-    while (s->at < s->end && pd_http_is(*s->at, PD_CH_TOKEN))
-        s->at++;
+    skip(s, not_name, PD_CH_TOKEN);
     if (s->at == s->end)
         return more(p, s, 431);
     if (*s->at == ':' && s->at > start) {
@@ -145,7 +159,7 @@ static enum pd_http_parsed header_line(struct pd_http_parser *p, struct scan *s,
     while (s->at < s->end && (*s->at == ' ' || *s->at == '\t'))
         s->at++;
     const char *start = s->at;
-    s->at = skip_value(s->at, s->end);
+    skip(s, not_value, PD_CH_VALUE);
     if (s->at == s->end)
         return more(p, s, 431);
     const char *stop = s->at;
@@ -320,7 +334,9 @@ static enum pd_http_parsed request_meaning(struct pd_http_parser *p, const struc
 
 static enum pd_method method_of(pd_str m)
 {
-    for (int i = 0; i < PD_METHOD_OTHER; i++)
+    if (pd_str_eq(m, PD_STR("GET")))
+        return PD_GET; /* nearly all */
+    for (int i = PD_GET + 1; i < PD_METHOD_OTHER; i++)
         if (pd_str_eq(m, pd_method_name((enum pd_method)i)))
             return (enum pd_method)i;
     return PD_METHOD_OTHER;
@@ -342,14 +358,13 @@ static enum pd_http_parsed method(struct pd_http_parser *p, struct scan *s, stru
     return PD_HTTP_HEAD;
 }
 
-/* "path?query" of the target from `path` on. */
-static void split_path(pd_str path, struct pd_http_req *r)
+/* "path?query", from `path` to the target's end. */
+static void split_path(pd_str path, size_t mark, struct pd_http_req *r)
 {
-    size_t q = pd_str_find(path, '?');
-    r->path = q == PD_NPOS ? path : pd_str_n(path.ptr, q);
-    r->query = q == PD_NPOS ? PD_STR_NULL : pd_str_n(path.ptr + q + 1, path.len - q - 1);
+    r->path = pd_str_sub(path, 0, mark);
     if (r->path.len == 0)
         r->path = PD_STR("/");
+    r->query = mark >= path.len ? PD_STR_NULL : pd_str_sub(path, mark + 1, path.len);
 }
 
 static enum pd_http_parsed absolute_form(struct pd_http_parser *p, struct pd_http_req *r)
@@ -365,16 +380,18 @@ static enum pd_http_parsed absolute_form(struct pd_http_parser *p, struct pd_htt
     r->host = pd_str_n(rest.ptr, authority);
     if (!pd_http_host_valid(r->host))
         return bad(p, 400, "malformed authority in the target");
-    split_path(pd_str_sub(rest, authority, rest.len), r);
+    rest = pd_str_sub(rest, authority, rest.len);
+    split_path(rest, pd_str_find(rest, '?'), r);
     return PD_HTTP_HEAD;
 }
 
-static enum pd_http_parsed target_form(struct pd_http_parser *p, struct pd_http_req *r)
+/* `mark`: where in the target the first '?' is, or its end. */
+static enum pd_http_parsed target_form(struct pd_http_parser *p, struct pd_http_req *r, size_t mark)
 {
     if (r->method == PD_METHOD_OTHER && pd_str_eq(r->method_text, PD_STR("CONNECT")))
         return bad(p, 501, "CONNECT is not supported"); /* whatever its target: no tunnels */
     if (r->target.ptr[0] == '/') {
-        split_path(r->target, r);
+        split_path(r->target, mark, r);
         return PD_HTTP_HEAD;
     }
     if (pd_str_eq(r->target, PD_STR("*"))) {
@@ -384,11 +401,16 @@ static enum pd_http_parsed target_form(struct pd_http_parser *p, struct pd_http_
     return absolute_form(p, r);
 }
 
-static enum pd_http_parsed target(struct pd_http_parser *p, struct scan *s, struct pd_http_req *r)
+static enum pd_http_parsed target(struct pd_http_parser *p, struct scan *s, struct pd_http_req *r,
+                                  size_t *mark)
 {
     const char *start = s->at;
-    while (s->at < s->end && pd_http_is(*s->at, PD_CH_TARGET))
+    s->at = pd_scan(s->start, s->at, s->end, not_path);
+    while (s->at < s->end && *s->at != '?' && pd_http_is(*s->at, PD_CH_TARGET))
         s->at++;
+    *mark = (size_t)(s->at - start);
+    if (s->at < s->end && *s->at == '?')
+        skip(s, not_target, PD_CH_TARGET);
     if (s->at == s->end)
         return more(p, s, 414);
     if (*s->at != ' ' || s->at == start)
@@ -404,6 +426,11 @@ static enum pd_http_parsed version(struct pd_http_parser *p, struct scan *s, int
 {
     static const char form[] = "HTTP/";
     const char *v = s->at;
+    if (s->end - v > 8 && memcmp(v, "HTTP/1.1\r", 9) == 0) { /* nearly all */
+        s->at = v + 8;
+        *minor = 1;
+        return PD_HTTP_HEAD;
+    }
     for (int i = 0; i < 8; i++, s->at++) {
         if (s->at == s->end)
             return more(p, s, 414);
@@ -427,9 +454,10 @@ static enum pd_http_parsed request_line(struct pd_http_parser *p, const char *by
                                         struct pd_http_req *r)
 {
     struct scan s = scan_line(p, bytes, n);
+    size_t mark = 0;
     enum pd_http_parsed step = method(p, &s, r);
     if (step == PD_HTTP_HEAD)
-        step = target(p, &s, r);
+        step = target(p, &s, r, &mark);
     if (step == PD_HTTP_HEAD)
         step = version(p, &s, &r->minor);
     if (step != PD_HTTP_HEAD)
@@ -443,7 +471,7 @@ static enum pd_http_parsed request_line(struct pd_http_parser *p, const char *by
     p->started = true;
     if (pd_str_eq(r->method_text, PD_STR("TRACE")))
         return bad(p, 405, "TRACE is not allowed");
-    return target_form(p, r);
+    return target_form(p, r, mark);
 }
 
 /* One empty line before a request is skipped (RFC 9112 §2.2): old clients send it behind a body. */
@@ -513,7 +541,7 @@ static enum pd_http_parsed status_line(struct pd_http_parser *p, const char *byt
         step = status_code(p, &s, &r->status);
     if (step != PD_HTTP_HEAD)
         return step;
-    s.at = skip_value(s.at, s.end);
+    skip(&s, not_value, PD_CH_VALUE);
     if (s.at == s.end)
         return more(p, &s, 431);
     step = line_end(p, &s, 431);

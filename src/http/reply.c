@@ -8,6 +8,7 @@
  * Connection: close is decided here too, because it must be said in the head: the client asked, the
  * server drains, or the rest of the request's body is not worth reading.
  */
+#include "base/put.h"
 #include "http/conn.h"
 
 enum { BIG_BODY = 8192, HEAD_ROOM = 512 };
@@ -26,36 +27,18 @@ void pd_http_header_put(struct pd_buf *lines, pd_str name, pd_str value)
 
 /* --- the head ------------------------------------------------------------------------------- */
 
-static char *put(char *at, pd_str s)
-{
-    memcpy(at, s.ptr, s.len);
-    return at + s.len;
-}
-
-static char *put_number(char *at, uint64_t v)
-{
-    char digits[20];
-    int n = 0;
-    do
-        digits[n++] = (char)('0' + v % 10);
-    while (v /= 10);
-    while (n > 0)
-        *at++ = digits[--n];
-    return at;
-}
-
 static void renew_date(struct pd_http_server *s, pd_time now)
 {
     char date[PD_HTTP_DATE_TEXT];
-    char *at = put(s->ok_head, PD_STR("HTTP/1.1 200 OK\r\n"));
+    char *at = pd_put(s->ok_head, PD_STR("HTTP/1.1 200 OK\r\n"));
     s->ok_line = (uint32_t)(at - s->ok_head);
-    at = put(at, PD_STR("Date: "));
-    at = put(at, pd_http_date_format(now, date));
-    at = put(at, PD_STR("\r\n"));
+    at = pd_put(at, PD_STR("Date: "));
+    at = pd_put(at, pd_http_date_format(now, date));
+    at = pd_put(at, PD_STR("\r\n"));
     if (s->opts.server_name) {
-        at = put(at, PD_STR("Server: "));
-        at = put(at, pd_str_c(s->opts.server_name));
-        at = put(at, PD_STR("\r\n"));
+        at = pd_put(at, PD_STR("Server: "));
+        at = pd_put(at, pd_str_c(s->opts.server_name));
+        at = pd_put(at, PD_STR("\r\n"));
     }
     s->ok_len = (uint32_t)(at - s->ok_head);
     s->date_until = now - now % PD_SECOND + PD_SECOND;
@@ -67,13 +50,13 @@ static char *put_first_lines(struct pd_http_server *s, char *at, int status)
     if (now >= s->date_until || now < s->date_until - PD_SECOND)
         renew_date(s, now);
     if (status == 200)
-        return put(at, pd_str_n(s->ok_head, s->ok_len));
-    at = put(at, PD_STR("HTTP/1.1 "));
-    at = put_number(at, (uint64_t)status);
+        return pd_put(at, pd_str_n(s->ok_head, s->ok_len));
+    at = pd_put(at, PD_STR("HTTP/1.1 "));
+    at = pd_put_u64(at, (uint64_t)status);
     *at++ = ' ';
-    at = put(at, pd_http_status_text(status));
-    at = put(at, PD_STR("\r\n"));
-    return put(at, pd_str_n(s->ok_head + s->ok_line, s->ok_len - s->ok_line));
+    at = pd_put(at, pd_http_status_text(status));
+    at = pd_put(at, PD_STR("\r\n"));
+    return pd_put(at, pd_str_n(s->ok_head + s->ok_line, s->ok_len - s->ok_line));
 }
 
 /* A close that the client did not ask for lingers: its next request may be on the way already. */
@@ -92,9 +75,9 @@ static void decide_close(struct pd_http_conn *c, struct work *w)
 static char *put_connection(const struct pd_http_conn *c, const struct work *w, char *at)
 {
     if (c->closing)
-        return put(at, PD_STR("Connection: close\r\n"));
+        return pd_put(at, PD_STR("Connection: close\r\n"));
     if (w->req.minor == 0)
-        return put(at, PD_STR("Connection: keep-alive\r\n"));
+        return pd_put(at, PD_STR("Connection: keep-alive\r\n"));
     return at;
 }
 
@@ -103,30 +86,47 @@ static bool bodyless(const struct work *w, int status)
     return w->req.method == PD_HEAD || status == 204 || status == 304 || status < 200;
 }
 
-/* Writes the head; the caller has reserved HEAD_ROOM + headers.len. 204 has no length, and a 304
- * only one it is sure of. */
-static char *put_head(struct pd_http_conn *c, struct work *w, char *at, int status, pd_str headers,
-                      int64_t length)
+struct lines { /* header lines in parts */
+    const pd_str *at;
+    unsigned n;
+};
+
+static size_t lines_len(struct lines l)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < l.n; i++)
+        len += l.at[i].len;
+    return len;
+}
+
+/* Writes the head; the caller has reserved HEAD_ROOM + lines_len. 204 has no length, and a 304 only
+ * one it is sure of. */
+static char *put_head(struct pd_http_conn *c, struct work *w, char *at, int status,
+                      struct lines lines, int64_t length)
 {
     at = put_first_lines(c->server, at, status);
-    at = headers.len ? put(at, headers) : at;
+    for (unsigned i = 0; i < lines.n; i++)
+        if (lines.at[i].len)
+            at = pd_put(at, lines.at[i]);
     bool has_length = status >= 200 && status != 204 && !(status == 304 && length <= 0);
     if (length >= 0 && has_length) {
-        at = put(at, PD_STR("Content-Length: "));
-        at = put_number(at, (uint64_t)length);
-        at = put(at, PD_STR("\r\n"));
+        at = pd_put(at, PD_STR("Content-Length: "));
+        at = pd_put_u64(at, (uint64_t)length);
+        at = pd_put(at, PD_STR("\r\n"));
     } else if (length < 0 && has_length && w->req.minor == 1) {
-        at = put(at, PD_STR("Transfer-Encoding: chunked\r\n"));
+        at = pd_put(at, PD_STR("Transfer-Encoding: chunked\r\n"));
     }
     at = put_connection(c, w, at);
-    return put(at, PD_STR("\r\n"));
+    return pd_put(at, PD_STR("\r\n"));
 }
 
 /* --- whole answers -----------------------------------------------------------------------------
  */
 
-void pd_http_reply(struct pd_http_req *r, int status, pd_str headers, pd_str body)
+void pd_http_reply_parts(struct pd_http_req *r, int status, const pd_str *headers, unsigned n,
+                         pd_str body)
 {
+    struct lines lines = { headers, n };
     struct work *w = work_of(r);
     struct pd_http_conn *c = r->conn;
     pd_assert(status >= 200 && status <= 599);
@@ -138,14 +138,19 @@ void pd_http_reply(struct pd_http_req *r, int status, pd_str headers, pd_str bod
         return;
     bool send_body = !bodyless(w, status) && body.len > 0;
     bool copy = send_body && body.len <= BIG_BODY;
-    char *start = out_reserve(c, HEAD_ROOM + headers.len + (copy ? body.len : 0));
-    char *at = put_head(c, w, start, status, headers, (int64_t)body.len);
+    char *start = out_reserve(c, HEAD_ROOM + lines_len(lines) + (copy ? body.len : 0));
+    char *at = put_head(c, w, start, status, lines, (int64_t)body.len);
     if (copy)
-        at = put(at, body);
+        at = pd_put(at, body);
     out_commit(c, (size_t)(at - start));
     if (send_body && !copy)
         out_send(c, body);
     r->bytes_out = send_body ? body.len : 0;
+}
+
+void pd_http_reply(struct pd_http_req *r, int status, pd_str headers, pd_str body)
+{
+    pd_http_reply_parts(r, status, &headers, 1, body);
 }
 
 void reply_error(struct pd_http_req *r, int status)
@@ -195,7 +200,8 @@ pd_err pd_http_reply_begin(struct pd_http_req *r, int status, pd_str headers, in
     if (c->broken)
         return pd_fail(PD_ECLOSED, "the client closed the connection");
     char *start = out_reserve(c, HEAD_ROOM + headers.len);
-    out_commit(c, (size_t)(put_head(c, w, start, status, headers, length) - start));
+    out_commit(
+        c, (size_t)(put_head(c, w, start, status, (struct lines){ &headers, 1 }, length) - start));
     return PD_OK;
 }
 
@@ -225,7 +231,7 @@ pd_err pd_http_reply_write(struct pd_http_req *r, pd_str piece)
     r->bytes_out += piece.len;
     if (w->stream == STREAM_CHUNKED) {
         char size[20], *end = put_hex(size, piece.len);
-        end = put(end, PD_STR("\r\n"));
+        end = pd_put(end, PD_STR("\r\n"));
         out_put(c, pd_str_n(size, (size_t)(end - size)));
     }
     if (piece.len > BIG_BODY)

@@ -1,14 +1,23 @@
 /* account.c - what was asked and answered: counters per route and thread, and the access log.
  *
  * Each thread counts for itself, without locks or shared cache lines; who reads adds the threads
- * up. A log line is put together on the stack and handed to the log's ring. The text of the second
- * is kept, because formatting a date costs more than the rest of the line.
+ * up. Log lines are gathered and handed to the log's ring once a turn, so that a line costs neither
+ * a lock nor a second copy. The text of the second is kept, because formatting a date costs more
+ * than the rest of the line.
  */
 #include "web/web.h"
-#include <pando/json.h>
+#include "base/put.h"
+#include "base/scan.h"
+#include "http/parse.h"
 #include <pando/log.h>
 
-enum { LINE_MAX_BYTES = 2048, PATH_MAX_BYTES = 1024 };
+enum {
+    CLOCK_TEXT = 20, /* 2026-11-24T09:30:00Z */
+    LINES_BYTES = 16 << 10,
+    PATH_MAX_BYTES = 1024,
+    /* Of one line: a path of escapes, the method, three numbers, and what stands between. */
+    LINE_MAX_BYTES = 2 * PATH_MAX_BYTES + PD_HTTP_MAX_METHOD + 3 * PD_U64_DIGITS + 256,
+};
 
 static struct pd_web_thread *thread_new(struct pd_web *w)
 {
@@ -18,7 +27,6 @@ static struct pd_web_thread *thread_new(struct pd_web *w)
     if (!t)
         pd_panic("out of memory");
     t->web = w;
-    t->second = -1;
     pd_os_random(&t->id_base, sizeof t->id_base);
     pthread_mutex_lock(&w->lock);
     if (w->nthreads == PD_THREADS_MAX)
@@ -66,81 +74,103 @@ void pd_request_id_make(struct pd_request *q)
 
 /* --- the access log ------------------------------------------------------------------- */
 
-struct line { /* filled up to its end, then the rest is dropped */
-    char text[LINE_MAX_BYTES];
-    size_t n;
-};
+/* The lines of a thread's turn, handed to the log together when it ends. It belongs to the thread
+ * and not to a pd_web, so that a hook which is still queued never outlives it. */
+static _Thread_local struct {
+    struct pd_turn_hook hook;
+    uint32_t len;
+    char text[LINES_BYTES];
+} lines;
 
-static void put(struct line *l, pd_str s)
+static void write_lines(struct pd_turn_hook *h)
 {
-    size_t room = sizeof l->text - l->n;
-    size_t n = s.len < room ? s.len : room;
-    if (n)
-        memcpy(l->text + l->n, s.ptr, n);
-    l->n += n;
+    (void)h;
+    pd_log_lines(pd_str_n(lines.text, lines.len));
+    lines.len = 0;
 }
 
-static void put_u64(struct line *l, uint64_t v)
+static char *put_clock(char *to, struct pd_web_thread *t)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + v % 10);
-    while (v /= 10);
-    put(l, pd_str_n(digits + at, sizeof digits - at));
+    pd_time now = pd_time_now();
+    if (now >= t->clock_until || now < t->clock_until - PD_SECOND) {
+        pd_time second = now - now % PD_SECOND;
+        t->clock_until = second + PD_SECOND;
+        pd_assert(pd_time_format(second, t->clock).len == CLOCK_TEXT);
+    }
+    return pd_put(to, pd_str_n(t->clock, CLOCK_TEXT));
 }
 
-static pd_str clock_text(struct pd_web_thread *t)
+static pd_bytes16 needs_escape(pd_bytes16 x)
 {
-    pd_time second = pd_time_now() / PD_SECOND;
-    if (second != t->second) {
-        t->second = second;
-        t->clock_len = (uint32_t)pd_time_format(second * PD_SECOND, t->clock).len;
-    }
-    return pd_str_n(t->clock, t->clock_len);
+    return (pd_bytes16)((x == '"') | (x == '\\'));
 }
 
-/* What of the path stands in a line: printable, and no character that a log's reader would trip
- * over. The parser has refused controls and what is not ASCII. */
-static void put_path(struct line *l, pd_str path, bool json)
+/* The parser has refused controls and what is not ASCII: only JSON has more to ask. */
+static char *put_path_json(char *to, pd_str path)
 {
-    path = pd_str_sub(path, 0, PATH_MAX_BYTES);
-    if (!json) {
-        put(l, path);
-        return;
+    const char *at = path.ptr, *end = at + path.len;
+    while (at < end) {
+        const char *from = at;
+        at = pd_scan(path.ptr, at, end, needs_escape);
+        while (at < end && *at != '"' && *at != '\\')
+            at++;
+        to = pd_put(to, pd_str_n(from, (size_t)(at - from)));
+        if (at < end) {
+            *to++ = '\\';
+            *to++ = *at++;
+        }
     }
-    for (size_t i = 0; i < path.len; i++) {
-        char ch = path.ptr[i];
-        if (ch == '"' || ch == '\\')
-            put(l, PD_STR("\\"));
-        put(l, pd_str_n(&ch, 1));
-    }
+    return to;
+}
+
+static char *put_text(char *to, struct pd_web_thread *t, const struct pd_http_req *r, uint64_t us,
+                      pd_str id)
+{
+    to = put_clock(to, t);
+    *to++ = ' ';
+    to = pd_put(to, r->method_text.ptr ? r->method_text : PD_STR("-"));
+    *to++ = ' ';
+    to = pd_put(to, r->path.ptr ? pd_str_sub(r->path, 0, PATH_MAX_BYTES) : PD_STR("-"));
+    *to++ = ' ';
+    to = pd_put_u64(to, (uint64_t)r->status);
+    *to++ = ' ';
+    to = pd_put_u64(to, r->bytes_out);
+    to = pd_put(to, PD_STR("B "));
+    to = pd_put_u64(to, us);
+    to = pd_put(to, PD_STR("us "));
+    return pd_put(to, id);
+}
+
+static char *put_json(char *to, struct pd_web_thread *t, const struct pd_http_req *r, uint64_t us,
+                      pd_str id)
+{
+    to = put_clock(pd_put(to, PD_STR("{\"time\":\"")), t);
+    to = pd_put(to, PD_STR("\",\"event\":\"request\",\"method\":\""));
+    to = pd_put(to, r->method_text.ptr ? r->method_text : PD_STR("-"));
+    to = pd_put(to, PD_STR("\",\"path\":\""));
+    to = put_path_json(to, r->path.ptr ? pd_str_sub(r->path, 0, PATH_MAX_BYTES) : PD_STR("-"));
+    to = pd_put(to, PD_STR("\",\"status\":"));
+    to = pd_put_u64(to, (uint64_t)r->status);
+    to = pd_put(to, PD_STR(",\"bytes\":"));
+    to = pd_put_u64(to, r->bytes_out);
+    to = pd_put(to, PD_STR(",\"us\":"));
+    to = pd_put_u64(to, us);
+    to = pd_put(to, PD_STR(",\"request\":\""));
+    to = pd_put(to, id);
+    return pd_put(to, PD_STR("\"}"));
 }
 
 static void log_request(struct pd_web_thread *t, const struct pd_http_req *r, uint64_t us,
                         pd_str id)
 {
-    struct line l;
-    l.n = 0;
-    bool json = t->web->opts.log_json;
-    pd_str path = r->path.ptr ? r->path : PD_STR("-");
-    pd_str method = r->method_text.ptr ? r->method_text : PD_STR("-");
-    put(&l, json ? PD_STR("{\"time\":\"") : PD_STR(""));
-    put(&l, clock_text(t));
-    put(&l, json ? PD_STR("\",\"event\":\"request\",\"method\":\"") : PD_STR(" "));
-    put(&l, method);
-    put(&l, json ? PD_STR("\",\"path\":\"") : PD_STR(" "));
-    put_path(&l, path, json);
-    put(&l, json ? PD_STR("\",\"status\":") : PD_STR(" "));
-    put_u64(&l, (uint64_t)r->status);
-    put(&l, json ? PD_STR(",\"bytes\":") : PD_STR(" "));
-    put_u64(&l, r->bytes_out);
-    put(&l, json ? PD_STR(",\"us\":") : PD_STR("B "));
-    put_u64(&l, us);
-    put(&l, json ? PD_STR(",\"request\":\"") : PD_STR("us "));
-    put(&l, id);
-    put(&l, json ? PD_STR("\"}") : PD_STR(""));
-    pd_log_raw(pd_str_n(l.text, l.n));
+    if (lines.len > LINES_BYTES - LINE_MAX_BYTES)
+        write_lines(&lines.hook);
+    char *to = lines.text + lines.len;
+    to = t->web->opts.log_json ? put_json(to, t, r, us, id) : put_text(to, t, r, us, id);
+    *to++ = '\n';
+    lines.len = (uint32_t)(to - lines.text);
+    lines.hook.run = write_lines;
+    pd_turn_end(&lines.hook);
 }
 
 /* --- counting ------------------------------------------------------------------------- */

@@ -8,11 +8,14 @@
  * failed cannot succeed, whatever the handler returned: what it noted, cookies included, is thrown
  * away and the failure is answered instead.
  */
+#include "base/put.h"
 #include "data/data.h"
 #include "web/csrf.h"
 #include "web/path.h"
 #include "web/web.h"
 #include <pando/log.h>
+
+enum { VARYING_ROOM = 128 }; /* for what is constant in varying_lines */
 
 /* --- no route ------------------------------------------------------------------------- */
 
@@ -246,11 +249,23 @@ static pd_str cache_control(const struct pd_ctx *c)
     return c->user_id ? PD_STR("private, no-store") : PD_STR("no-cache");
 }
 
-static void put_line(struct pd_buf *b, pd_str name, pd_str value)
+/* The lines that every reply has and that differ from one to the next. */
+static pd_str varying_lines(struct pd_ctx *c)
 {
-    pd_buf_put(b, name);
-    pd_buf_put(b, value);
-    pd_buf_put(b, PD_STR("\r\n"));
+    struct pd_request *q = c->request;
+    pd_str type = q->content_type, caching = cache_control(c);
+    char *start = pd_arena_alloc(c->arena, type.len + caching.len + VARYING_ROOM), *at = start;
+    if (type.ptr) {
+        at = pd_put(at, PD_STR("Content-Type: "));
+        at = pd_put(at, type);
+        at = pd_put(at, PD_STR("\r\n"));
+    }
+    at = pd_put(at, PD_STR("Cache-Control: "));
+    at = pd_put(at, caching);
+    at = pd_put(at, PD_STR("\r\nX-Request-Id: "));
+    at = pd_put(at, pd_str_n(q->id, PD_REQUEST_ID_TEXT));
+    at = pd_put(at, PD_STR("\r\n"));
+    return pd_str_n(start, (size_t)(at - start));
 }
 
 static void send_reply(struct pd_ctx *c)
@@ -262,22 +277,11 @@ static void send_reply(struct pd_ctx *c)
     pd_str fixed = q->is_page ? w->page_lines : w->other_lines;
     if (q->fixed_lines.ptr)
         fixed = q->fixed_lines;
-    struct pd_buf head;
-    pd_buf_init(&head, c->arena, PD_REPLY_HEAD_MAX);
-    pd_buf_reserve(&head, fixed.len + q->lines.len + 320);
-    if (q->content_type.ptr)
-        put_line(&head, PD_STR("Content-Type: "), q->content_type);
-    put_line(&head, PD_STR("Cache-Control: "), cache_control(c));
-    put_line(&head, PD_STR("X-Request-Id: "), pd_str_n(q->id, PD_REQUEST_ID_TEXT));
-    pd_buf_put(&head, fixed);
-    pd_buf_put(&head, pd_buf_str(&q->lines));
-    if (w->opts.test) {
-        pd_buf_put(&head, PD_STR("X-Pando-Statements: "));
-        pd_buf_put_u64(&head, c->statements);
-        pd_buf_put(&head, PD_STR("\r\n"));
-    }
-    pd_assert(!head.failed);
-    pd_http_reply(q->http, q->status, pd_buf_str(&head), q->body);
+    pd_str of_test = PD_STR_NULL;
+    if (w->opts.test)
+        of_test = pd_str_fmt(c->arena, "X-Pando-Statements: %u\r\n", c->statements);
+    const pd_str lines[] = { varying_lines(c), fixed, pd_buf_str(&q->lines), of_test };
+    pd_http_reply_parts(q->http, q->status, lines, 4, q->body);
 }
 
 /* --- entry ---------------------------------------------------------------------------- */

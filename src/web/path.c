@@ -1,10 +1,11 @@
 /* path.c - percent-decoding and the one reading of a request's path.
  *
- * Most paths have no escape: one pass over a table of plain bytes proves that and the path is used
- * as it lies in the read buffer. A '.' right behind a '/' is the only other thing to look at,
- * because dot segments can only begin there.
+ * Most paths have neither an escape nor a dot: one scan proves that and the path is used as it lies
+ * in the read buffer. A '.' right behind a '/' is the only other thing to look at, because dot
+ * segments can only begin there.
  */
 #include "web/path.h"
+#include "base/scan.h"
 #include <pando/buf.h>
 
 /* Printable ASCII without space, '%' and '\\': stands for itself in a path. */
@@ -63,15 +64,24 @@ static bool decode_path(struct pd_arena *a, pd_str raw, pd_str *path)
     return pd_str_is_utf8(*path);
 }
 
+static pd_bytes16 not_plain_or_dot(pd_bytes16 x)
+{
+    return (pd_bytes16)((x <= ' ') | (x >= 0x7f) | (x == '%') | (x == '\\') | (x == '.'));
+}
+
 bool pd_path_normalise(struct pd_arena *a, pd_str raw, pd_str *path)
 {
     if (raw.len == 0 || raw.ptr[0] != '/')
         return false;
-    size_t i = 0;
-    while (i < raw.len && is_plain((unsigned char)raw.ptr[i]))
-        i++;
+    const char *end = raw.ptr + raw.len, *at = pd_scan(raw.ptr, raw.ptr, end, not_plain_or_dot);
     *path = raw;
-    if (i < raw.len && !decode_path(a, raw, path))
+    while (at < end && is_plain((unsigned char)*at) && *at != '.')
+        at++;
+    if (at == end)
+        return true;
+    while (at < end && is_plain((unsigned char)*at))
+        at++;
+    if (at < end && !decode_path(a, raw, path))
         return false;
     return !has_dot_segment(*path);
 }

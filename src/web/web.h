@@ -30,9 +30,8 @@ struct pd_web_thread {
     struct pd_web *web;
     uint64_t id_base; /* drawn at random: request ids of this thread */
     uint64_t requests;
-    pd_time second; /* `clock` shows this one */
+    pd_time clock_until; /* for the second before this, `clock` is right */
     char clock[PD_TIME_TEXT];
-    uint32_t clock_len;
     struct pd_route_counters routes[]; /* nroutes, then one for what matched none */
 };
 

@@ -154,6 +154,20 @@ static void test_the_ring_keeps_all_and_in_order(void **state)
     assert_true(pd_log_dropped() == 0);
 }
 
+static void test_lines_are_written_or_dropped_together(void **state)
+{
+    (void)state;
+    int fd = open_log((struct pd_log_opts){ .ring_bytes = 4096 });
+    pd_log_lines(PD_STR("one\ntwo\n"));
+    memset(text, 'x', 5000);
+    text[100] = text[4999] = '\n';
+    pd_log_lines(pd_str_n(text, 5000)); /* two lines that do not fit the ring */
+    pd_str out = close_log(fd);
+    assert_true(pd_str_starts(out, PD_STR("one\ntwo\n")));
+    assert_true(pd_str_find_str(out, PD_STR("log records dropped count=2")) != PD_NPOS);
+    assert_int_equal(lines_of(out), 3);
+}
+
 enum { THREADS = 4, EACH = 3000 };
 static void *many(void *arg)
 {
@@ -279,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_long_records_are_cut_between_fields),
         cmocka_unit_test(test_diag),
         cmocka_unit_test(test_the_ring_keeps_all_and_in_order),
+        cmocka_unit_test(test_lines_are_written_or_dropped_together),
         cmocka_unit_test(test_concurrent_writers),
         cmocka_unit_test(test_a_full_ring_drops_and_counts),
         cmocka_unit_test(test_a_dead_reader_is_survived),
