@@ -29,6 +29,7 @@
 
 struct pd_db;      /* a database: file or cluster; one per process */
 struct pd_session; /* private: what a context has open in the database */
+struct pd_trace;   /* private: what was noted of a failure */
 struct pd_request; /* the request this context answers; NULL in jobs and commands */
 
 enum pd_role { PD_ROLE_NONE, PD_ROLE_VIEWER, PD_ROLE_ACCOUNTANT, PD_ROLE_ADMIN, PD_ROLE_OWNER };
@@ -41,8 +42,9 @@ struct pd_ctx {
     pd_id user_id;              /* who asks; 0 = nobody; set by the app's authenticate */
     pd_id org_id;               /* in which organisation (tenant) */
     enum pd_role role;
-    pd_err failed;       /* PD_OK, or why this unit of work cannot succeed any more */
-    unsigned statements; /* run so far */
+    pd_err failed;          /* PD_OK, or why this unit of work cannot succeed any more */
+    unsigned statements;    /* run so far */
+    struct pd_trace *trace; /* private: of the failure, in development */
 };
 
 /* For jobs, commands and tests: a context of its own. fini rolls back what was not committed. */

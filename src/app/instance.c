@@ -2,6 +2,7 @@
  * what belongs to one thread is found by the thread's slot. */
 #include "app/serve.h"
 #include "base/crash.h"
+#include "data/trace.h"
 #include "os/os.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -127,6 +128,7 @@ pd_err pd_instance_open(const struct pd_app *app, struct pd_config *cfg, enum pd
     pd_arena_init(&in->arena, &(struct pd_arena_opts){ .name = "instance" });
     pd_config_use(cfg);
     pd_crash_resolve(!pd_config_is(cfg, "PANDO_ENV", "production"));
+    pd_trace_on(pd_config_is(cfg, "PANDO_ENV", "development"));
     pd_err e = open_parts(in, mode);
     if (e != PD_OK) {
         struct pd_diag why = *pd_diag(); /* closing may fail in its own way */

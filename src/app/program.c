@@ -34,7 +34,8 @@ int pd_complain(const struct pd_app *app, pd_err e)
     for (char *at = text; *at; at++) /* one line, whatever is in it */
         if (*at == '\n' || *at == '\r')
             *at = ' ';
-    fprintf(stderr, "%s: %s\n", app->name, text[0] ? text : pd_err_text(e));
+    fprintf(stderr, "%s: %s [PD-RUN-%s]\n", app->name, text[0] ? text : pd_err_text(e),
+            pd_err_name(e));
     return pd_err_exit(e);
 }
 

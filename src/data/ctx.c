@@ -9,6 +9,7 @@
  * where it happens and the writer goes to the next one at once instead of when the handler returns.
  */
 #include "data/driver.h"
+#include "data/trace.h"
 
 void pd_ctx_init(struct pd_ctx *c, struct pd_db *db, struct pd_arena *arena)
 {
@@ -36,6 +37,8 @@ pd_err pd_ctx_fail(struct pd_ctx *c, pd_err e)
     if (e == PD_OK || c->failed != PD_OK)
         return c->failed;
     c->failed = e;
+    if (pd_trace_is_on())
+        pd_trace_stack(c);
     struct pd_session *s = pd_ctx_session(c);
     if (!s)
         return e;

@@ -7,6 +7,7 @@
  */
 #include "data/driver.h"
 #include "base/fault.h"
+#include "data/trace.h"
 
 /* --- results
  * --------------------------------------------------------------------------------------- */
@@ -122,6 +123,8 @@ static bool run(struct pd_ctx *c, const struct pd_stmt *s, const void *params, c
         e = drive(c, s, params, out);
     if (__builtin_expect(e == PD_OK, 1))
         return c->failed == PD_OK; /* a callback of :each may have marked it */
+    if (pd_trace_is_on())
+        pd_trace_statement(c, s, params, site);
     pd_ctx_fail(c, pd_wrap(e, "running %s for %s", s->name, site));
     if (e != PD_ECONSTRAINT && c->session && c->session->in_tx && c->session->active == 0)
         c->db->driver->rollback(c->session);

@@ -11,6 +11,7 @@
 #include "base/put.h"
 #include "data/data.h"
 #include "web/csrf.h"
+#include "web/debug.h"
 #include "web/path.h"
 #include "web/web.h"
 #include <pando/log.h>
@@ -165,13 +166,15 @@ static void log_failure(const struct pd_ctx *c, const struct pd_diag *d)
     const char *route = q->entry ? q->entry->route->pattern : "-";
     const char *message = d && d->message[0] ? d->message : pd_err_text(c->failed);
     const char *hint = d ? d->hint : "";
-    const char *file = d && d->file ? d->file : "";
-    int line = d ? d->line : 0;
+    char code[32], at[160] = "";
+    snprintf(code, sizeof code, "PD-RUN-%s", pd_err_name(c->failed));
+    if (d && d->file)
+        snprintf(at, sizeof at, "%s:%d", d->file, d->line);
     if (pd_err_http(c->failed) >= 500 && c->failed != PD_ECANCELED && c->failed != PD_ECLOSED)
-        pd_log_error("request failed", "route", route, "error", message, "hint", hint, "file", file,
-                     "line", line);
+        pd_log_error("request failed", "code", code, "route", route, "error", message, "hint", hint,
+                     "at", at);
     else
-        pd_log_info("request failed", "route", route, "error", message, "file", file, "line", line);
+        pd_log_info("request failed", "code", code, "route", route, "error", message, "at", at);
 }
 
 /* In tests the reason is in a header: what clients may not see in general, a failing test must
@@ -208,6 +211,8 @@ static void fail(struct pd_ctx *c)
         d = pd_diag();
     pd_err e = c->failed;
     log_failure(c, d);
+    if (q->web->opts.development)
+        q->debug = pd_debug_note(c, d, e);
     q->lines = (struct pd_buf){ 0 };
     q->session_action = PD_SESSION_KEEP;
     q->cache_control = q->fixed_lines = PD_STR_NULL;

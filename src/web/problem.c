@@ -6,6 +6,7 @@
  * `code` is the stable word programs test. What failed inside (a statement, a file name, a path in
  * the source) goes to the log with the request's id, never to the client.
  */
+#include "web/debug.h"
 #include "web/web.h"
 #include "data/data.h"
 #include <pando/html.h>
@@ -101,6 +102,8 @@ static void render_json(struct pd_ctx *c, int status, const char *code, pd_str d
     put_member(&b, "code", pd_str_c(code));
     if (q->errors && q->errors->n && status == q->read_status)
         put_errors(&b, q->errors);
+    if (q->debug)
+        pd_debug_json(&b, c, q->debug);
     pd_buf_put_c(&b, '}');
     pd_reply_set(c, status, PD_STR("application/problem+json"), pd_buf_str(&b));
 }
@@ -123,14 +126,27 @@ static void render_plain(struct pd_ctx *c, int status, pd_str detail)
     pd_reply_set(c, status, PD_STR("text/html; charset=utf-8"), pd_buf_str(b));
 }
 
+static void render_debug(struct pd_ctx *c, int status)
+{
+    struct pd_buf *b = pd_html_begin(c);
+    pd_debug_page(b, c, c->request->debug);
+    pd_reply_set(c, status, PD_STR("text/html; charset=utf-8"), pd_buf_str(b));
+}
+
 void pd_problem_render(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
     int status = q->status;
     const char *code = q->problem;
     pd_str detail = q->detail;
+    if (q->debug)
+        pd_debug_find(c, q->debug);
     if (!pd_wants_html(c)) {
         render_json(c, status, code, detail);
+        return;
+    }
+    if (q->debug) {
+        render_debug(c, status);
         return;
     }
     if (q->web->opts.error_page && c->failed == PD_OK) {

@@ -1,5 +1,6 @@
 /* site.c - making, freeing and counting a pd_web: everything that is the same for all requests. */
 #include "web/cookie.h"
+#include "web/debug.h"
 #include "web/web.h"
 #include <stdatomic.h>
 
@@ -20,7 +21,7 @@ static pd_err add_routes(struct pd_web *w, const struct pd_route *routes, unsign
 static pd_err open_routes(struct pd_web *w)
 {
     const struct pd_web_opts *o = &w->opts;
-    unsigned most = o->nplatform + 1;
+    unsigned most = o->nplatform + 2;
     for (unsigned i = 0; i < o->n; i++)
         most += o->nroutes[i];
     w->router = pd_router_new(&w->arena);
@@ -29,6 +30,8 @@ static pd_err open_routes(struct pd_web *w)
     PD_TRY(add_routes(w, o->platform, o->nplatform, platform_module));
     if (o->nassets)
         PD_TRY(add_routes(w, &pd_asset_route, 1, platform_module));
+    if (o->development)
+        PD_TRY(add_routes(w, &pd_debug_route, 1, platform_module));
     for (unsigned i = 0; i < o->n; i++)
         PD_TRY(add_routes(w, o->routes[i], o->nroutes[i], o->modules[i]));
     return PD_OK;

@@ -76,8 +76,9 @@ struct pd_request {
     int status;          /* of the last reply function; 0 = none yet */
     pd_str content_type; /* null: no Content-Type line */
     pd_str body;
-    bool is_page;        /* text/html: gets the page's policy */
-    const char *problem; /* code of the problem to be answered; NULL = none */
+    bool is_page;           /* text/html: gets the page's policy */
+    const char *problem;    /* code of the problem to be answered; NULL = none */
+    struct pd_debug *debug; /* what is shown of a failure in development; NULL elsewhere */
     pd_str detail;
     pd_str cache_control; /* null: the default */
     pd_str fixed_lines;   /* instead of other_lines, for assets; null = other_lines */

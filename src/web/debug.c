@@ -1,0 +1,161 @@
+/* debug.c - see debug.h: gathering what the page of a failure shows.
+ *
+ * Addresses become lines by addr2line, which takes a tenth of a second or so: it runs, like reading
+ * the source, on the offload pool. What belongs to the platform is known by the folder this very
+ * layer was compiled from; what gen made, by its names.
+ */
+#include "web/debug.h"
+
+#include <stdio.h>
+
+enum { MAX_CALLS = 64, MAX_SOURCE = 1 << 20, FIND_US = 12000000 };
+
+struct pd_debug *pd_debug_note(struct pd_ctx *c, const struct pd_diag *d, pd_err e)
+{
+    struct pd_debug *out = pd_arena_new(c->arena, struct pd_debug);
+    out->request = c->request;
+    out->error = e;
+    out->trace = c->trace;
+    if (d)
+        out->diag = *d;
+    else
+        out->diag.code = e;
+    return out;
+}
+
+/* --- whose code --------------------------------------------------------------------------------
+ */
+
+static bool ends_with_any(pd_str s, const char *const *ends)
+{
+    for (; *ends; ends++)
+        if (pd_str_ends(s, pd_str_c(*ends)))
+            return true;
+    return false;
+}
+
+static bool is_generated(pd_str file)
+{
+    static const char *const ends[] = { "_sql.c",   "_sql.h",       "_shapes.c", "_views.c",
+                                        "_views.h", "assets_gen.c", NULL };
+    return ends_with_any(file, ends);
+}
+
+/* The folder of the platform's sources ends where this file's path in it begins. */
+static pd_str platform_root(const struct pd_frame *frames, unsigned n)
+{
+    static const pd_str own = PD_STR_INIT("src/web/dispatch.c");
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned p = 0; p < frames[i].nplaces; p++)
+            if (pd_str_ends(frames[i].places[p].file, own))
+                return pd_str_sub(frames[i].places[p].file, 0,
+                                  frames[i].places[p].file.len - own.len);
+    return PD_STR_NULL;
+}
+
+static bool is_platform(pd_str file, pd_str root)
+{
+    if (!file.len || is_generated(file))
+        return true;
+    if (!root.len || !pd_str_starts(file, root))
+        return false;
+    pd_str rest = pd_str_sub(file, root.len, PD_NPOS);
+    return pd_str_starts(rest, PD_STR("src/")) || pd_str_starts(rest, PD_STR("include/"));
+}
+
+/* --- the stack ---------------------------------------------------------------------------------
+ */
+
+struct search {
+    struct pd_arena *arena;
+    struct pd_debug *d;
+    struct pd_frame *frames;
+    unsigned n; /* the last one is the handler's own address */
+};
+
+static bool is_below_handler(const struct pd_place *p)
+{
+    return pd_str_ends(p->file, PD_STR("src/web/dispatch.c"));
+}
+
+static bool is_noting(const struct pd_place *p)
+{
+    return pd_str_ends(p->file, PD_STR("src/data/trace.c"));
+}
+
+static void collect_calls(struct search *s)
+{
+    struct pd_debug *d = s->d;
+    pd_str root = platform_root(s->frames, s->n);
+    d->calls = pd_arena_new_n(s->arena, struct pd_debug_call, MAX_CALLS);
+    for (unsigned i = 0; i + 1 < s->n; i++) {
+        for (unsigned p = 0; p < s->frames[i].nplaces; p++) {
+            const struct pd_place *place = &s->frames[i].places[p];
+            if (is_below_handler(place))
+                return;
+            if (d->ncalls == MAX_CALLS || is_noting(place) || !place->function.len)
+                continue;
+            struct pd_debug_call *call = &d->calls[d->ncalls++];
+            *call = (struct pd_debug_call){ *place, is_platform(place->file, root) };
+            if (!call->platform && !d->author.file.len)
+                d->author = *place;
+        }
+    }
+}
+
+static void read_source(struct search *s)
+{
+    struct pd_debug *d = s->d;
+    FILE *f = fopen(pd_str_cstr(s->arena, d->author.file), "re");
+    if (!f)
+        return;
+    int from = d->author.line - PD_DEBUG_AROUND, to = d->author.line + PD_DEBUG_AROUND;
+    from = from < 1 ? 1 : from;
+    struct pd_buf b;
+    pd_buf_init(&b, s->arena, 16 << 10);
+    char line[1024];
+    size_t seen = 0;
+    for (int n = 1; n <= to && seen < MAX_SOURCE && fgets(line, sizeof line, f);) {
+        pd_str text = pd_str_c(line);
+        seen += text.len;
+        if (n >= from)
+            pd_buf_put(&b, text);
+        n += pd_str_ends(text, PD_STR("\n")); /* a long line comes in pieces */
+    }
+    fclose(f);
+    d->source = pd_buf_str(&b);
+    d->source_line = from;
+}
+
+/* On the pool: nothing here waits for the loop. */
+static void find(void *arg)
+{
+    struct search *s = arg;
+    if (pd_symbols_find(s->arena, s->frames, s->n) != PD_OK)
+        return;
+    collect_calls(s);
+    const struct pd_frame *handler = &s->frames[s->n - 1];
+    if (!s->d->author.file.len && handler->nplaces) /* it had returned: then at least its name */
+        s->d->author = handler->places[0];
+    if (s->d->author.file.len)
+        read_source(s);
+}
+
+void pd_debug_find(struct pd_ctx *c, struct pd_debug *d)
+{
+    const struct pd_route_entry *entry = d->request->entry;
+    unsigned n = d->trace ? d->trace->nframes : 0;
+    struct search s = { .arena = c->arena, .d = d, .n = n + 1 };
+    s.frames = pd_arena_new_n(c->arena, struct pd_frame, n + 1);
+    for (unsigned i = 0; i < n; i++)
+        s.frames[i] = pd_symbols_frame(c->arena, d->trace->frames[i], true);
+    if (entry)
+        s.frames[n] =
+            pd_symbols_frame(c->arena, (const void *)(uintptr_t)entry->route->handler, false);
+    /* The request's own deadline may be what has passed. */
+    pd_mono deadline = pd_deadline();
+    pd_deadline_restore(pd_mono_now() + FIND_US);
+    pd_err e = pd_offload(find, &s);
+    (void)e; /* the page is shown all the same */
+    pd_deadline_restore(deadline);
+}
