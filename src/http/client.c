@@ -22,7 +22,8 @@ struct pd_http_link {
     struct pd_io io;
     pd_mono kept_at;
     uint32_t pos, len, base;
-    bool used; /* has had an answer before */
+    bool used;   /* has had an answer before */
+    bool broken; /* not all of the request could be sent */
     char host[MAX_HOST];
     size_t host_len;
     struct pd_http_header headers[MAX_REPLY_HEADERS];
@@ -53,11 +54,17 @@ static void link_free(struct pd_http_link *l)
     free(l);
 }
 
-void pd_http_client_free(struct pd_http_client *cl)
+void pd_http_client_forget(struct pd_http_client *cl)
 {
     struct pd_list *node;
     while ((node = pd_list_pop(&cl->idle)))
         link_free(pd_container(node, struct pd_http_link, node));
+    cl->nidle = 0;
+}
+
+void pd_http_client_free(struct pd_http_client *cl)
+{
+    pd_http_client_forget(cl);
     free(cl);
 }
 
@@ -123,8 +130,10 @@ static pd_err send_all(struct pd_http_link *l, pd_str s)
             PD_TRY(pd_io_wait(&l->io, PD_OS_WRITE));
             continue;
         }
-        if (n < 0)
+        if (n < 0) {
+            l->broken = true;
             return pd_fail_errno(PD_ECLOSED, (int)-n, "the server closed the connection");
+        }
         s = pd_str_sub(s, (size_t)n, s.len);
     }
     return PD_OK;
@@ -199,20 +208,30 @@ static bool has_body(const struct pd_http_ask *ask)
            ask->method == PD_PATCH;
 }
 
+static pd_str method(const struct pd_http_ask *ask)
+{
+    return ask->method == PD_METHOD_OTHER ? ask->method_text : pd_method_name(ask->method);
+}
+
 static pd_str request_head(struct pd_arena *a, const struct pd_http_ask *ask, const struct url *u)
 {
+    pd_str host = ask->host.len ? ask->host : u->host;
     struct pd_buf b;
-    pd_buf_init(&b, a, ask->headers.len + u->target.len + u->host.len + 256);
-    pd_buf_put(&b, pd_method_name(ask->method));
+    pd_buf_init(&b, a, ask->headers.len + u->target.len + host.len + method(ask).len + 256);
+    pd_buf_put(&b, method(ask));
     pd_buf_put_c(&b, ' ');
     if (u->target.len == 0 || u->target.ptr[0] != '/')
         pd_buf_put_c(&b, '/');
     pd_buf_put(&b, u->target);
     pd_buf_put(&b, PD_STR(" HTTP/1.1\r\nHost: "));
-    pd_buf_put(&b, u->host);
+    pd_buf_put(&b, host);
     pd_buf_put(&b, PD_STR("\r\n"));
     pd_buf_put(&b, ask->headers);
-    if (ask->next)
+    if (ask->once)
+        pd_buf_put(&b, PD_STR("Connection: close\r\n"));
+    if (ask->next && ask->length)
+        pd_buf_fmt(&b, "Content-Length: %llu\r\n", (unsigned long long)ask->length);
+    else if (ask->next)
         pd_buf_put(&b, PD_STR("Transfer-Encoding: chunked\r\n"));
     else if (has_body(ask))
         pd_buf_fmt(&b, "Content-Length: %zu\r\n", ask->body.len);
@@ -234,6 +253,28 @@ static pd_err send_chunks(struct pd_http_link *l, const struct pd_http_ask *ask)
         if (piece.len == 0)
             return PD_OK;
     }
+}
+
+static pd_err send_pieces(struct pd_http_link *l, const struct pd_http_ask *ask)
+{
+    uint64_t left = ask->length;
+    while (left > 0) {
+        pd_str piece;
+        PD_TRY(ask->next(ask->arg, &piece));
+        if (piece.len == 0 || piece.len > left)
+            return pd_fail(PD_EINVAL, "the body is not as long as was said");
+        PD_TRY(send_all(l, piece));
+        left -= piece.len;
+    }
+    return PD_OK;
+}
+
+static pd_err send_request(struct pd_http_link *l, const struct pd_http_ask *ask, pd_str head)
+{
+    PD_TRY(send_all(l, head));
+    if (!ask->next)
+        return send_all(l, ask->body);
+    return ask->length ? send_pieces(l, ask) : send_chunks(l, ask);
 }
 
 /* --- the answer --------------------------------------------------------------------------------
@@ -271,8 +312,9 @@ static pd_err read_head(struct pd_http_call *call, bool body)
 static pd_err exchange(struct pd_http_call *call, const struct pd_http_ask *ask, pd_str head)
 {
     struct pd_http_link *l = call->link;
-    PD_TRY(send_all(l, head));
-    PD_TRY(ask->next ? send_chunks(l, ask) : send_all(l, ask->body));
+    pd_err err = send_request(l, ask, head);
+    if (err && !l->broken)
+        return err;
     return read_head(call, ask->method != PD_HEAD);
 }
 
@@ -286,7 +328,7 @@ static bool may_repeat(const struct pd_http_ask *ask, const struct pd_http_link 
 static pd_err send_on(struct pd_http_call *call, const struct pd_http_ask *ask, const struct url *u,
                       pd_str head)
 {
-    call->link = link_reuse(call->client, u->host);
+    call->link = ask->once ? NULL : link_reuse(call->client, u->host);
     if (!call->link)
         PD_TRY(link_open(call->client, u->host, &call->link));
     pd_err err = exchange(call, ask, head);
@@ -306,8 +348,10 @@ pd_err pd_http_send(struct pd_http_client *cl, struct pd_arena *a, const struct 
 {
     struct url u;
     *call = (struct pd_http_call){ .client = cl, .arena = a };
-    if (ask->method >= PD_METHOD_OTHER)
+    if (ask->method > PD_METHOD_OTHER || !pd_http_is_token(method(ask)))
         return pd_fail(PD_EINVAL, "unknown method");
+    if (ask->host.len && !pd_http_host_valid(ask->host))
+        return pd_fail(PD_EINVAL, "malformed host");
     PD_TRY(url_parse(ask->url, &u));
     PD_TRY(check_headers(ask->headers));
     pd_mono old = pd_deadline_within(ask->timeout_us ? ask->timeout_us : 30 * PD_SECOND);
@@ -388,7 +432,7 @@ void pd_http_call_close(struct pd_http_call *call)
     if (!l)
         return;
     call->link = NULL;
-    bool clean = call->done && call->head.keep_alive && l->pos == l->len;
+    bool clean = call->done && call->head.keep_alive && l->pos == l->len && !l->broken;
     if (clean)
         link_keep(call->client, l);
     else

@@ -30,15 +30,21 @@ struct pd_http_client_opts {
 struct pd_http_client;
 struct pd_http_client *pd_http_client_new(const struct pd_http_client_opts *opts); /* may be NULL */
 void pd_http_client_free(struct pd_http_client *cl); /* closes what is kept */
+/* Closes the connections that wait to be reused: the server behind them is about to go. */
+void pd_http_client_forget(struct pd_http_client *cl);
 
 struct pd_http_ask {
     enum pd_method method; /* default GET */
+    pd_str method_text;    /* for PD_METHOD_OTHER: a token */
     pd_str url;            /* "http://host[:port]/path?query" */
+    pd_str host;           /* what Host says, if that is not the URL's: of a proxy */
     pd_str headers;        /* ready lines, made with pd_http_header_put */
     pd_str body;           /* sent with its length */
-    /* A body in pieces, sent chunked, if set: an empty piece ends it. */
+    /* A body in pieces, if set: an empty piece ends it. */
     pd_err (*next)(void *arg, pd_str *piece) PD_YIELDS;
     void *arg;
+    uint64_t length;    /* of all pieces together, which is said then; 0: unknown, sent chunked */
+    bool once;          /* on a connection of its own, and never sent a second time */
     int64_t timeout_us; /* until the head of the answer; default 30 s */
 };
 
@@ -52,9 +58,10 @@ struct pd_http_call {
     bool done;
 };
 
-/* Sends the request and reads the head of the answer. PD_EINVAL for a URL or header lines that
- * could be understood as more than one request; PD_EPROTO for a malformed answer; PD_ECLOSED if
- * there was none; what pd_net_connect gives. */
+/* Sends the request and reads the head of the answer, also of one that was given, and the
+ * connection closed, before the whole body was sent. What `next` fails with; PD_EINVAL for a URL or
+ * header lines that could be understood as more than one request; PD_EPROTO for a malformed answer;
+ * PD_ECLOSED if there was none; what pd_net_connect gives. */
 pd_err pd_http_send(struct pd_http_client *cl, struct pd_arena *a, const struct pd_http_ask *ask,
                     struct pd_http_call *call) PD_MUST PD_YIELDS;
 /* The next piece of the body, empty at its end; valid until the next call. */

@@ -806,6 +806,79 @@ static pd_err client_asks_and_reuses(void *arg)
     return PD_OK;
 }
 
+/* What a proxy needs: the length it was told, somebody else's host, any method, one try. */
+static pd_err client_passes_on(void *arg)
+{
+    (void)arg;
+    struct pd_arena a;
+    struct pd_http_call call;
+    struct pd_http_server_stats st;
+    pd_str body;
+    int left = 3;
+    pd_arena_init(&a, NULL);
+    server_start(NULL);
+    struct pd_http_client *cl = pd_http_client_new(NULL);
+    struct pd_http_ask ask = { .url = url(&a, "/echo"),
+                               .method = PD_METHOD_OTHER,
+                               .method_text = PD_STR("REPORT"),
+                               .host = PD_STR("shop.example:8080"),
+                               .next = three_pieces,
+                               .arg = &left,
+                               .length = 15,
+                               .once = true };
+    assert_int_equal(pd_http_send(cl, &a, &ask, &call), PD_OK);
+    assert_int_equal(pd_http_call_all(&call, 100, &body), PD_OK);
+    assert_memory_equal(body.ptr, "chunkchunkchunk", 15);
+    pd_http_call_close(&call);
+    left = 1; /* fewer bytes than were said */
+    assert_int_equal(pd_http_send(cl, &a, &ask, &call), PD_EINVAL);
+    ask.host = PD_STR("a\r\nX: y");
+    assert_int_equal(pd_http_send(cl, &a, &ask, &call), PD_EINVAL);
+    ask = (struct pd_http_ask){ .url = url(&a, "/"), .once = true };
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pd_http_send(cl, &a, &ask, &call), PD_OK);
+        pd_http_call_close(&call);
+    }
+    pd_http_server_stats(server, &st);
+    assert_int_equal(st.accepted, 4); /* none was used twice */
+    pd_http_client_free(cl);
+    server_stop();
+    pd_arena_fini(&a);
+    return PD_OK;
+}
+
+static pd_err many_pieces(void *arg, pd_str *piece)
+{
+    static char block[64 << 10];
+    unsigned *left = arg;
+    *piece = (*left)-- > 0 ? pd_str_n(block, sizeof block) : PD_STR_NULL;
+    return PD_OK;
+}
+
+/* The server says 413 and closes while most of the body is still here. */
+static pd_err client_hears_an_early_answer(void *arg)
+{
+    (void)arg;
+    struct pd_arena a;
+    struct pd_http_call call;
+    unsigned left = 320;
+    pd_arena_init(&a, NULL);
+    server_start(NULL);
+    struct pd_http_client *cl = pd_http_client_new(NULL);
+    struct pd_http_ask ask = { .url = url(&a, "/small"),
+                               .method = PD_POST,
+                               .next = many_pieces,
+                               .arg = &left,
+                               .length = 20 << 20 };
+    assert_int_equal(pd_http_send(cl, &a, &ask, &call), PD_OK);
+    assert_int_equal(call.head.status, 413);
+    pd_http_call_close(&call);
+    pd_http_client_free(cl);
+    server_stop();
+    pd_arena_fini(&a);
+    return PD_OK;
+}
+
 static pd_err client_refuses_injection_and_obeys_deadlines(void *arg)
 {
     (void)arg;
@@ -875,6 +948,8 @@ IN_LOOP(drain_accepts_what_has_connected)
 IN_LOOP(drain_leaves_a_shared_queue)
 #endif
 IN_LOOP(client_asks_and_reuses)
+IN_LOOP(client_passes_on)
+IN_LOOP(client_hears_an_early_answer)
 IN_LOOP(client_refuses_injection_and_obeys_deadlines)
 
 int main(void)
@@ -904,6 +979,8 @@ int main(void)
         cmocka_unit_test(test_drain_leaves_a_shared_queue),
 #endif
         cmocka_unit_test(test_client_asks_and_reuses),
+        cmocka_unit_test(test_client_passes_on),
+        cmocka_unit_test(test_client_hears_an_early_answer),
         cmocka_unit_test(test_client_refuses_injection_and_obeys_deadlines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
