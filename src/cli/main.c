@@ -11,6 +11,7 @@
 /* clang-format off */
 extern const struct cli_command
     cmd_new,
+    cmd_dev,
     cmd_gen,
     cmd_share,
     cmd_version,
@@ -18,6 +19,7 @@ extern const struct cli_command
 
 const struct cli_command *const cli_commands[] = {
     &cmd_new,
+    &cmd_dev,
     &cmd_gen,
     &cmd_share,
     &cmd_version,
