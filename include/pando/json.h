@@ -31,8 +31,12 @@ void pd_json_write_str(struct pd_buf *b, pd_str s);
  * stores it at base + offset. Returns NULL, or the message for the user, which continues a sentence
  * that begins with the field's name ("must be at least 12 characters"; static or the arena's).
  * The absent text means: not sent. An empty or absent text is false for a bool and nothing for
- * an optional field. Numbers are whole, money too (minor units). `text` must outlive `base`. */
+ * an optional field. Numbers are whole, money too (minor units, unless the field has decimals).
+ * `text` must outlive `base`. */
 const char *pd_field_set(struct pd_arena *a, const struct pd_field *f, pd_str text, void *base);
+/* The other way round: what a form shows for the field's value, in the arena. Empty for an absent
+ * value, false, structs and lists; "on" for true. */
+pd_str pd_field_text(struct pd_arena *a, const struct pd_field *f, const void *base);
 
 /* Checks that `text` is one well-formed JSON value. */
 bool pd_json_valid(pd_str text);

@@ -21,6 +21,9 @@
  * `struct X_list` ({ rows, n }) -> array; `pd_json` -> raw JSON text kept as it is.
  * Field names are used as they are.
  *
+ * In forms a pd_money with @decimals 2 is typed as 12.50, and a pd_time as 2026-11-24T09:30 (UTC),
+ * what an input of type datetime-local sends.
+ *
  * All of it is const data made at build time; nothing here allocates or yields.
  */
 #ifndef PANDO_SHAPE_H
@@ -65,6 +68,7 @@ struct pd_field {
     uint8_t as;    /* PD_T_OPT: PD_T_I64, PD_T_ID, PD_T_TIME, PD_T_DATE, PD_T_BOOL, PD_T_MONEY */
     uint8_t flags; /* enum pd_field_flags */
     uint32_t offset;
+    uint8_t decimals; /* PD_T_MONEY: digits behind the point when people type it; 0: minor units */
     int64_t min, max; /* numbers: value; strings: length in code points; both 0 = unchecked */
     const struct pd_shape *of; /* PD_T_STRUCT, PD_T_PTR, PD_T_LIST */
 };

@@ -83,7 +83,8 @@ void pd_client_header(struct pd_client *b, const char *name, const char *value);
 
 /* --- the last answer -------------------------------------------------------------------------- */
 
-int pd_client_status(const struct pd_client *b);
+int pd_client_status(const struct pd_client *b); /* 0 before the first request */
+/* Its whole body. */
 pd_str pd_client_body(const struct pd_client *b);
 pd_str pd_client_answer_header(struct pd_client *b, const char *name); /* null if absent */
 /* A value in a JSON answer, by its path: "items.0.title". Texts without their quotes, anything else
@@ -115,20 +116,25 @@ unsigned pd_client_statements(const struct pd_client *b);
 
 /* --- what the macros are made of -------------------------------------------------------------- */
 
+/* Behind PD_TEST and PD_TEST_MAIN. */
 struct pd_test_entry {
     const char *name;
     void (*run)(struct pd_test *t);
     struct pd_test_entry *next;
 };
+/* Behind PD_TEST. */
 void pd_test_add(struct pd_test_entry *entry);
+/* Behind PD_TEST_MAIN: runs them all; the exit code of the program. */
 int pd_test_main(const struct pd_app *app, const char *file, const char *const *settings, int argc,
                  char **argv);
+/* Says what did not hold and where (PD_SITE), and ends the test; the others do that if it is so. */
 PD_NORETURN void pd_test_fail(const char *site, const char *fmt, ...) PD_PRINTF(2, 3);
 void pd_test_int(const char *site, const char *what, int64_t value, int64_t wanted);
 void pd_test_str(const char *site, const char *what, pd_str value, const char *wanted);
 void pd_test_status(const char *site, struct pd_client *b, int wanted);
 void pd_test_text(const char *site, struct pd_client *b, const char *text, bool wanted);
 void pd_test_statements(const char *site, struct pd_client *b, unsigned most);
+/* Behind pd_client_get and its like. */
 void pd_client_ask(const char *site, struct pd_client *b, const char *method,
                    const char *content_type, const char *body, const char *path, ...)
     PD_PRINTF(6, 7);

@@ -103,6 +103,17 @@ struct pd_field_errors *pd_form_errors(struct pd_ctx *c);
 void pd_field_error(struct pd_ctx *c, const char *field, const char *fmt, ...) PD_PRINTF(3, 4);
 pd_str pd_field_error_of(struct pd_ctx *c, const char *field); /* message, or null */
 
+/* For the page of a form. `out` is a struct of texts (pd_str), named like the form's fields.
+ * pd_form_show fills it with what was typed, if this request has read a form; else with what
+ * `value` (a struct of `type`, NULL: nothing) says. pd_form_wrong fills it with the fields' errors;
+ * null where there is none. */
+#define pd_form_show(c, form, out, type, value)                                                    \
+    pd_form_show_((c), &form##_shape, (out), &type##_shape, (value))
+#define pd_form_wrong(c, form, out) pd_form_wrong_((c), &form##_shape, (out))
+void pd_form_show_(struct pd_ctx *c, const struct pd_shape *form, void *out,
+                   const struct pd_shape *shape, const void *value);
+void pd_form_wrong_(struct pd_ctx *c, const struct pd_shape *form, void *out);
+
 /* Streaming: the next piece of the body; empty at the end. Only with .stream_body. */
 pd_err pd_body_next(struct pd_ctx *c, pd_str *piece) PD_MUST PD_YIELDS;
 

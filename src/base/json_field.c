@@ -228,6 +228,38 @@ static const char *set_form_json(const struct pd_field *f, pd_str s, void *base)
     return NULL;
 }
 
+/* "12.50" for a field with decimals; minor units without. Limits are told as they are typed. */
+static const char *set_form_money(struct pd_arena *a, const struct pd_field *f, pd_str s,
+                                  void *base)
+{
+    char limit[24];
+    pd_money v;
+    if (!f->decimals)
+        return pd_field_set_number(a, f, s, base);
+    if (!pd_money_parse(s, f->decimals, &v))
+        return pd_str_fmt(a, "must be an amount like %.*s",
+                          PD_ARG(pd_money_format(1250, f->decimals, limit)))
+            .ptr;
+    bool low = has_min(f) && v < f->min, high = has_max(f) && v > f->max;
+    if (low || high)
+        return pd_str_fmt(a, "must be at %s %.*s", low ? "least" : "most",
+                          PD_ARG(pd_money_format(low ? f->min : f->max, f->decimals, limit)))
+            .ptr;
+    store(f, v, base);
+    return NULL;
+}
+
+/* An input of type datetime-local sends no offset, and seconds only if there are some. */
+static const char *set_form_time(struct pd_arena *a, const struct pd_field *f, pd_str s, void *base)
+{
+    bool local = pd_str_find(s, 'T') == 10 && pd_str_find(s, 'Z') == PD_NPOS &&
+                 pd_str_find(s, '+') == PD_NPOS &&
+                 pd_str_find(pd_str_sub(s, 11, s.len), '-') == PD_NPOS;
+    if (local)
+        s = pd_str_fmt(a, "%.*s%s", PD_ARG(s), s.len == 16 ? ":00Z" : "Z");
+    return set_time(f, s, base);
+}
+
 static bool may_be_absent(const struct pd_field *f)
 {
     return (f->flags & PD_F_OPTIONAL) || f->type == PD_T_OPT || f->type == PD_T_JSON;
@@ -246,11 +278,55 @@ const char *pd_field_set(struct pd_arena *a, const struct pd_field *f, pd_str te
         return set_form_bool(f, s, base);
     if (pd_str_is_null(text) || (s.len == 0 && type != PD_T_STR))
         return PD_MSG_REQUIRED;
-    if (type == PD_T_I32 || type == PD_T_I64 || type == PD_T_MONEY)
+    if (type == PD_T_I32 || type == PD_T_I64)
         return pd_field_set_number(a, f, s, base);
+    if (type == PD_T_MONEY)
+        return set_form_money(a, f, s, base);
+    if (type == PD_T_TIME)
+        return set_form_time(a, f, s, base);
     if (type == PD_T_JSON)
         return set_form_json(f, s, base);
     if (type == PD_T_STRUCT || type == PD_T_PTR || type == PD_T_LIST)
         return "cannot be given in a form";
     return pd_field_set_text(a, f, s, base);
+}
+
+/* --- what a form shows ------------------------------------------------------------------------ */
+
+static pd_str number_text(struct pd_arena *a, const struct pd_field *f, int64_t v)
+{
+    char text[PD_TIME_TEXT];
+    switch (pd_field_type(f)) {
+    case PD_T_BOOL: return v ? PD_STR("on") : PD_STR("");
+    case PD_T_MONEY: return pd_str_dup(a, pd_money_format(v, f->decimals, text));
+    case PD_T_DATE: return pd_str_dup(a, pd_date_format((pd_date)v, text));
+    case PD_T_TIME: /* without the offset, as datetime-local has it; seconds only if there are some
+                     */
+        pd_time_format(v, text);
+        return pd_str_dup(a, pd_str_n(text, v % PD_MINUTE ? 19 : 16));
+    default: return pd_str_fmt(a, "%lld", (long long)v);
+    }
+}
+
+pd_str pd_field_text(struct pd_arena *a, const struct pd_field *f, const void *base)
+{
+    const void *at = (const char *)base + f->offset;
+    char uuid[PD_UUID_TEXT];
+    switch ((enum pd_type)f->type) {
+    case PD_T_BOOL: return number_text(a, f, *(const bool *)at);
+    case PD_T_I32:
+    case PD_T_DATE: return number_text(a, f, *(const int32_t *)at);
+    case PD_T_I64:
+    case PD_T_MONEY:
+    case PD_T_ID:
+    case PD_T_TIME: return number_text(a, f, *(const int64_t *)at);
+    case PD_T_OPT: {
+        pd_opt_i64 v = *(const pd_opt_i64 *)at;
+        return v.has ? number_text(a, f, v.value) : PD_STR("");
+    }
+    case PD_T_UUID: return pd_str_dup(a, pd_uuid_format(*(const pd_uuid *)at, uuid));
+    case PD_T_STR:
+    case PD_T_JSON: return *(const pd_str *)at;
+    default: return PD_STR("");
+    }
 }

@@ -83,6 +83,8 @@ static void put_field(struct pd_buf *b, const struct gen_struct *s, const struct
     if (f->type == PD_T_OPT)
         pd_buf_fmt(b, ", .as = %s", type_names[f->as]);
     put_flags(b, f->flags);
+    if (f->decimals)
+        pd_buf_fmt(b, ", .decimals = %u", f->decimals);
     if (f->min || f->max) {
         put_bound(b, "min", f->min);
         put_bound(b, "max", f->max);

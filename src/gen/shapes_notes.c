@@ -7,10 +7,11 @@
 
 #define BIT(type)  (1u << (type))
 #define NUMBERS    (BIT(PD_T_I32) | BIT(PD_T_I64) | BIT(PD_T_MONEY) | BIT(PD_T_OPT))
+#define MONEY      (BIT(PD_T_MONEY) | BIT(PD_T_OPT))
 #define TEXTS      (BIT(PD_T_STR) | BIT(PD_T_BYTES))
 #define EVERYTHING (~0u)
 
-enum note_kind { NOTE_FLAG, NOTE_AS, NOTE_BYTES, NOTE_MIN, NOTE_MAX, NOTE_LEN };
+enum note_kind { NOTE_FLAG, NOTE_AS, NOTE_BYTES, NOTE_MIN, NOTE_MAX, NOTE_LEN, NOTE_DECIMALS };
 
 static const struct note {
     pd_str name;
@@ -21,6 +22,7 @@ static const struct note {
     { PD_STR_INIT("min"), NOTE_MIN, 0, NUMBERS, 1, "numbers" },
     { PD_STR_INIT("max"), NOTE_MAX, 0, NUMBERS, 1, "numbers" },
     { PD_STR_INIT("len"), NOTE_LEN, 0, TEXTS, 2, "pd_str" },
+    { PD_STR_INIT("decimals"), NOTE_DECIMALS, 0, MONEY, 1, "pd_money" },
     { PD_STR_INIT("email"), NOTE_FLAG, PD_F_EMAIL, TEXTS, 0, "pd_str" },
     { PD_STR_INIT("trim"), NOTE_FLAG, PD_F_TRIM, TEXTS, 0, "pd_str" },
     { PD_STR_INIT("optional"), NOTE_FLAG, PD_F_OPTIONAL, EVERYTHING, 0, "" },
@@ -69,10 +71,11 @@ static const struct note *note_find(struct note_reader *r, pd_str name)
             return &notes[i];
         names[i] = notes[i].name;
     }
-    complain(r, pd_str_fmt(&r->g->arena, "unknown annotation \"@%.*s\"", PD_ARG(name)),
-             gen_did_you_mean(r->g, name, names, NOTES,
-                              PD_STR("known are @min @max @len @email @trim @optional @omit "
-                                     "@hidden @bytes @id @time @date @bool @money")));
+    complain(
+        r, pd_str_fmt(&r->g->arena, "unknown annotation \"@%.*s\"", PD_ARG(name)),
+        gen_did_you_mean(r->g, name, names, NOTES,
+                         PD_STR("known are @min @max @len @decimals @email @trim @optional @omit "
+                                "@hidden @bytes @id @time @date @bool @money")));
     return NULL;
 }
 
@@ -86,6 +89,10 @@ static bool read_numbers(struct note_reader *r, const struct note *n, int64_t *o
                  pd_str_fmt(&r->g->arena, "@%.*s needs %u whole number%s", PD_ARG(n->name),
                             n->numbers, n->numbers == 1 ? "" : "s"),
                  PD_STR("write @min 1, @max 100, or @len 3 64"));
+        return false;
+    }
+    if (n->kind == NOTE_DECIMALS && (out[0] < 0 || out[0] > 8)) {
+        complain(r, PD_STR("@decimals is 0 to 8"), PD_STR("write @decimals 2"));
         return false;
     }
     if (n->kind != NOTE_LEN || (out[0] >= 0 && out[0] <= out[1] && out[1] > 0))
@@ -112,6 +119,7 @@ static void set_note(struct gen_field *f, const struct note *n, const int64_t *n
         f->min = numbers[0];
         f->max = numbers[1];
         break;
+    case NOTE_DECIMALS: f->decimals = (unsigned)numbers[0]; break;
     }
 }
 

@@ -175,14 +175,17 @@ bool pd_read_form_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
         return unreadable(c, 415, "unsupported_media_type",
                           PD_STR("Send this as a form (application/x-www-form-urlencoded or "
                                  "multipart/form-data)."));
-    struct pd_pairs pairs;
+    struct pd_pairs *pairs = pd_arena_new(c->arena, struct pd_pairs);
     pd_err e = pd_http_body_all(q->http, &body);
     if (e == PD_OK)
         q->sent = body;
     if (e == PD_OK)
-        e = urlencoded ? pd_urlencoded_read(c->arena, body, &pairs)
-                       : pd_multipart_read(c->arena, type, body, &pairs);
-    return e == PD_OK ? bind(c, shape, &pairs, out) : refused(c, e);
+        e = urlencoded ? pd_urlencoded_read(c->arena, body, pairs)
+                       : pd_multipart_read(c->arena, type, body, pairs);
+    if (e != PD_OK)
+        return refused(c, e);
+    q->form = pairs;
+    return bind(c, shape, pairs, out);
 }
 
 bool pd_read_json_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
@@ -202,4 +205,46 @@ bool pd_read_json_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
     if (e == PD_ERANGE)
         return unreadable(c, 422, "invalid", PD_STR("Some fields are not right."));
     return e == PD_OK ? true : refused(c, e);
+}
+
+/* --- showing a form (again) ------------------------------------------------------------- */
+
+static pd_str *text_field(const struct pd_shape *form, uint32_t i, void *out)
+{
+    if (form->fields[i].type != PD_T_STR)
+        pd_panic("struct %s shows a form: its field %s must be a pd_str", form->name,
+                 form->fields[i].name);
+    return (pd_str *)(void *)((char *)out + form->fields[i].offset);
+}
+
+static pd_str typed(const struct pd_pairs *pairs, pd_str name)
+{
+    bool twice = false;
+    const struct pd_pair *pair = pair_find(pairs, name, &twice);
+    return pair ? pair->value : PD_STR("");
+}
+
+static pd_str text_of(struct pd_ctx *c, const struct pd_shape *shape, pd_str name,
+                      const void *value)
+{
+    for (uint32_t i = 0; value && i < shape->nfields; i++)
+        if (pd_str_eq(pd_str_n(shape->fields[i].name, shape->fields[i].name_len), name))
+            return pd_field_text(c->arena, &shape->fields[i], value);
+    return PD_STR("");
+}
+
+void pd_form_show_(struct pd_ctx *c, const struct pd_shape *form, void *out,
+                   const struct pd_shape *shape, const void *value)
+{
+    const struct pd_pairs *pairs = pd_request_of(c, "pd_form_show")->form;
+    for (uint32_t i = 0; i < form->nfields; i++) {
+        pd_str name = pd_str_n(form->fields[i].name, form->fields[i].name_len);
+        *text_field(form, i, out) = pairs ? typed(pairs, name) : text_of(c, shape, name, value);
+    }
+}
+
+void pd_form_wrong_(struct pd_ctx *c, const struct pd_shape *form, void *out)
+{
+    for (uint32_t i = 0; i < form->nfields; i++)
+        *text_field(form, i, out) = pd_field_error_of(c, form->fields[i].name);
 }

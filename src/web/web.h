@@ -26,6 +26,7 @@ struct pd_route_counters { /* one thread's */
     struct pd_counter by_class[6], statements;
     struct pd_hist latency_us;
 };
+struct pd_pairs;
 struct pd_web_thread {
     struct pd_web *web;
     uint64_t id_base; /* drawn at random: request ids of this thread */
@@ -89,6 +90,7 @@ struct pd_request {
     const char *read_code;
     pd_str read_detail;
     struct pd_field_errors *errors; /* NULL = none yet */
+    const struct pd_pairs *form;    /* of the last pd_read_form; NULL = none */
     pd_str flash_kind;
 
     /* Not cleared at the start: each is filled before it is read. */

@@ -447,6 +447,60 @@ static void test_forms_have_the_same_rules(void **state)
     assert_false(s.limit.has);
 }
 
+struct bill {
+    pd_money due;
+    pd_opt_i64 tip;
+    pd_time at;
+};
+static const struct pd_field bill_fields[] = {
+    { .name = "due",
+      .name_len = 3,
+      .type = PD_T_MONEY,
+      .decimals = 2,
+      .min = 100,
+      .max = 100000,
+      .offset = offsetof(struct bill, due) },
+    { .name = "tip",
+      .name_len = 3,
+      .type = PD_T_OPT,
+      .as = PD_T_MONEY,
+      .decimals = 3,
+      .offset = offsetof(struct bill, tip) },
+    { .name = "at", .name_len = 2, .type = PD_T_TIME, .offset = offsetof(struct bill, at) },
+};
+static const struct pd_shape bill_shape = { "bill", sizeof(struct bill), 3, bill_fields };
+
+/* What is typed comes back as it was, in the form's own notation. */
+static void retype(struct bill *b, const char *name, const char *text, const char *shown)
+{
+    check_field(&bill_shape, name, text, b, "ok");
+    for (uint32_t i = 0; i < bill_shape.nfields; i++)
+        if (strcmp(bill_fields[i].name, name) == 0)
+            assert_str(pd_field_text(&arena, &bill_fields[i], b), pd_str_c(shown));
+}
+
+static void test_money_and_time_as_people_type_them(void **state)
+{
+    (void)state;
+    struct bill b = { 0 };
+    retype(&b, "due", "12.5", "12.50");
+    assert_int_equal(b.due, 1250);
+    retype(&b, "due", "12", "12.00");
+    retype(&b, "tip", "0.001", "0.001");
+    retype(&b, "tip", "", "");
+    retype(&b, "at", "2026-11-24T09:30", "2026-11-24T09:30");
+    assert_true(b.at == pd_civil_time((struct pd_civil){ 2026, 11, 24, 9, 30, 0, 0, 0 }));
+    retype(&b, "at", "2026-11-24T09:30:15", "2026-11-24T09:30:15");
+    retype(&b, "at", "2026-11-24T09:30:00+01:00", "2026-11-24T08:30");
+    retype(&b, "at", "2026-11-24T09:30:00-01:00", "2026-11-24T10:30");
+    check_field(&bill_shape, "due", "0.99", &b, "must be at least 1.00");
+    check_field(&bill_shape, "due", "1000.01", &b, "must be at most 1000.00");
+    check_field(&bill_shape, "due", "1.234", &b, "must be an amount like 12.50");
+    check_field(&bill_shape, "at", "2026-11-24", &b, "must be a time like 2026-11-24T09:30:00Z");
+    check_field(&bill_shape, "at", "2026-11-24T25:00", &b,
+                "must be a time like 2026-11-24T09:30:00Z");
+}
+
 static void test_boxes(void **state)
 {
     (void)state;
@@ -510,6 +564,7 @@ int main(void)
         JSON_TEST(test_a_full_buffer_and_a_loop_fail),
         JSON_TEST(test_forms_have_the_same_rules),
         JSON_TEST(test_boxes),
+        JSON_TEST(test_money_and_time_as_people_type_them),
         JSON_TEST(test_email),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);

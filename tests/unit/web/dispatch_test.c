@@ -90,6 +90,30 @@ static pd_status take_form(struct pd_ctx *c)
     return echo(c, read, &in);
 }
 
+struct shown {
+    pd_str name, n, ok;
+};
+static const struct pd_field shown_fields[] = {
+    { .name = "name", .name_len = 4, .type = PD_T_STR, .offset = offsetof(struct shown, name) },
+    { .name = "n", .name_len = 1, .type = PD_T_STR, .offset = offsetof(struct shown, n) },
+    { .name = "ok", .name_len = 2, .type = PD_T_STR, .offset = offsetof(struct shown, ok) },
+};
+static const struct pd_shape shown_shape = { "shown", sizeof(struct shown), 3, shown_fields };
+
+/* A form's page: "name|n|ok|error of n". */
+static pd_status show_form(struct pd_ctx *c)
+{
+    struct input in, stored = { .name = PD_STR("kept"), .n = 7, .ok = true };
+    struct shown form, wrong;
+    if (pd_str_eq(pd_method(c), PD_STR("POST")))
+        (void)pd_read_form(c, input, &in);
+    pd_form_show(c, shown, &form, input, &stored);
+    pd_form_wrong(c, shown, &wrong);
+    return pd_text(c, 200, PD_STR("text/plain"),
+                   pd_str_fmt(c->arena, "%.*s|%.*s|%.*s|%.*s", PD_ARG(form.name), PD_ARG(form.n),
+                              PD_ARG(form.ok), PD_ARG(wrong.n)));
+}
+
 static pd_status take_query(struct pd_ctx *c)
 {
     struct input in;
@@ -239,6 +263,8 @@ static const struct pd_route routes[] = {
     { PD_GET_, "/item/{id:id}/{u:uuid}/{d:date}/{s}", item },
     { PD_POST_, "/api/json", take_json },
     { PD_POST_, "/api/form", take_form },
+    { PD_GET_, "/api/shown", show_form },
+    { PD_POST_, "/api/shown", show_form },
     { PD_GET_, "/api/query", take_query },
     { PD_POST_, "/api/write", write_row },
     { PD_POST_, "/api/wild", wild_value },
@@ -644,6 +670,14 @@ SITE_TEST(forms_are_read, false)
     expect(r.status == 415, r);
 }
 
+SITE_TEST(a_form_shows_what_was_typed, false)
+{
+    struct reply r = get("/api/shown");
+    expect(pd_str_eq(r.body, PD_STR("kept|7|on|")), r);
+    r = post("/api/shown", URLENCODED, "name=a&n=x");
+    expect(pd_str_eq(r.body, PD_STR("a|x||must be a whole number")), r);
+}
+
 SITE_TEST(bodies_are_limited, false)
 {
     struct reply r = ask("POST", "/api/small", "", PD_STR("0123456789"));
@@ -928,6 +962,7 @@ int main(void)
         DATA_TEST(cross_site_writes_site),
         DATA_TEST(json_is_read_site),
         DATA_TEST(forms_are_read_site),
+        DATA_TEST(a_form_shows_what_was_typed_site),
         DATA_TEST(bodies_are_limited_site),
         DATA_TEST(only_success_is_kept_site),
         DATA_TEST(a_deadline_answers_503_site),
