@@ -4,12 +4,13 @@
 BUILD ?= build
 export BUILD
 
-.PHONY: help run test bench format check sanitize clean docs
+.PHONY: help run test bench format check sanitize fuzz clean docs
 help:
 	@echo "make run       build FinFlow and serve it at http://localhost:8080 with demo data"
 	@echo "make test      build everything and prove it: unit, wire, system, simulation, browser"
 	@echo "make sanitize  unit, wire, simulation and system tests under AddressSanitizer and UBSan"
 	@echo "make docs      these pages as HTML, to be read without a network: $(BUILD)/docs/html"
+	@echo "make fuzz      the parsers under a fuzzer, TIME=60 seconds each (ONLY=\"json csv\", ENGINE=afl)"
 	@echo "make bench     pando beside its peers, in turn, on this machine"
 	@echo "make check     layers, formatting, file sizes"
 	@echo "make format    clang-format over the tree"
@@ -33,6 +34,10 @@ docs:
 	@scripts/deps docs
 	@scripts/build
 	@PANDO_BUILD=$(BUILD) tools/docs/main.py build
+
+fuzz:
+	@scripts/deps fuzz
+	@scripts/fuzz
 
 bench:
 	@scripts/deps bench

@@ -440,7 +440,9 @@ static enum pd_http_parsed version(struct pd_http_parser *p, struct scan *s, int
         if (!fits)
             return bad(p, 400, "malformed HTTP version");
     }
-    if (s->at < s->end && *s->at != '\r' && *s->at != '\n' && *s->at != ' ')
+    if (s->at == s->end) /* what follows it decides first, whenever it comes */
+        return more(p, s, 414);
+    if (*s->at != '\r' && *s->at != '\n' && *s->at != ' ')
         return bad(p, 400, "malformed HTTP version");
     if (v[5] == '0')
         return bad(p, 400, "HTTP/0.9 is not supported");
@@ -460,11 +462,8 @@ static enum pd_http_parsed request_line(struct pd_http_parser *p, const char *by
         step = target(p, &s, r, &mark);
     if (step == PD_HTTP_HEAD)
         step = version(p, &s, &r->minor);
-    if (step != PD_HTTP_HEAD)
-        return step;
-    if (s.at == s.end)
-        return more(p, &s, 414);
-    step = line_end(p, &s, 414);
+    if (step == PD_HTTP_HEAD)
+        step = line_end(p, &s, 414);
     if (step != PD_HTTP_HEAD)
         return step;
     p->at = (uint32_t)(s.at - bytes);

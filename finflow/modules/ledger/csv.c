@@ -79,10 +79,16 @@ static void take(struct csv *p, char ch)
     }
 }
 
-static void skip_mark(struct csv *p, pd_str *input)
+/* The first three bytes of a file may be a byte order mark. They are taken like any others, since
+ * the input may be cut between them, and dropped when they are complete. */
+static void drop_mark(struct csv *p)
 {
-    if (p->row == 0 && !p->begun && pd_str_starts(*input, PD_STR("\xef\xbb\xbf")))
-        *input = pd_str_sub(*input, 3, input->len);
+    static const char mark[3] = "\xef\xbb\xbf";
+    if (p->row > 0 || p->taken > 3 || ++p->taken != 3 || p->len != 3 ||
+        memcmp(p->bytes, mark, 3) != 0)
+        return;
+    p->len = 0;
+    p->begun = false;
 }
 
 enum csv_event csv_next(struct csv *p, pd_str *input)
@@ -91,11 +97,11 @@ enum csv_event csv_next(struct csv *p, pd_str *input)
         p->reported = false;
         begin_row(p);
     }
-    skip_mark(p, input);
     for (size_t i = 0; i < input->len; i++) {
         char ch = input->ptr[i];
         if (ch != '\n' || p->quoted) {
             take(p, ch);
+            drop_mark(p);
             continue;
         }
         enum csv_event event = end_row(p);

@@ -32,6 +32,7 @@ struct csv {
     bool quoted, after_quote, too_long, reported, begun;
     size_t len, starts[CSV_FIELDS_MAX];
     unsigned open; /* fields begun in this row */
+    uint8_t taken; /* bytes of the file taken into rows; 4: more */
     char bytes[CSV_ROW_MAX];
 };
 

@@ -63,6 +63,7 @@ static const struct parse_case {
     { "MUST", "version without point", RAW("GET / HTTP/11\r\n" H E), 400 },
     { "MUST", "version without minor", RAW("GET / HTTP/1.\r\n" H E), 400 },
     { "MUST", "version with a comma", RAW("GET / HTTP/1,1\r\n" H E), 400 },
+    { "MUST", "rubbish behind another version", RAW("GET / HTTP/2.0x\r\n" H E), 400 },
     { "MUST", "another protocol", RAW("GET / ICAP/1.0\r\n" H E), 400 },
     { "MUST", "version with a letter", RAW("GET / HTTP/1.x\r\n" H E), 400 },
     { "MUST", "rubbish behind the version", RAW("GET / HTTP/1.1x\r\n" H E), 400 },
