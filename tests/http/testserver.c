@@ -59,7 +59,13 @@ static int64_t number(int argc, char **argv, int i, int64_t otherwise)
     return v;
 }
 
-/* Prints the port that was bound and serves until it is killed. */
+static void stop(int signo, void *loop)
+{
+    (void)signo;
+    pd_loop_stop(loop);
+}
+
+/* Prints the port that was bound and serves until a signal ends it. */
 int main(int argc, char **argv)
 {
     struct pd_os_addr addr = { .kind = PD_ADDR_IP4,
@@ -80,6 +86,7 @@ int main(int argc, char **argv)
         return 69;
     printf("%d\n", pd_os_listen_port(sock));
     fflush(stdout);
+    pd_loop_on_signal(loop, stop, loop);
     pd_loop_run(loop);
     return 0;
 }

@@ -73,7 +73,13 @@ static void handle(struct pd_http_req *r, void *arg)
         pd_http_reply(r, 200, PD_STR("Content-Type: text/plain\r\n"), line);
 }
 
-/* Prints the port that was bound and serves until it is killed. */
+static void stop(int signo, void *loop)
+{
+    (void)signo;
+    pd_loop_stop(loop);
+}
+
+/* Prints the port that was bound and serves until a signal ends it. */
 int main(int argc, char **argv)
 {
     int64_t port = 0;
@@ -90,6 +96,7 @@ int main(int argc, char **argv)
         return 69;
     printf("%d\n", pd_os_listen_port(sock));
     fflush(stdout);
+    pd_loop_on_signal(loop, stop, loop);
     pd_loop_run(loop);
     return 0;
 }
