@@ -1,7 +1,8 @@
 """Reads *.cases: raw requests and the verdict that is right for them.
 
     @NAME = raw                 a name for raw bytes, used as {NAME}
-    [id] LEVEL source: reason   MUST, SHOULD (an RFC) or POLICY (ours, where RFCs leave the choice)
+    [id] LEVEL source: reason   MUST: the grammar or a MUST of the source decides; SHOULD: of the source;
+                                POLICY: the source leaves a choice (to mend, to ignore), ours refuses
     > raw                       bytes to send; several lines are sent behind each other
     = METHOD target [name=value …] [*N]     a request that must be seen (N times), in this order
     = reject 400 413            then the rest is refused with one of these and the connection closed
