@@ -12,7 +12,7 @@ help:
 	@echo "make docs      these pages as HTML, to be read without a network: $(BUILD)/docs/html"
 	@echo "make fuzz      the parsers under a fuzzer, TIME=60 seconds each (ONLY=\"json csv\", ENGINE=afl)"
 	@echo "make bench     pando beside its peers, in turn, on this machine"
-	@echo "make check     layers, formatting, file sizes"
+	@echo "make check     layers, formatting, file sizes, pando check on FinFlow"
 	@echo "make format    clang-format over the tree"
 
 run:
@@ -47,6 +47,8 @@ bench:
 check:
 	@tools/layers
 	@tools/format --check
+	@test -x $(BUILD)/src/cli/pando || scripts/build
+	@BUILD=../$(BUILD) $(BUILD)/src/cli/pando check --app finflow
 
 format:
 	@tools/format

@@ -142,7 +142,7 @@ test: $(RUNS)
 # --- compile_commands.json, for clangd and its like ----------------------------------------------
 
 define command_entry
-{"directory": "$(CURDIR)", "file": "$(1)", "command": "$(CC) $(CFLAGS_ALL) $(CFLAGS_debug) -c $(1)"}
+{"directory": "$(CURDIR)", "file": "$(1)", "output": "$(patsubst $(BUILD)/gen/%.c,$(BUILD)/debug/gen/%.o,$(1:%.c=$(BUILD)/debug/%.o))", "command": "$(CC) $(CFLAGS_ALL) $(CFLAGS_debug) -c $(1)"}
 endef
 define between
 },

@@ -8,6 +8,7 @@
 #include <pando/json.h>
 #include <pando/log.h>
 #include <pando/shape.h>
+#include <pando/state.h>
 #include <pando/str.h>
 #include <pando/value.h>
 

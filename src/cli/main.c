@@ -13,6 +13,7 @@ extern const struct cli_command
     cmd_new,
     cmd_dev,
     cmd_gen,
+    cmd_check,
     cmd_share,
     cmd_version,
     cmd_help;
@@ -21,6 +22,7 @@ const struct cli_command *const cli_commands[] = {
     &cmd_new,
     &cmd_dev,
     &cmd_gen,
+    &cmd_check,
     &cmd_share,
     &cmd_version,
     &cmd_help,

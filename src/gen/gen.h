@@ -20,6 +20,8 @@ struct gen_opts {
     bool check;  /* write nothing; fail if pando.lock is not up to date */
 };
 pd_err gen_run(struct gen *g, const struct gen_opts *opts) PD_MUST;
+/* Reads and checks all of it; writes nothing and does not ask for the lock file. */
+pd_err gen_look(struct gen *g, const struct gen_opts *opts) PD_MUST;
 
 /* pando.lock: written if it changed; or compared, and an error reported if it differs. */
 pd_err gen_lock_write(struct gen *g) PD_MUST;

@@ -110,6 +110,7 @@ enum { SQL_INDEX_COLUMNS = 16 };
 struct sql_index {
     pd_str name;
     struct sql_pos pos;
+    pd_str unused_ok; /* why it stays although no statement uses it; null if it need not */
     bool unique, partial, made /* by create index, not by a constraint */, used;
     unsigned n;
     struct {
@@ -329,7 +330,7 @@ void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, con
 struct sql_table *sql_table_add(struct sql *s, pd_str name);
 struct sql_column *sql_column_add(struct sql *s, struct sql_table *t, struct sql_column column);
 /* A shortest index (or key) that begins with `c`; NULL if there is none. */
-struct sql_index *sql_index_on(struct sql_table *t, struct sql_column *c);
+struct sql_index *sql_index_on(const struct sql_table *t, const struct sql_column *c);
 
 /* --- statements ---------------------------------------------------------------------------- */
 
@@ -382,6 +383,9 @@ void sql_analyse(struct sql_analysis *a);
 
 void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct sql_analysis *a);
 void sql_unused_indexes(struct sql *s);
+/* A statement uses it, it keeps a promise (unique, foreign key), or its author said why it stays.
+ */
+bool sql_index_needed(const struct sql_table *t, const struct sql_index *i);
 
 void sql_crud(struct sql *s, struct sql_table *t);
 void sql_rows(struct sql *s); /* row structs and relations of all modules */

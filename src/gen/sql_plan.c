@@ -341,19 +341,25 @@ void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct 
         report_offset(&l);
 }
 
+bool sql_index_needed(const struct sql_table *t, const struct sql_index *i)
+{
+    struct sql_column *first = i->n ? i->at[0].column : NULL;
+    bool covers = first && first->alias == SQL_A_REF && sql_index_on(t, first) == i;
+    return !t->exists || !i->made || i->used || i->unique || i->unused_ok.len || covers;
+}
+
 /* All statements are known here, which no tool beside a running database can say. */
 void sql_unused_indexes(struct sql *s)
 {
     if (s->g->errors)
         return; /* the statement that uses it may be one of those that failed */
     for (struct sql_table *t = s->tables; t; t = t->next) {
-        for (struct sql_index *i = t->indexes; t->exists && i; i = i->next) {
-            struct sql_column *first = i->n ? i->at[0].column : NULL;
-            bool covers = first && first->alias == SQL_A_REF && sql_index_on(t, first) == i;
-            if (!i->made || i->used || i->unique || covers)
-                continue;
-            sql_warn(s, i->pos, "PD-SQL-043", PD_STR("drop it, or write the statement it is for"),
-                     "no statement uses index \"%.*s\"", PD_ARG(i->name));
+        for (struct sql_index *i = t->indexes; i; i = i->next) {
+            if (!sql_index_needed(t, i))
+                sql_warn(s, i->pos, "PD-SQL-043",
+                         PD_STR("drop it, write the statement it is for, or say why it stays: "
+                                "-- unused ok: reason"),
+                         "no statement uses index \"%.*s\"", PD_ARG(i->name));
         }
     }
 }

@@ -14,8 +14,9 @@
 
 /* Where each index was created, by name. */
 struct made_index {
-    pd_str name;
+    pd_str name, unused_ok;
     struct sql_pos pos;
+    int end; /* line of its ';' */
     struct made_index *next;
 };
 
@@ -24,7 +25,7 @@ struct reader { /* one migration file */
     struct sql_module *m;
     struct sql_migration *migration;
     struct sql_tokens stmt; /* tokens of the statement being read */
-    pd_str small;
+    pd_str small, unused_ok;
     struct note { /* "no index: why", for the column in this line */
         pd_str why;
         int line;
@@ -71,7 +72,7 @@ static void run(struct sql *s, struct sql_module *m, pd_str file, struct sql_pie
     sqlite3_finalize(stmt);
 }
 
-static void note_index(struct reader *r)
+static void note_index(struct reader *r, int line)
 {
     struct sql_token *t = r->stmt.at;
     uint32_t at = 1;
@@ -86,6 +87,8 @@ static void note_index(struct reader *r)
     struct made_index *made = pd_arena_new(r->s->arena, struct made_index);
     made->name = sql_unquote(r->s, &t[at]);
     made->pos = (struct sql_pos){ r->migration->file, t[at].line, t[at].column };
+    made->unused_ok = r->unused_ok;
+    made->end = line;
     made->next = *r->made;
     *r->made = made;
 }
@@ -112,7 +115,7 @@ static void end_statement(struct reader *r, int line)
     sql_tokens_match(&r->stmt);
     if (r->stmt.n && sql_expand(s, r->m, r->migration->file, &r->stmt, 0, r->stmt.n, &piece)) {
         if (!r->only_postgres) {
-            note_index(r);
+            note_index(r, line);
             run(s, r->m, r->migration->file, &piece);
             pd_buf_fmt(&r->sqlite, "%.*s\n", PD_ARG(pd_buf_str(&piece.sqlite.buf)));
         }
@@ -125,7 +128,7 @@ static void end_statement(struct reader *r, int line)
         r->last->small = r->small;
     apply_notes(r);
     r->stmt = (struct sql_tokens){ 0 };
-    r->small = PD_STR_NULL;
+    r->small = r->unused_ok = PD_STR_NULL;
     r->only_sqlite = r->only_postgres = false;
 }
 
@@ -160,6 +163,16 @@ static void read_comment(struct reader *r, struct sql_token *t)
         if (!rest.len)
             sql_error(r->s, pos, "PD-SQL-020", PD_STR("say why its parents are never deleted"),
                       "\"no index\" without a reason");
+    } else if (annotation(t->text, "unused ok:", &rest)) {
+        if (!rest.len)
+            sql_error(r->s, pos, "PD-SQL-020", PD_STR("say what the index is for"),
+                      "\"unused ok\" without a reason");
+        struct made_index *last = *r->made;
+        if (r->stmt.n == 0 && last && last->end == t->line &&
+            pd_str_eq(last->pos.file, r->migration->file))
+            last->unused_ok = rest;
+        else
+            r->unused_ok = rest;
     } else if (annotation(t->text, "sqlite:", &rest)) {
         r->only_sqlite = true;
     } else if (annotation(t->text, "postgres:", &rest)) {
@@ -331,8 +344,10 @@ static void read_indexes(struct sql *s, struct sql_table *t, struct made_index *
         index.made = pd_str_eq(text_of(s, q, 2), PD_STR("c"));
         index.partial = sqlite3_column_int(q, 3);
         for (struct made_index *m = made; m; m = m->next) {
-            if (pd_str_eq_nocase(m->name, index.name))
+            if (pd_str_eq_nocase(m->name, index.name)) {
                 index.pos = m->pos;
+                index.unused_ok = m->unused_ok;
+            }
         }
         read_index_columns(s, t, &index);
         add_index(s, t, index);
@@ -346,7 +361,7 @@ static void read_indexes(struct sql *s, struct sql_table *t, struct made_index *
     }
 }
 
-struct sql_index *sql_index_on(struct sql_table *t, struct sql_column *c)
+struct sql_index *sql_index_on(const struct sql_table *t, const struct sql_column *c)
 {
     struct sql_index *best = NULL;
     for (struct sql_index *i = t->indexes; i; i = i->next) {

@@ -4,7 +4,6 @@
  * the organisation once, lets the postings change the balances in memory, and writes at the end
  * those that changed: the entries are the bulk of the work, as they should be.
  */
-#include "ledger/batch.h"
 #include "ledger/post.h"
 
 /* The rows, with the balance that is stored. */
@@ -13,23 +12,24 @@ struct held {
     pd_money stored;
 };
 
-static struct held *held_of(const struct ledger_batch *b)
-{
-    return b->accounts;
-}
+struct ledger_batch {
+    struct pd_ctx *c;
+    pd_id org_id;
+    struct held *accounts;
+    size_t n;
+};
 
-bool ledger_batch_begin(struct pd_ctx *c, pd_id org_id, struct ledger_batch *b)
+struct ledger_batch *ledger_batch_begin(struct pd_ctx *c, pd_id org_id)
 {
-    *b = (struct ledger_batch){ .c = c, .org_id = org_id };
     if (!pd_begin(c))
-        return false;
+        return NULL;
     struct ledger_account_list accounts = ledger_accounts_of_org(c, org_id);
     struct held *held = pd_arena_new_n(c->arena, struct held, accounts.n);
     for (size_t i = 0; i < accounts.n; i++)
         held[i] = (struct held){ &accounts.rows[i], accounts.rows[i].balance };
-    b->accounts = held;
-    b->n = accounts.n;
-    return !c->failed;
+    struct ledger_batch *b = pd_arena_new(c->arena, struct ledger_batch);
+    *b = (struct ledger_batch){ c, org_id, held, accounts.n };
+    return c->failed ? NULL : b;
 }
 
 /* Accounts are in the order of their ids. */
@@ -38,20 +38,20 @@ static struct ledger_account *find(const struct ledger_batch *b, pd_id id)
     size_t low = 0, high = b->n;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (held_of(b)[middle].row->id < id)
+        if (b->accounts[middle].row->id < id)
             low = middle + 1;
         else
             high = middle;
     }
-    bool found = low < b->n && held_of(b)[low].row->id == id;
-    return found && !ledger_is_external(held_of(b)[low].row) ? held_of(b)[low].row : NULL;
+    bool found = low < b->n && b->accounts[low].row->id == id;
+    return found && !ledger_is_external(b->accounts[low].row) ? b->accounts[low].row : NULL;
 }
 
 static struct ledger_account *find_external(const struct ledger_batch *b, pd_str currency,
                                             int64_t shard)
 {
     for (size_t i = 0; i < b->n; i++) {
-        struct ledger_account *a = held_of(b)[i].row;
+        struct ledger_account *a = b->accounts[i].row;
         if (a->shard == shard && ledger_is_external(a) && pd_str_eq(a->currency, currency))
             return a;
     }
@@ -105,6 +105,6 @@ pd_money ledger_batch_balance(const struct ledger_batch *b, pd_id account_id)
 void ledger_batch_end(struct ledger_batch *b)
 {
     for (size_t i = 0; i < b->n; i++)
-        if (held_of(b)[i].row->balance != held_of(b)[i].stored)
-            ledger_post_balance(b->c, held_of(b)[i].row);
+        if (b->accounts[i].row->balance != b->accounts[i].stored)
+            ledger_post_balance(b->c, b->accounts[i].row);
 }

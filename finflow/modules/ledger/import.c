@@ -8,7 +8,6 @@
  * twice; and a statement that really has the same coffee twice on one day keeps both.
  */
 #include "args.h"
-#include "ledger/batch.h"
 #include "ledger/post.h"
 #include "ledger/statement.h"
 
@@ -23,7 +22,7 @@ struct import {
     struct pd_ctx *c; /* the command's; batches have their own */
     struct pd_ctx batch_ctx;
     struct pd_arena arena;
-    struct ledger_batch batch;
+    struct ledger_batch *batch;
     struct statement statement;
     struct csv *csv;
     pd_id account_id, org_id, run;
@@ -61,7 +60,7 @@ static pd_err batch_begin(struct import *im)
 {
     pd_ctx_init(&im->batch_ctx, im->c->db, &im->arena);
     im->batch_ctx.org_id = im->org_id;
-    ledger_batch_begin(&im->batch_ctx, im->org_id, &im->batch);
+    im->batch = ledger_batch_begin(&im->batch_ctx, im->org_id);
     pd_err e = im->batch_ctx.failed;
     if (e != PD_OK)
         pd_ctx_fini(&im->batch_ctx);
@@ -70,7 +69,7 @@ static pd_err batch_begin(struct import *im)
 
 static pd_err batch_end(struct import *im)
 {
-    ledger_batch_end(&im->batch);
+    ledger_batch_end(im->batch);
     pd_err e = pd_commit(&im->batch_ctx);
     pd_ctx_fini(&im->batch_ctx);
     pd_arena_reset(&im->arena);
@@ -91,7 +90,7 @@ static void book(struct import *im, const struct statement_row *row)
         return;
     }
     enum ledger_outcome outcome =
-        ledger_batch_outside(&im->batch, im->account_id, pd_uuid_new(), row->amount, row->memo,
+        ledger_batch_outside(im->batch, im->account_id, pd_uuid_new(), row->amount, row->memo,
                              PD_NONE, pd_date_start(row->day));
     if (outcome == LEDGER_TOO_LITTLE) {
         im->below_zero = true;

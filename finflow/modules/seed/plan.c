@@ -25,12 +25,12 @@ static void context_begin(struct plan *p)
 
 static void context_end(struct plan *p)
 {
-    if (p->batch.c)
-        ledger_batch_end(&p->batch);
+    if (p->batch)
+        ledger_batch_end(p->batch);
     pd_err e = pd_commit(&p->c);
     if (p->failed == PD_OK)
         p->failed = e;
-    p->batch.c = NULL;
+    p->batch = NULL;
     pd_ctx_fini(&p->c);
     pd_arena_reset(&p->arena);
 }
@@ -73,8 +73,8 @@ static bool ready(struct plan *p)
         context_end(p);
         context_begin(p);
     }
-    if (p->failed == PD_OK && !p->batch.c)
-        ledger_batch_begin(&p->c, p->org_id, &p->batch);
+    if (p->failed == PD_OK && !p->batch)
+        p->batch = ledger_batch_begin(&p->c, p->org_id);
     if (p->c.failed)
         p->failed = p->c.failed;
     return p->failed == PD_OK;
@@ -96,7 +96,7 @@ void plan_outside(struct plan *p, pd_id account, pd_money amount, pd_str memo, p
     if (!ready(p))
         return;
     count(p,
-          ledger_batch_outside(&p->batch, account, dice_uuid(&p->dice), amount, memo,
+          ledger_batch_outside(p->batch, account, dice_uuid(&p->dice), amount, memo,
                                category ? PD_SOME(category) : PD_NONE, at),
           1);
 }
@@ -105,10 +105,10 @@ void plan_inside(struct plan *p, pd_id from, pd_id to, pd_money amount, pd_str m
 {
     if (!ready(p))
         return;
-    count(p, ledger_batch_inside(&p->batch, from, to, dice_uuid(&p->dice), amount, memo, at), 2);
+    count(p, ledger_batch_inside(p->batch, from, to, dice_uuid(&p->dice), amount, memo, at), 2);
 }
 
 pd_money plan_balance(struct plan *p, pd_id account)
 {
-    return ready(p) ? ledger_batch_balance(&p->batch, account) : 0;
+    return ready(p) ? ledger_batch_balance(p->batch, account) : 0;
 }

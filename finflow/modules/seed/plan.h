@@ -2,7 +2,7 @@
 #ifndef FINFLOW_SEED_PLAN_H
 #define FINFLOW_SEED_PLAN_H
 
-#include "ledger/batch.h"
+#include "ledger/ledger.h"
 
 /* --- randomness that repeats (splitmix64, Steele et al. 2014)
  * -------------------------------------- */
@@ -36,7 +36,7 @@ struct plan {
     struct pd_db *db;
     struct pd_arena arena;
     struct pd_ctx c;
-    struct ledger_batch batch;
+    struct ledger_batch *batch; /* NULL: none is open */
     struct dice dice;
     pd_id org_id;
     pd_id accounts[SEED_ACCOUNTS_MAX];

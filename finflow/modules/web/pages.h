@@ -6,9 +6,9 @@
 #include "insights/insights.h"
 #include "ledger/ledger.h"
 #include "web/web.h"
-#include "identity_gen.h"
-#include "insights_gen.h"
-#include "ledger_gen.h"
+#include "identity_shapes.h"
+#include "insights_shapes.h"
+#include "ledger_shapes.h"
 #include "web_gen.h"
 
 /* --- handlers -------------------------------------------------------------------------------- */

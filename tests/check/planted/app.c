@@ -1,0 +1,7 @@
+#include "shop/shop.h"
+#include "stock/stock.h"
+#include "stock/secret.h" //! PD-CHECK-050
+
+static const struct pd_module *const MODULES[] = { &shop_module, &stock_module };
+extern const struct pd_app app;
+const struct pd_app app = { .name = "planted", .modules = MODULES, .nmodules = 2 };

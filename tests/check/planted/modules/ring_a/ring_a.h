@@ -1,0 +1,2 @@
+#pragma once
+int ring_a(int n);

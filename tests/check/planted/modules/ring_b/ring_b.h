@@ -1,0 +1,2 @@
+#pragma once
+int ring_b(int n);

@@ -1,0 +1,2 @@
+#pragma once
+int ring_c(int n);

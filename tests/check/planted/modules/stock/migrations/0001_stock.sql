@@ -1,0 +1,1 @@
+create table stock_owner (id id, name text not null);

@@ -1,0 +1,3 @@
+#pragma once
+int stock_secret(int n);
+extern const int stock_key;
