@@ -13,6 +13,7 @@ enum { QUICK_CHECK_MAX = 64 << 20 }; /* bytes: some 100 ms; bigger files are che
 
 static void configure(void)
 {
+    sqlite3_config(SQLITE_CONFIG_MULTITHREAD); /* a connection is used by one thread at a time */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite3_initialize();
 }

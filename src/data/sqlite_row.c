@@ -4,6 +4,9 @@
  * is no value type in between. Types are checked strictly on the way in: STRICT tables make sure
  * that a stored value has its type, so a mismatch means a damaged file or a descriptor that does
  * not belong to this schema, and is never papered over by a conversion.
+ *
+ * A column is looked up once and its value then asked directly. SQLite forbids that of a row's
+ * values unless their connection has no mutex, as ours have not (SQLITE_OPEN_NOMUTEX).
  */
 #include "data/sqlite.h"
 
@@ -106,9 +109,9 @@ static PD_COLD pd_err mismatch(const struct pd_stmt *s, const struct pd_column *
 }
 
 /* The bytes live in SQLite until the next step: they are copied, with a NUL behind. */
-static pd_str copy(struct pd_arena *a, sqlite3_stmt *q, int at, const void *bytes)
+static pd_str copy(struct pd_arena *a, sqlite3_value *v, const void *bytes)
 {
-    size_t n = (size_t)sqlite3_column_bytes(q, at);
+    size_t n = (size_t)sqlite3_value_bytes(v);
     char *to = pd_arena_alloc(a, n + 1);
     if (n)
         memcpy(to, bytes, n);
@@ -116,9 +119,8 @@ static pd_str copy(struct pd_arena *a, sqlite3_stmt *q, int at, const void *byte
     return pd_str_n(to, n);
 }
 
-static bool decode_int(sqlite3_stmt *q, int at, const struct pd_column *col, void *to)
+static bool decode_int(int64_t v, const struct pd_column *col, void *to)
 {
-    int64_t v = sqlite3_column_int64(q, at);
     switch ((enum pd_type)col->type) {
     case PD_T_BOOL: *(bool *)to = v == 1; return v == 0 || v == 1;
     case PD_T_I32:
@@ -128,10 +130,10 @@ static bool decode_int(sqlite3_stmt *q, int at, const struct pd_column *col, voi
     }
 }
 
-static bool decode_uuid(sqlite3_stmt *q, int at, pd_uuid *to)
+static bool decode_uuid(sqlite3_value *v, pd_uuid *to)
 {
-    const void *bytes = sqlite3_column_blob(q, at);
-    if (!bytes || sqlite3_column_bytes(q, at) != sizeof *to)
+    const void *bytes = sqlite3_value_blob(v);
+    if (!bytes || sqlite3_value_bytes(v) != sizeof *to)
         return false;
     memcpy(to, bytes, sizeof *to);
     return true;
@@ -149,8 +151,8 @@ static int stored_as(uint8_t type)
     }
 }
 
-static bool decode_one(struct pd_arena *a, sqlite3_stmt *q, int at, const struct pd_column *col,
-                       int have, void *to)
+static bool decode_one(struct pd_arena *a, sqlite3_value *v, const struct pd_column *col, int have,
+                       void *to)
 {
     if (have == SQLITE_NULL) /* the row is zeroed: PD_NONE and PD_STR_NULL already */
         return col->type == PD_T_OPT ||
@@ -158,13 +160,13 @@ static bool decode_one(struct pd_arena *a, sqlite3_stmt *q, int at, const struct
     if (have != stored_as(col->type))
         return false;
     if (have == SQLITE_INTEGER)
-        return decode_int(q, at, col, to);
+        return decode_int(sqlite3_value_int64(v), col, to);
     if (col->type == PD_T_UUID)
-        return decode_uuid(q, at, to);
+        return decode_uuid(v, to);
     /* Ask for the bytes first: it is what makes the length valid. */
     const void *bytes =
-        have == SQLITE_TEXT ? (const void *)sqlite3_column_text(q, at) : sqlite3_column_blob(q, at);
-    *(pd_str *)to = copy(a, q, at, bytes);
+        have == SQLITE_TEXT ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
+    *(pd_str *)to = copy(a, v, bytes);
     return true;
 }
 
@@ -172,8 +174,9 @@ pd_err pd_lite_decode(struct pd_arena *a, const struct pd_stmt *s, sqlite3_stmt 
 {
     for (uint32_t i = 0; i < s->ncolumns; i++) {
         const struct pd_column *col = &s->columns[i];
-        int have = sqlite3_column_type(q, (int)i);
-        if (__builtin_expect(!decode_one(a, q, (int)i, col, have, row + col->offset), 0))
+        sqlite3_value *v = sqlite3_column_value(q, (int)i);
+        int have = sqlite3_value_type(v);
+        if (__builtin_expect(!decode_one(a, v, col, have, row + col->offset), 0))
             return mismatch(s, col, have);
     }
     return PD_OK;
