@@ -48,8 +48,9 @@ struct pd_arena_mark {
 };
 
 void pd_arena_init(struct pd_arena *a, const struct pd_arena_opts *opts); /* opts may be NULL */
-void pd_arena_reset(struct pd_arena *a); /* runs defers, gives chunks back, stays usable */
-void pd_arena_fini(struct pd_arena *a);  /* like reset; then it must be initialised anew */
+/* Runs defers and takes everything back; stays usable, and keeps a small chunk for that. */
+void pd_arena_reset(struct pd_arena *a);
+void pd_arena_fini(struct pd_arena *a); /* keeps nothing: it must be initialised anew */
 
 /* `size` bytes, aligned for any type. Uninitialised; zalloc is zeroed. Size 0 gives a valid
  * pointer. */

@@ -164,17 +164,28 @@ static void pop_chunks(struct pd_arena *a, const struct pd_arena_chunk *until)
     }
 }
 
+/* The chunk at the bottom stays if it is small: who resets will allocate again. */
 void pd_arena_reset(struct pd_arena *a)
 {
     run_defers(a, NULL);
-    pop_chunks(a, NULL);
-    a->at = a->end = NULL;
+    while (a->chunks && (a->chunks->below || a->chunks->class > 0)) {
+        a->at = a->chunks->below ? a->chunks->below->end : NULL;
+        pop_chunks(a, a->chunks->below);
+    }
+    struct pd_arena_chunk *kept = a->chunks;
+    if (kept)
+        pd_poison(kept->body, (size_t)(a->at - kept->body));
+    a->at = kept ? kept->body : NULL;
+    a->end = kept ? kept->end : NULL;
     a->used = 0;
 }
 
 void pd_arena_fini(struct pd_arena *a)
 {
-    pd_arena_reset(a);
+    run_defers(a, NULL);
+    pop_chunks(a, NULL);
+    a->at = a->end = NULL;
+    a->used = 0;
 }
 
 /* --- allocation --------------------------------------------------------------------------- */

@@ -281,8 +281,8 @@ static bool keeps_alive(const struct pd_http_parser *p, const struct fields *f, 
     bool close = false, keep = false;
     if (!f->known[PD_H_CONNECTION])
         return minor == 1;
-    pd_str value = value_of(f, PD_H_CONNECTION);
-    if (!(p->dups & (1u << PD_H_CONNECTION)) && pd_str_eq_nocase(value, PD_STR("keep-alive")))
+    if (!(p->dups & (1u << PD_H_CONNECTION)) &&
+        pd_str_eq(value_of(f, PD_H_CONNECTION), PD_STR("keep-alive")))
         return true; /* by far the commonest */
     for (unsigned i = f->known[PD_H_CONNECTION] - 1u; i < f->n; i++)
         if (pd_http_known_find(f->headers[i].name) == PD_H_CONNECTION)

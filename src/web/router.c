@@ -6,10 +6,15 @@
  * comes by are collected, so that one walk answers 200, 404 and 405. The tree of an app is a few
  * levels deep and a node rarely has two candidates, so a walk is a handful of comparisons.
  *
+ * Paths of static text alone, which is what is asked most, are also in a hash table: precedence
+ * puts them first at every segment, so one found there with the right method is what the walk would
+ * find.
+ *
  * Conflicts are found when a route is added, by comparing its pattern with all others: that is
  * quadratic in the number of routes, once, and needs no cleverness in the tree.
  */
 #include "web/router.h"
+#include "base/put.h"
 #include <pando/arena.h>
 
 struct segment {
@@ -35,10 +40,17 @@ struct node {
     const struct pd_route_entry *entries[PD_ROUTE_METHODS];
 };
 
+struct place { /* where a path of static text ends */
+    pd_str path;
+    const struct node *node;
+};
+
 struct pd_router {
     struct pd_arena *arena;
     struct node root;
     struct pattern *patterns;
+    struct place *places; /* open addressing; half of them are free at least */
+    unsigned nplaces, used;
 };
 
 static const char *const method_names[PD_ROUTE_METHODS] = {
@@ -206,6 +218,49 @@ static pd_err refuse(const struct pd_route *route, const char *module, const cha
                    route->pattern, module, why);
 }
 
+/* Both ends of the path and its length: users choose what is asked, but not what is stored, so the
+ * worst they can do is to ask for what is at the end of the longest run. */
+static uint64_t path_hash(pd_str path)
+{
+    uint64_t head = 0, tail = 0;
+    if (path.len >= 8) {
+        memcpy(&head, path.ptr, 8);
+        memcpy(&tail, path.ptr + path.len - 8, 8);
+    } else {
+        pd_copy_short((char *)&head, path.ptr, path.len);
+    }
+    uint64_t h = (head ^ path.len) * 0x9e3779b97f4a7c15u + tail;
+    return (h ^ h >> 32) * 0x9e3779b97f4a7c15u >> 32;
+}
+
+static struct place *place_of(struct place *places, unsigned n, pd_str path)
+{
+    unsigned at = (unsigned)path_hash(path) & (n - 1);
+    while (places[at].node && !pd_str_eq(places[at].path, path))
+        at = (at + 1) & (n - 1);
+    return &places[at];
+}
+
+static void places_grow(struct pd_router *r)
+{
+    unsigned n = r->nplaces ? r->nplaces * 2 : 16;
+    struct place *places = pd_arena_new_n(r->arena, struct place, n);
+    for (unsigned i = 0; i < r->nplaces; i++)
+        if (r->places[i].node)
+            *place_of(places, n, r->places[i].path) = r->places[i];
+    r->places = places;
+    r->nplaces = n;
+}
+
+static void place_add(struct pd_router *r, pd_str path, const struct node *n)
+{
+    if (r->used * 2 >= r->nplaces)
+        places_grow(r);
+    struct place *p = place_of(r->places, r->nplaces, path);
+    r->used += p->node == NULL;
+    *p = (struct place){ path, n };
+}
+
 static void insert(struct pd_router *r, const struct pattern *p, uint32_t index)
 {
     struct pd_route_entry *e = pd_arena_new(r->arena, struct pd_route_entry);
@@ -220,6 +275,8 @@ static void insert(struct pd_router *r, const struct pattern *p, uint32_t index)
     }
     n->entries[p->route->method] = e;
     n->allow |= 1u << p->route->method;
+    if (e->nparams == 0)
+        place_add(r, pd_str_c(p->route->pattern), n);
 }
 
 pd_err pd_router_add(struct pd_router *r, const struct pd_route *route, const char *module,
@@ -306,6 +363,12 @@ bool pd_router_find(const struct pd_router *r, enum pd_route_method method, pd_s
     struct walk w = { m, method };
     m->entry = NULL;
     m->allow = 0;
+    if (r->used > 0) {
+        const struct node *n = place_of(r->places, r->nplaces, path)->node;
+        if (n && arrive(&w, n))
+            return true;
+        m->allow = 0; /* the walk collects it from all routes */
+    }
     pd_str rest = path.len > 1 ? pd_str_sub(path, 1, path.len) : PD_STR_NULL;
     return walk(&w, &r->root, rest, 0);
 }
