@@ -14,6 +14,9 @@
 #include <pando/buf.h>
 #include <pando/value.h>
 
+/* The template's own HTML. Not inline as pd_buf_put is: a page has a hundred of these, and inlined
+ * they are most of the time its compilation takes. */
+void pd_html_raw(struct pd_buf *b, pd_str html);
 void pd_html_text(struct pd_buf *b, pd_str s); /* & < > */
 void pd_html_attr(struct pd_buf *b, pd_str s); /* & < > " ' */
 /* A whole URL in an attribute. Without a scheme, or with http:, https:, mailto: or tel:, it is

@@ -1,7 +1,7 @@
 /* views_emit.c - C statements as text.
  *
  * Literal HTML is collected until a statement has to come in between, so that a run of text,
- * however many tags without output interrupt it, becomes one pd_buf_put. Long runs are split over
+ * however many tags without output interrupt it, becomes one pd_html_raw. Long runs are split over
  * lines where the HTML has its line ends, so that the generated C reads like the template.
  */
 #include "gen/views.h"
@@ -71,13 +71,13 @@ void view_code_flush(struct view_code *c)
     if (!text.len)
         return;
     put_indent(c, 0);
-    pd_buf_put(&c->code, PD_STR("pd_buf_put(b, PD_STR("));
+    pd_buf_put(&c->code, PD_STR("pd_html_raw(b, PD_STR("));
     for (bool first = true; text.len; first = false) {
         size_t n = line_length(text);
         if (!first) {
             pd_buf_put_c(&c->code, '\n');
             put_indent(c, 0);
-            pd_buf_put(&c->code, PD_STR("                     "));
+            pd_buf_put(&c->code, PD_STR("                      "));
         }
         pd_buf_put(&c->code, view_c_string(c->g, pd_str_sub(text, 0, n)));
         text = pd_str_sub(text, n, text.len);

@@ -65,6 +65,11 @@ static void escape(struct pd_buf *b, pd_str s, unsigned classes)
     }
 }
 
+void pd_html_raw(struct pd_buf *b, pd_str html)
+{
+    pd_buf_put(b, html);
+}
+
 void pd_html_text(struct pd_buf *b, pd_str s)
 {
     escape(b, s, IN_TEXT);

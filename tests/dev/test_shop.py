@@ -224,3 +224,11 @@ def test_wrong_starts_are_told_in_a_line(shop, tmp_path):
     assert said.returncode != 0 and "Makefile" in said.stderr and "pando new" in said.stderr
     said = subprocess.run([PANDO, "dev", "--port", "many"], cwd=shop.dir, capture_output=True, text=True)
     assert said.returncode != 0 and "many" in said.stderr
+
+
+def test_a_build_that_writes_into_its_own_folder_does_not_hold_pages_back(shop):
+    makefile = shop.dir / "Makefile"
+    makefile.write_text(makefile.read_text() + "\nbuild: stray\nstray:\n\t@date +%N > stray.txt\n.PHONY: stray\n")
+    shop.start()
+    shop.edit(SITE, '"v0"', '"v1"')
+    until(lambda: shop.get("/version").text == "v1")

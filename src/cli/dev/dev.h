@@ -172,6 +172,7 @@ struct dev {
     bool restart;         /* a setting was saved: the program starts anew, changed or not */
     pd_mono saved_at;     /* the first save that no build has looked at */
     char saved_path[256]; /* the last one, for the terminal */
+    unsigned passed_over; /* builds in a row that were out of date when they were done */
     unsigned attempt;     /* counts builds */
     unsigned good;        /* the build whose program runs */
     char boot[24];        /* tells builds of this supervisor from those of another */

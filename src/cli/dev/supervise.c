@@ -20,6 +20,7 @@
 enum {
     DEBOUNCE_US = 10000, /* an editor writes a file in several steps, or several files */
     MAX_DEBOUNCES = 20,  /* who saves without end does not hold the build up for ever */
+    MAX_PASSED_OVER = 3, /* … nor keeps its results from being used */
     FRESH_SECONDS = 5,
     HOLD_SECONDS = 60,
     END_GRACE_US = 500000, /* the whole is to be over within a second */
@@ -128,6 +129,15 @@ static void process_ended(struct dev_process *p, void *arg)
     dev_changed(arg);
 }
 
+/* What ninja says when it had nothing to do is nothing anybody needs to read. */
+static void show_output(const struct dev *d)
+{
+    pd_str rest = pd_buf_str(&d->builder.text), line;
+    while (pd_str_split(&rest, '\n', &line))
+        if (line.len && !pd_str_eq(line, PD_STR("ninja: no work to do.")))
+            fprintf(stderr, "%.*s\n", PD_ARG(line));
+}
+
 /* Runs make until it ends. The program may die meanwhile. */
 static bool run_make(struct dev *d, const char *target)
 {
@@ -153,9 +163,7 @@ static bool find_program(struct dev *d)
 {
     if (d->program)
         return true;
-    d->builder.quiet = true;
     bool good = run_make(d, "program");
-    d->builder.quiet = false;
     pd_str path = pd_str_trim(pd_buf_str(&d->builder.text));
     size_t last = 0;
     for (size_t i = 0; i < path.len; i++)
@@ -232,7 +240,7 @@ static void put_into_service(struct dev *d, int64_t built_us)
         return;
     say_built(d, built_us, pd_mono_now() - began, !same);
     if (first)
-        dev_say("serving at %s (Ctrl-C ends it)", d->url);
+        dev_say("serving at %s", d->url);
     if (d->open)
         open_browser(d);
 }
@@ -241,16 +249,20 @@ static void rebuild(struct dev *d)
 {
     settle(d);
     dev_news(d);
+    if (!d->attempt)
+        dev_say("building; Ctrl-C ends it");
     bool good = run_make(d, "build");
     int64_t took = pd_mono_now() - d->saved_at; /* as whoever saved felt it */
     if (d->stop)
         return;
+    show_output(d);
     read_problems(d, !good);
     if (good && !find_program(d)) {
         read_problems(d, true);
         good = false;
     }
-    if (!d->saved) { /* else the next one is more interesting */
+    if (!d->saved || ++d->passed_over > MAX_PASSED_OVER) { /* else the next is more interesting */
+        d->passed_over = 0;
         d->attempt++;
         d->trouble = good ? DEV_FINE : DEV_BUILD_FAILED;
         if (good)
@@ -359,6 +371,7 @@ static void begin(struct dev *d)
     pd_arena_init(&d->crash_arena, &(struct pd_arena_opts){ .name = "crash" });
     dev_process_init(&d->builder, DEV_BUILD_TEXT, false);
     dev_process_init(&d->app, DEV_TAIL, true);
+    d->builder.quiet = true; /* shown when it is done */
     d->builder.ended = d->app.ended = process_ended;
     d->builder.arg = d->app.arg = d;
     d->client = pd_http_client_new(NULL);

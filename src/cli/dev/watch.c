@@ -1,5 +1,8 @@
 /* watch.c - which files of the app were saved: inotify on every folder of it.
  *
+ * A file that is renamed is news under its new name only: under the old one it was often a
+ * temporary file, of an editor or of the build itself.
+ *
  * inotify watches folders, not trees: a folder that appears is watched, with all below it, as soon
  * as its parent tells of it. What was created in it before that is found by looking. Moved or
  * removed folders tell of themselves (IN_IGNORED) and are forgotten then.
@@ -151,7 +154,7 @@ static void file_event(struct dev_watch *w, const struct inotify_event *e)
             folder_event(w, path, e);
         return;
     }
-    bool written = e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE);
+    bool written = e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE);
     if (written && dev_watch_wants(pd_str_c(e->name)))
         w->saved(w->arg, path);
 }
