@@ -1,0 +1,32 @@
+/* fail.h - what libtorture writes into the shared file, and run.py reads. Fixed layout.
+ *
+ * A site is one place in the program that allocates or calls the system: the kind of call and the
+ * innermost FRAMES addresses of the program itself (calls inside a library count as its caller's).
+ */
+#ifndef TORTURE_FAIL_H
+#define TORTURE_FAIL_H
+
+#include <stdint.h>
+
+enum { FRAMES = 4, SITES_MAX = 8192, LEAKS_MAX = 32 };
+
+struct site {
+    uint64_t hash, frame[FRAMES]; /* return addresses, from the start of the program's file */
+    uint32_t count, fired;
+    char name[24];
+};
+
+struct leak {
+    uint64_t bytes, frame[FRAMES];
+};
+
+struct record {
+    uint32_t nsites, lost_sites; /* lost: the table was full */
+    uint32_t finished;           /* exit() was reached: the two below are filled */
+    uint32_t nleaks, descriptors;
+    uint32_t fired;
+    struct site sites[SITES_MAX];
+    struct leak leaks[LEAKS_MAX];
+};
+
+#endif

@@ -1,0 +1,250 @@
+#!/usr/bin/python3
+"""Torture: every place that allocates or calls the system fails, once and for ever.
+
+    run.py [--budget SECONDS] [--only NAME] [--verbose]
+
+Workloads are the unit tests and a short session of FinFlow. A first run of each finds its sites; then the workload
+runs again for each site, which fails from its first call on. Accepted outcomes:
+
+    absorbed   nothing was to be seen of it
+    error      a test's assertion saw it, or a request was answered with an error and the next ones were not
+    refused    the program did not start (or ended) with a message and an exit code
+    abort      "out of memory": allowed for the functions named in abort.txt only
+
+Anything else is a finding: crash, hang, leak, silent (an exit code without a word), stuck (a request goes on
+failing although the failure is over), wrong (the books). Sites in the code that no workload reaches must be named
+in unreached.txt with a reason. Without --budget everything runs; with it, an even sample that fits.
+"""
+import argparse
+import collections
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from program import HERE, ROOT, Program, Record
+from session import Session
+
+BUILD = pathlib.Path(os.environ.get("PANDO_BUILD", ROOT / "build"))
+GOOD = ("absorbed", "error", "refused", "abort")
+UNIT_SECONDS = 30
+ONCE_ONLY = {"epoll_wait", "poll"}  # interrupted for ever: no kernel does that
+
+
+def read_list(name):
+    """First words of the lines; the rest of a line is the reason."""
+    lines = [line.split(None, 2) for line in (HERE / name).read_text().splitlines() if line and line[0] != "#"]
+    return lines
+
+
+class Outcome:
+    def __init__(self, kind, detail="", record=None):
+        self.kind, self.detail, self.record = kind, detail, record
+
+
+def of_signal(status, text):
+    """The outcome of a process that a signal ended."""
+    name = signal.Signals(-status).name
+    last = next((line for line in text.splitlines() if "panic" in line or "pando:" in line), text[-200:])
+    if -status == signal.SIGABRT and "out of memory" in text:
+        return Outcome("abort", last)
+    return Outcome("crash", f"{name}: {last}")
+
+
+class Workload:
+    def __init__(self, name, exe, lib, args=()):
+        self.name, self.exe, self.lib, self.args = name, str(exe), lib, list(args)
+        self.program = Program(exe)
+
+    def preload(self, record, site, mode):
+        env = {"LD_PRELOAD": str(self.lib), "TORTURE_FILE": str(record), "TORTURE_EXE": os.path.realpath(self.exe)}
+        if site:
+            env |= {"TORTURE_SITE": f"{site.hash:x}", "TORTURE_MODE": mode}
+        return env
+
+    def run(self, site=None, mode="once"):
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="torture-"))
+        try:
+            outcome = self.run_in(directory, site, mode)
+            outcome.record = Record(directory / "record")
+            return self.judged(outcome)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def judged(self, outcome):
+        r = outcome.record
+        if outcome.kind in ("absorbed", "refused", "error") and r.finished and r.nleaks:
+            self.program.learn_record(r)
+            size, frames = r.leaks[0]
+            return Outcome("leak", f"{r.nleaks} blocks, first of {size} bytes from {self.program.text(frames)}", r)
+        if outcome.kind == "absorbed" and r.finished and self.base and r.descriptors > self.base:
+            return Outcome("leak", f"{r.descriptors - self.base} file descriptors", r)
+        return outcome
+
+    base = 0  # open descriptors at the end of an untouched run
+
+
+class Unit(Workload):
+    def run_in(self, directory, site, mode):
+        env = dict(os.environ, CMOCKA_TEST_ABORT="1", TMPDIR=str(directory), **self.preload(directory / "record", site, mode))
+        process = subprocess.Popen([self.exe, *self.args], env=env, cwd=directory, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            text = process.communicate(timeout=UNIT_SECONDS)[0].decode(errors="replace")
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            text = process.communicate()[0].decode(errors="replace")
+            return Outcome("hang", text[-200:])
+        if process.returncode == 0:
+            return Outcome("absorbed")
+        if "error: Failure!" in text:
+            return Outcome("error")
+        if process.returncode < 0:
+            return of_signal(process.returncode, text)
+        return Outcome("refused" if text.strip() else "silent", text[-200:])
+
+
+class FinFlow(Workload):
+    def run_in(self, directory, site, mode):
+        s = Session(self.exe, directory, self.preload(directory / "record", site, mode))
+        status = s.run()
+        text = s.log()
+        wrong = s.wrong_books()
+        if wrong:
+            return Outcome("wrong", wrong)
+        if status is None or s.hung:
+            return Outcome("hang", s.hung)
+        if status < 0:
+            return of_signal(status, text)
+        if status > 0:
+            return Outcome("refused" if text.strip() else "silent", text[-200:])
+        if mode == "once" and not s.recovered:
+            return Outcome("stuck", "; ".join(s.failed))
+        return Outcome("error" if s.failed else "absorbed", "; ".join(s.failed))
+
+
+def workloads(lib):
+    text = subprocess.run(["meson", "introspect", "--tests", BUILD], capture_output=True, text=True, check=True).stdout
+    skip = {name for name, *_ in read_list("skipped.txt")}
+    for test in json.loads(text):
+        if "unit" in test["suite"][0] and test["name"] not in skip and test["cmd"][0].startswith(str(BUILD)):
+            yield Unit(test["name"], test["cmd"][0], lib, test["cmd"][1:])
+    yield FinFlow("finflow session", BUILD / "finflow" / "finflow", lib)
+
+
+class Report:
+    def __init__(self, verbose):
+        self.verbose, self.counts, self.findings = verbose, collections.Counter(), []
+        self.aborts = collections.Counter()
+        self.may_abort = {name for name, *_ in read_list("abort.txt")}
+
+    def add(self, work, site, mode, outcome):
+        where = f"{work.name}: {site.call} fails {mode} in {work.program.text(site.frames)}"
+        if not outcome.record.fired:
+            self.counts["not reached again"] += 1
+            return
+        if outcome.kind == "abort":
+            names = {work.program.place(f)[0] for f in site.frames}
+            allowed = names & self.may_abort
+            if not allowed:
+                outcome.kind = "unlisted abort"
+            self.aborts[min(allowed, default="?")] += 1
+        self.counts[outcome.kind] += 1
+        if outcome.kind not in GOOD:
+            self.findings.append(f"{outcome.kind}: {where}\n    {outcome.detail.strip()}")
+            print(self.findings[-1], flush=True)
+        elif self.verbose:
+            print(f"{outcome.kind}: {where}", flush=True)
+
+    def totals(self):
+        print("\noutcomes: " + ", ".join(f"{n} {kind}" for kind, n in self.counts.most_common()))
+        if self.aborts:
+            print("aborts with \"out of memory\": " + ", ".join(f"{n} in {f}" for f, n in sorted(self.aborts.items())))
+
+
+def find_gaps(works):
+    """Calls in src/ that no workload reaches and no list excuses. {(function, callee): [place]}"""
+    every, reached = {}, set()
+    for work in works:
+        calls, jumps = work.program.static_calls()
+        work.program.learn([at - 1 for at, _ in calls] + [at - 1 for at, _, _ in jumps])
+        frames = {f for s in work.sites for f in s.frames}
+        for at, name, through in [(at, name, [at]) for at, name in calls] + jumps:
+            function, file, line = work.program.known[at - 1]
+            if not file.startswith("src/") or file.startswith(("src/gen/", "src/cli/")):
+                continue
+            key = (function, name)
+            every.setdefault(key, f"{file}:{line}")
+            if frames.intersection(through):
+                reached.add(key)
+    excused = {(f, c) for f, c, *_ in read_list("unreached.txt")}
+    gaps = {key: every[key] for key in every if key not in reached and key not in excused}
+    stale = sorted(excused & reached)
+    return len(every), len(reached), gaps, stale
+
+
+def learn(work):
+    outcome = work.run()
+    work.program.learn_record(outcome.record)
+    work.base = outcome.record.descriptors
+    work.sites = outcome.record.sites
+    if outcome.kind != "absorbed":
+        sys.exit(f"{work.name} fails untouched ({outcome.kind}): {outcome.detail}")
+    if outcome.record.lost:
+        sys.exit(f"{work.name}: more sites than the table has room for")
+    return work
+
+
+def sample(jobs, share):
+    """An even share of the jobs, the same ones each time."""
+    return [job for i, job in enumerate(jobs) if int(i * share) != int((i + 1) * share)]
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--budget", type=float, help="seconds; an even sample of the sites that fits")
+    options.add_argument("--only", help="workloads whose name contains this")
+    options.add_argument("--verbose", action="store_true", help="print every site and its outcome")
+    options.add_argument("--jobs", type=int, default=os.cpu_count())
+    args = options.parse_args()
+    lib = BUILD / "tests" / "torture" / "libtorture.so"
+    start = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        works = list(pool.map(learn, [w for w in workloads(lib) if not args.only or args.only in w.name]))
+        jobs = [(w, s, mode) for w in works for s in w.sites if w.program.ours(s)
+                for mode in (("once",) if s.call in ONCE_ONLY else ("once", "forever"))]
+        print(f"{len(works)} workloads, {len({(w, s) for w, s, _ in jobs})} sites, found in {time.monotonic() - start:.0f} s")
+        report = Report(args.verbose)
+        if args.budget:
+            probe = sample(jobs, min(1, 40 / len(jobs)))
+            began = time.monotonic()
+            for job, outcome in zip(probe, pool.map(lambda j: j[0].run(j[1], j[2]), probe)):
+                report.add(*job, outcome)
+            each = (time.monotonic() - began) / len(probe)
+            left = max(0, args.budget - (time.monotonic() - start))
+            jobs = sample([j for j in jobs if j not in probe], min(1, left / each / len(jobs)))
+            print(f"of these, {len(probe) + len(jobs)} runs fit the budget")
+        for job, outcome in zip(jobs, pool.map(lambda j: j[0].run(j[1], j[2]), jobs)):
+            report.add(*job, outcome)
+    report.totals()
+    bad = bool(report.findings)
+    if not args.only:
+        total, reached, gaps, stale = find_gaps(works)
+        print(f"{total} calls (function, callee) in src/, {reached} reached, {len(gaps)} neither reached nor excused")
+        for (function, callee), place in sorted(gaps.items()):
+            print(f"    {function} {callee}  {place}")
+        for key in stale:
+            print("    reached, but excused in unreached.txt: {} {}".format(*key))
+        bad = bad or gaps or stale
+    print(f"{time.monotonic() - start:.0f} s")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
