@@ -6,10 +6,11 @@
  *     pd_arena_fini(&a);                                  // everything goes at once
  *
  * An arena hands out memory by bumping a pointer and takes all of it back together. There is no
- * free. Allocation never returns NULL: if the system has no memory left the process aborts; if the
- * arena exceeds its budget it goes on handing out memory but sets a sticky flag
- * (pd_arena_over_budget), which the framework turns into an error at the next safe point.
- * Chunks are recycled per thread, so that a request costs no malloc in the steady state.
+ * free. Allocation never returns NULL: an arena that exceeds its budget goes on handing out memory
+ * but sets a sticky flag (pd_arena_over_budget), which the framework turns into an error at the
+ * next safe point. If the system has no memory left the same happens, on a small reserve that each
+ * thread keeps; only when that cannot help either (a block over 16 KiB) the process aborts. Chunks
+ * are recycled per thread, so that a request costs no malloc in the steady state.
  *
  * Things that are not memory are tied to the arena by pd_defer(): they run in reverse order at
  * reset and fini.

@@ -121,7 +121,7 @@ pd_err pd_instance_open(const struct pd_app *app, struct pd_config *cfg, enum pd
 {
     struct pd_instance *in = calloc(1, sizeof *in);
     if (!in)
-        pd_panic("out of memory");
+        return pd_fail(PD_ENOMEM, "no memory for the app");
     in->app = app;
     in->config = cfg;
     pthread_mutex_init(&in->servers_lock, NULL);

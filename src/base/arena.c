@@ -9,6 +9,11 @@
  * A mark is the top chunk and the pointer in it; release pops back to exactly there. Chunks are
  * only ever pushed on top (a large block too), which is what keeps that true.
  *
+ * When malloc has nothing left, a thread falls back on its reserve: a few chunks put aside before.
+ * An arena that had to take one counts as over its budget, so the request it belongs to fails (503)
+ * at the next safe point while the thread lives on; the reserve is filled again by the chunks that
+ * come back. Only what no chunk of the reserve can hold ends the process.
+ *
  * Under AddressSanitizer everything not handed out is poisoned, with a gap behind each block, so
  * an overrun or a use after reset is reported like one of malloc's. Other debug builds fill
  * released memory with 0xDD.
@@ -24,10 +29,12 @@
 
 enum {
     ALIGN = 16,
-    CLASS_MIN_SHIFT = 12, /* 4 KiB: a small request fits in the first chunk */
-    CLASS_COUNT = 9,      /* ... 1 MiB */
-    GROW_CLASSES = 6,     /* doubling stops at 128 KiB; beyond, only what a large block needs */
-    CACHE_BYTES = 4 << 20 /* kept per thread and size: 1024 x 4 KiB ... 4 x 1 MiB */
+    CLASS_MIN_SHIFT = 12,  /* 4 KiB: a small request fits in the first chunk */
+    CLASS_COUNT = 9,       /* ... 1 MiB */
+    GROW_CLASSES = 6,      /* doubling stops at 128 KiB; beyond, only what a large block needs */
+    CACHE_BYTES = 4 << 20, /* kept per thread and size: 1024 x 4 KiB ... 4 x 1 MiB */
+    RESERVE_CLASS = 2,     /* 16 KiB */
+    RESERVE_CHUNKS = 8,    /* untouched until they are needed: address space, not memory */
 };
 #define BUDGET_DEFAULT ((size_t)16 << 20)
 #define BLOCK_MAX      ((size_t)1 << 46) /* anything above is a bug in the caller, not a need */
@@ -51,10 +58,13 @@ struct pd_arena_defer {
 static _Thread_local struct {
     struct pd_arena_chunk *free[CLASS_COUNT];
     size_t bytes[CLASS_COUNT];
-    bool registered;
+    struct pd_arena_chunk *reserve;
+    unsigned nreserve;
+    bool registered, filled;
 } cache;
 
 static pthread_key_t exit_key;
+static bool exit_key_made;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 
 static void at_thread_exit(void *unused)
@@ -65,15 +75,15 @@ static void at_thread_exit(void *unused)
 
 static void make_exit_key(void)
 {
-    pd_assert(pthread_key_create(&exit_key, at_thread_exit) == 0);
+    exit_key_made = pthread_key_create(&exit_key, at_thread_exit) == 0;
 }
 
-/* A thread that ends gives its chunks back; thread-locals alone would lose them. */
+/* A thread that ends gives its chunks back; thread-locals alone would lose them. If the system has
+ * no room to note that, the thread keeps none. */
 static void register_thread(void)
 {
     pthread_once(&exit_once, make_exit_key);
-    pthread_setspecific(exit_key, &cache);
-    cache.registered = true;
+    cache.registered = exit_key_made && pthread_setspecific(exit_key, &cache) == 0;
 }
 
 static size_t class_size(unsigned class)
@@ -97,42 +107,95 @@ void pd_arena_trim(void)
         }
         cache.bytes[i] = 0;
     }
+    while (cache.reserve) {
+        struct pd_arena_chunk *c = cache.reserve;
+        cache.reserve = c->below;
+        chunk_free(c);
+    }
+    cache.nreserve = 0;
+    cache.filled = false;
     cache.registered = false; /* the exit key is being cleared, or will simply be set again */
+}
+
+static void reserve_put(struct pd_arena_chunk *c)
+{
+    c->below = cache.reserve;
+    cache.reserve = c;
+    cache.nreserve++;
 }
 
 static void chunk_put(struct pd_arena_chunk *c)
 {
     pd_poison(c->body, (size_t)(c->end - c->body));
-    if (c->class == CLASS_COUNT || cache.bytes[c->class] >= CACHE_BYTES) {
+    if (!cache.registered)
+        register_thread();
+    if (c->class == RESERVE_CLASS && cache.filled && cache.nreserve < RESERVE_CHUNKS) {
+        reserve_put(c);
+        return;
+    }
+    if (c->class == CLASS_COUNT || cache.bytes[c->class] >= CACHE_BYTES || !cache.registered) {
         chunk_free(c);
         return;
     }
-    if (!cache.registered)
-        register_thread();
     c->below = cache.free[c->class];
     cache.free[c->class] = c;
     cache.bytes[c->class] += class_size(c->class);
 }
 
-static struct pd_arena_chunk *chunk_new(unsigned class, size_t bytes)
+static struct pd_arena_chunk *chunk_try(unsigned class, size_t bytes)
 {
     struct pd_arena_chunk *c = PD_FAULT(malloc) ? NULL : malloc(bytes);
     if (!c)
-        pd_panic("out of memory: %zu bytes for an arena", bytes);
+        return NULL;
     c->class = class;
     c->end = (char *)c + bytes;
     pd_asan_poison(c->body, (size_t)(c->end - c->body));
     return c;
 }
 
-static struct pd_arena_chunk *chunk_get(unsigned class)
+/* Before the thread's first own chunk. What cannot be had now is put aside as chunks come back. */
+static void reserve_fill(void)
 {
-    struct pd_arena_chunk *c = cache.free[class];
-    if (!c)
-        return chunk_new(class, class_size(class));
-    cache.free[class] = c->below;
-    cache.bytes[class] -= class_size(class);
+    cache.filled = true;
+    register_thread();
+    while (cache.registered && cache.nreserve < RESERVE_CHUNKS) {
+        struct pd_arena_chunk *c = chunk_try(RESERVE_CLASS, class_size(RESERVE_CLASS));
+        if (!c)
+            return;
+        reserve_put(c);
+    }
+}
+
+/* Over its budget for good: until it is reset, shrinking a block must not undo it. */
+static void spend_all(struct pd_arena *a)
+{
+    a->used = SIZE_MAX / 2;
+}
+
+static struct pd_arena_chunk *reserve_get(struct pd_arena *a, size_t bytes)
+{
+    struct pd_arena_chunk *c = cache.reserve;
+    if (!c || bytes > class_size(RESERVE_CLASS))
+        pd_panic("out of memory: %zu bytes for arena \"%s\"", bytes, a->name);
+    cache.reserve = c->below;
+    cache.nreserve--;
+    spend_all(a);
     return c;
+}
+
+/* Room for `least` bytes, header included. `class` CLASS_COUNT: exactly that. */
+static struct pd_arena_chunk *chunk_get(struct pd_arena *a, unsigned class, size_t least)
+{
+    struct pd_arena_chunk *c = class < CLASS_COUNT ? cache.free[class] : NULL;
+    if (c) {
+        cache.free[class] = c->below;
+        cache.bytes[class] -= class_size(class);
+        return c;
+    }
+    if (!cache.filled)
+        reserve_fill();
+    c = chunk_try(class, class < CLASS_COUNT ? class_size(class) : least);
+    return c ? c : reserve_get(a, least);
 }
 
 /* --- life ------------------------------------------------------------------------------ */
@@ -218,8 +281,7 @@ static unsigned next_class(const struct pd_arena *a, size_t need)
 PD_COLD static void add_chunk(struct pd_arena *a, size_t need)
 {
     unsigned class = next_class(a, need);
-    push_chunk(a, class < CLASS_COUNT ? chunk_get(class)
-                                      : chunk_new(class, need + sizeof(struct pd_arena_chunk)));
+    push_chunk(a, chunk_get(a, class, need + sizeof(struct pd_arena_chunk)));
 }
 
 void *pd_arena_alloc(struct pd_arena *a, size_t size)

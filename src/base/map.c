@@ -9,6 +9,7 @@
 
 #include "base/siphash.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -31,7 +32,12 @@ void pd_map_seed(uint64_t k0, uint64_t k1)
 PD_COLD static void draw_seed(void)
 {
     pthread_mutex_lock(&seed_lock);
-    if (!seeded && getrandom(process_seed, sizeof(process_seed), 0) != sizeof(process_seed))
+    ssize_t n = sizeof(process_seed);
+    if (!seeded)
+        do
+            n = getrandom(process_seed, sizeof(process_seed), 0);
+        while (n < 0 && errno == EINTR);
+    if (n != sizeof(process_seed))
         pd_panic("the kernel gives no random numbers");
     __atomic_store_n(&seeded, true, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&seed_lock);

@@ -66,6 +66,10 @@ bool pd_begin(struct pd_ctx *c)
     if (c->failed != PD_OK)
         return false;
     struct pd_session *s = pd_ctx_session(c);
+    if (!s && c->db) {
+        pd_ctx_fail(c, PD_ENOMEM);
+        return false;
+    }
     if (!s) {
         pd_ctx_fail(c, pd_fail(PD_ECONFIG, "a transaction was begun, but there is no database"));
         return false;

@@ -56,7 +56,7 @@ pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
     PD_TRY(url_parse(url, &where));
     struct pd_db *db = calloc(1, sizeof *db);
     if (!db)
-        pd_panic("out of memory");
+        return pd_fail(PD_ENOMEM, "no memory for the database");
     db->driver = &pd_sqlite_driver;
     db->opts = opts_fill(opts);
     pthread_mutex_init(&db->warned_lock, NULL);

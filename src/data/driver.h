@@ -80,7 +80,8 @@ struct pd_driver {
     pd_err (*open)(struct pd_db *db, pd_str where) PD_YIELDS;
     void (*close)(struct pd_db *db) PD_YIELDS;
 
-    /* Sessions are recycled per thread; get zeroes what a unit of work starts with. */
+    /* Sessions are recycled per thread; get zeroes what a unit of work starts with. NULL: no memory
+     * for a new one. */
     struct pd_session *(*session_get)(struct pd_db *db);
     void (*session_put)(struct pd_session *s);
 

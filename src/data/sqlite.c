@@ -90,6 +90,8 @@ static pd_err read_text(struct pd_db *db, const struct pd_stmt *stmt, struct pd_
 {
     struct pd_session *s = pd_lite_session_get(db);
     struct pd_result out = { .kind = PD_RESULT_ONE, .stmt = stmt, .arena = a };
+    if (!s)
+        return pd_fail(PD_ENOMEM, "no memory to run %s", stmt->name);
     pd_err e = pd_lite_read((struct lite_session *)s, stmt, NULL, &out);
     pd_lite_session_put(s);
     *text =
@@ -140,7 +142,7 @@ static pd_err lite_open(struct pd_db *db, pd_str where)
     pthread_once(&once, configure);
     struct lite_db *lite = calloc(1, sizeof *lite);
     if (!lite)
-        pd_panic("out of memory");
+        return pd_fail(PD_ENOMEM, "no memory for the database");
     lite->db = db;
     lite->serial = atomic_fetch_add(&serial, 1) + 1;
     pthread_mutex_init(&lite->pools_lock, NULL);

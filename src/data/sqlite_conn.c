@@ -98,23 +98,24 @@ static struct lite_stmt **slot_of(struct lite_stmt **table, unsigned size,
     return &table[at];
 }
 
-static void *must(void *p)
+static pd_err no_memory(void)
 {
-    if (!p)
-        pd_panic("out of memory");
-    return p;
+    return pd_fail(PD_ENOMEM, "no memory for a database connection");
 }
 
-static void table_grow(struct lite_conn *conn)
+static pd_err table_grow(struct lite_conn *conn)
 {
     unsigned size = conn->ntable ? conn->ntable * 2 : TABLE_START;
-    struct lite_stmt **table = must(calloc(size, sizeof *table));
+    struct lite_stmt **table = calloc(size, sizeof *table);
+    if (!table)
+        return no_memory();
     for (unsigned i = 0; i < conn->ntable; i++)
         if (conn->table[i])
             *slot_of(table, size, conn->table[i]->of) = conn->table[i];
     free(conn->table);
     conn->table = table;
     conn->ntable = size;
+    return PD_OK;
 }
 
 /* The descriptor was made from a schema: it must fit the one found here. */
@@ -149,11 +150,15 @@ static pd_err prepare(struct lite_conn *conn, const struct pd_stmt *s, sqlite3_s
 
 static pd_err stmt_add(struct lite_conn *conn, const struct pd_stmt *s, struct lite_stmt **out)
 {
+    if ((conn->used + 1) * 2 > conn->ntable)
+        PD_TRY(table_grow(conn));
     sqlite3_stmt *q = NULL;
     PD_TRY(prepare(conn, s, &q));
-    if ((conn->used + 1) * 2 > conn->ntable)
-        table_grow(conn);
-    struct lite_stmt *new = must(calloc(1, sizeof *new));
+    struct lite_stmt *new = calloc(1, sizeof *new);
+    if (!new) {
+        sqlite3_finalize(q);
+        return no_memory();
+    }
     *new = (struct lite_stmt){ .of = s, .handle = q };
     *slot_of(conn->table, conn->ntable, s) = new;
     conn->used++;
@@ -297,10 +302,10 @@ static pd_err conn_fill(struct lite_conn *conn, bool writer)
     int rc = sqlite3_open_v2(conn->lite->path, &conn->handle,
                              flags | (writer ? SQLITE_OPEN_CREATE : 0), NULL);
     if (!conn->handle)
-        pd_panic("out of memory");
+        return no_memory();
     if (rc != SQLITE_OK)
         return pd_lite_fail(conn, NULL, rc);
-    table_grow(conn);
+    PD_TRY(table_grow(conn));
     PD_TRY(settings(conn, writer));
     sqlite3_progress_handler(conn->handle, PROGRESS_OPS, progress, conn);
     return PD_OK;
@@ -308,7 +313,9 @@ static pd_err conn_fill(struct lite_conn *conn, bool writer)
 
 pd_err pd_lite_conn_open(struct lite_db *lite, bool writer, struct lite_conn **out)
 {
-    struct lite_conn *conn = must(calloc(1, sizeof *conn));
+    struct lite_conn *conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return no_memory();
     conn->lite = lite;
     pd_err e = conn_fill(conn, writer);
     if (e != PD_OK)

@@ -83,7 +83,7 @@ pd_err pd_lite_file_open(struct lite_db *lite, pd_str path)
     lite->lock_fd = -1;
     lite->path = strndup(path.ptr, path.len);
     if (!lite->path)
-        pd_panic("out of memory");
+        return pd_fail(PD_ENOMEM, "no memory for the database's path");
     PD_TRY(make_folder(path));
     PD_TRY(lock(lite));
     return check_header(lite->path);

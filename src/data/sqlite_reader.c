@@ -45,7 +45,7 @@ static struct lite_pool *pool_new(struct lite_db *lite, struct pd_loop *loop)
 {
     struct lite_pool *pool = calloc(1, sizeof *pool);
     if (!pool)
-        pd_panic("out of memory");
+        pd_panic("out of memory: a thread's pool of connections");
     pool->lite = lite;
     pool->loop = loop;
     pool->room.free = lite->db->opts.readers;
@@ -185,7 +185,7 @@ struct pd_session *pd_lite_session_get(struct pd_db *db)
         pool->sessions = s->next_free;
         pool->nsessions--;
     } else if (!(s = calloc(1, sizeof *s))) {
-        pd_panic("out of memory");
+        return NULL;
     }
     s->pool = pool;
     s->base.db = db;

@@ -473,6 +473,10 @@ static void checkpoint_fiber(void *arg)
     struct lite_db *lite = arg;
     struct lite_writer *w = &lite->writer;
     struct pd_session *base = pd_lite_session_get(lite->db);
+    if (!base) { /* no memory: the next commit asks again */
+        atomic_store(&w->checkpointing, false);
+        return;
+    }
     if (own(lite, (struct lite_session *)base) == PD_OK) {
         struct commit_job batch;
         struct pd_list members;

@@ -83,6 +83,8 @@ static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *par
                       const char *site)
 {
     struct pd_session *session = pd_ctx_session(c);
+    if (!session && c->db)
+        return pd_fail(PD_ENOMEM, "no memory to run %s", s->name);
     if (!session)
         return pd_fail(PD_ECONFIG, "%s was called, but there is no database", s->name);
     pd_err e = pd_check();

@@ -39,7 +39,8 @@ struct pd_http_client {
 struct pd_http_client *pd_http_client_new(const struct pd_http_client_opts *opts)
 {
     struct pd_http_client *cl = calloc(1, sizeof *cl);
-    pd_assert(cl);
+    if (!cl)
+        pd_panic("out of memory: an HTTP client");
     cl->opts = opts ? *opts : (struct pd_http_client_opts){ 0 };
     cl->opts.connect_us = cl->opts.connect_us ? cl->opts.connect_us : 3 * PD_SECOND;
     cl->opts.max_idle = cl->opts.max_idle ? cl->opts.max_idle : 16;
@@ -96,7 +97,8 @@ static struct pd_http_link *link_reuse(struct pd_http_client *cl, pd_str host)
 static pd_err link_open(struct pd_http_client *cl, pd_str host, struct pd_http_link **out)
 {
     struct pd_http_link *l = calloc(1, sizeof *l);
-    pd_assert(l);
+    if (!l)
+        return pd_fail(PD_ENOMEM, "no memory for a connection");
     pd_err err = pd_net_connect(host, 80, cl->opts.connect_us, &l->io);
     if (err) {
         free(l);

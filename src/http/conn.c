@@ -23,7 +23,8 @@ static struct work *work_new(struct pd_http_server *s)
 {
     size_t headers = s->limits.max_headers * sizeof(struct pd_http_header);
     struct work *w = malloc(sizeof *w + headers + IN_BYTES);
-    pd_assert(w);
+    if (!w)
+        return NULL;
     memset(w, 0, sizeof *w);
     w->headers = (struct pd_http_header *)(void *)w->own;
     pd_arena_init(&w->arena, &(struct pd_arena_opts){ .name = "request" });
@@ -43,15 +44,16 @@ static void head_start(struct pd_http_conn *c)
     w->req.nheaders = 0;
 }
 
-static void work_take(struct pd_http_conn *c)
+/* False: no memory. */
+static bool work_take(struct pd_http_conn *c)
 {
     struct pd_http_server *s = c->server;
     struct work *w = s->free_works;
     if (w) {
         s->free_works = w->next;
         s->nfree_works--;
-    } else {
-        w = work_new(s);
+    } else if (!(w = work_new(s))) {
+        return false;
     }
     w->in = own_bytes(s, w);
     w->pos = w->len = w->base = 0;
@@ -61,6 +63,7 @@ static void work_take(struct pd_http_conn *c)
     w->req.arena = &w->arena;
     c->work = w;
     head_start(c);
+    return true;
 }
 
 static void work_give(struct pd_http_conn *c)
@@ -83,7 +86,7 @@ static void work_give(struct pd_http_conn *c)
 }
 
 /* Unread bytes go to the front; a full buffer that is one unfinished head grows to the limit. */
-static void make_room(struct pd_http_conn *c)
+static bool make_room(struct pd_http_conn *c)
 {
     struct work *w = c->work;
     if (w->pos > 0) {
@@ -92,13 +95,16 @@ static void make_room(struct pd_http_conn *c)
         w->pos = 0;
     }
     if (w->len < w->cap)
-        return;
+        return true;
     pd_assert(!w->big); /* it holds more than a head may have */
-    w->cap = c->server->limits.max_head_bytes + IN_BYTES;
-    w->big = malloc(w->cap);
-    pd_assert(w->big);
+    uint32_t cap = c->server->limits.max_head_bytes + IN_BYTES;
+    w->big = malloc(cap);
+    if (!w->big)
+        return false;
     memcpy(w->big, w->in, w->len);
     w->in = w->big;
+    w->cap = cap;
+    return true;
 }
 
 /* --- closing ---------------------------------------------------------------------------------- */
@@ -383,10 +389,10 @@ void conn_expired(struct pd_http_conn *c)
 
 static void conn_read(struct pd_http_conn *c)
 {
-    if (!c->work)
-        work_take(c);
-    else
-        make_room(c);
+    if (!(c->work ? make_room(c) : work_take(c))) { /* no memory: it may come again */
+        conn_abort(c);
+        return;
+    }
     struct work *w = c->work;
     ptrdiff_t n = pd_os_recv(c->io.sock, w->in + w->len, w->cap - w->len);
     if (n == -EAGAIN) {
@@ -427,7 +433,8 @@ static struct pd_http_conn *conn_new(struct pd_http_server *s)
 {
     if (!s->free_conns) {
         struct conn_slab *slab = calloc(1, sizeof *slab);
-        pd_assert(slab);
+        if (!slab)
+            return NULL;
         slab->next = s->slabs;
         s->slabs = slab;
         for (int i = 0; i < SLAB_CONNS; i++) {
@@ -443,7 +450,10 @@ static struct pd_http_conn *conn_new(struct pd_http_server *s)
 
 static void refuse_connection(struct pd_http_conn *c)
 {
-    work_take(c);
+    if (!work_take(c)) {
+        conn_abort(c);
+        return;
+    }
     reply_refuse(c, 503, "connection limit reached");
     conn_settle(c);
 }
@@ -458,6 +468,11 @@ void conn_open(struct pd_http_server *s, pd_os_sock sock, const struct pd_os_add
         return;
     }
     struct pd_http_conn *c = conn_new(s);
+    if (!c) {
+        s->stats.refused += !refuse;
+        pd_os_close(sock);
+        return;
+    }
     c->peer = *peer;
     c->refused = refuse;
     if (pd_io_open(&c->io, sock, PD_OS_READ, conn_ready) != PD_OK) {

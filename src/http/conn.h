@@ -121,7 +121,8 @@ void conn_expired(struct pd_http_conn *c);
 
 /* out.c */
 void out_put(struct pd_http_conn *c, pd_str bytes);
-char *out_reserve(struct pd_http_conn *c, size_t n); /* then out_commit(c, used) */
+/* Then out_commit(c, used). NULL: no memory; the connection is broken then. */
+char *out_reserve(struct pd_http_conn *c, size_t n);
 void out_commit(struct pd_http_conn *c, size_t n);
 bool out_flush(struct pd_http_conn *c);            /* false: broken */
 void out_send(struct pd_http_conn *c, pd_str big); /* pending output and then `big`, copied last */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
-enum { MAX_IOV = 16, KEEP_OUTS = 256 };
+enum { MAX_IOV = 16, KEEP_OUTS = 256, PIECE_BYTES = 1 << 20 };
 
 static struct out *out_new(struct pd_http_server *s, size_t least)
 {
@@ -21,8 +21,10 @@ static struct out *out_new(struct pd_http_server *s, size_t least)
         s->nfree_outs--;
     } else {
         size_t cap = least > OUT_BYTES ? least : OUT_BYTES;
+        pd_assert(cap <= UINT32_MAX);
         o = malloc(sizeof *o + cap);
-        pd_assert(o && cap <= UINT32_MAX);
+        if (!o)
+            return NULL;
         o->cap = (uint32_t)cap;
     }
     o->next = NULL;
@@ -50,12 +52,23 @@ static void mark_dirty(struct pd_http_conn *c)
     }
 }
 
+static bool failed(struct pd_http_conn *c)
+{
+    c->broken = true;
+    out_drop(c);
+    return false;
+}
+
 char *out_reserve(struct pd_http_conn *c, size_t n)
 {
     struct out *o = c->out_last;
     if (__builtin_expect(o && o->cap - o->len >= n, 1))
         return o->bytes + o->len;
     o = out_new(c->server, n);
+    if (!o) {
+        failed(c);
+        return NULL;
+    }
     if (c->out_last)
         c->out_last->next = o;
     else
@@ -75,12 +88,18 @@ void out_commit(struct pd_http_conn *c, size_t n)
     mark_dirty(c);
 }
 
+/* In pieces: a buffer is freed as soon as it is sent, and its length has 32 bits. */
 void out_put(struct pd_http_conn *c, pd_str bytes)
 {
-    if (c->broken || bytes.len == 0)
-        return;
-    memcpy(out_reserve(c, bytes.len), bytes.ptr, bytes.len);
-    out_commit(c, bytes.len);
+    while (!c->broken && bytes.len > 0) {
+        size_t n = bytes.len < PIECE_BYTES ? bytes.len : PIECE_BYTES;
+        char *to = out_reserve(c, n);
+        if (!to)
+            return;
+        memcpy(to, bytes.ptr, n);
+        out_commit(c, n);
+        bytes = pd_str_sub(bytes, n, bytes.len);
+    }
 }
 
 void out_drop(struct pd_http_conn *c)
@@ -115,13 +134,6 @@ static size_t sent(struct pd_http_conn *c, size_t n)
     if (!c->out)
         c->out_last = NULL;
     return n;
-}
-
-static bool failed(struct pd_http_conn *c)
-{
-    c->broken = true;
-    out_drop(c);
-    return false;
 }
 
 /* One call of sendv; `big` comes behind what pends. Returns bytes of big that were sent, or -1. */

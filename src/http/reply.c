@@ -139,6 +139,8 @@ void pd_http_reply_parts(struct pd_http_req *r, int status, const pd_str *header
     bool send_body = !bodyless(w, status) && body.len > 0;
     bool copy = send_body && body.len <= BIG_BODY;
     char *start = out_reserve(c, HEAD_ROOM + lines_len(lines) + (copy ? body.len : 0));
+    if (!start)
+        return;
     char *at = put_head(c, w, start, status, lines, (int64_t)body.len);
     if (copy)
         at = pd_put(at, body);
@@ -200,6 +202,8 @@ pd_err pd_http_reply_begin(struct pd_http_req *r, int status, pd_str headers, in
     if (c->broken)
         return pd_fail(PD_ECLOSED, "the client closed the connection");
     char *start = out_reserve(c, HEAD_ROOM + headers.len);
+    if (!start)
+        return pd_fail(PD_ENOMEM, "no memory for an answer");
     out_commit(
         c, (size_t)(put_head(c, w, start, status, (struct lines){ &headers, 1 }, length) - start));
     return PD_OK;

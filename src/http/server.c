@@ -65,7 +65,8 @@ struct pd_http_server *pd_http_server_new(const struct pd_http_server_opts *opts
     pd_assert(!opts->server_name ||
               (strlen(opts->server_name) < 64 && pd_http_is_value(pd_str_c(opts->server_name))));
     struct pd_http_server *s = calloc(1, sizeof *s);
-    pd_assert(s);
+    if (!s)
+        pd_panic("out of memory: a server");
     s->opts = *opts;
     s->limits = with_defaults(opts->limits);
     s->next_id = (atomic_fetch_add(&servers, 1) << 40) + 1;
@@ -87,7 +88,8 @@ static void accepted(void *arg, pd_os_sock sock, const struct pd_os_addr *peer)
 pd_err pd_http_server_listen(struct pd_http_server *s, pd_os_sock sock)
 {
     struct listener *l = calloc(1, sizeof *l);
-    pd_assert(l);
+    if (!l)
+        return pd_fail(PD_ENOMEM, "no memory for a listener");
     pd_err err = pd_listener_open(&l->listener, sock, accepted, s);
     if (err)
         free(l);

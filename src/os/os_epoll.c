@@ -87,7 +87,8 @@ unsigned pd_os_pick(unsigned n)
 struct pd_os_poll *pd_os_poll_new(void)
 {
     struct pd_os_poll *p = calloc(1, sizeof *p);
-    pd_assert(p);
+    if (!p)
+        pd_panic("out of memory: a poll");
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
     p->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.ptr = p };

@@ -76,7 +76,9 @@ static void *work(void *arg)
 struct pd_os_pool *pd_os_pool_new(unsigned threads, unsigned max_queued)
 {
     struct pd_os_pool *p = calloc(1, sizeof *p + threads * sizeof p->thread[0]);
-    pd_assert(p && threads > 0);
+    pd_assert(threads > 0);
+    if (!p)
+        pd_panic("out of memory: a pool of %u threads", threads);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     queue_init(&p->waiting);

@@ -228,7 +228,8 @@ void pd_run_crash_init(struct pd_loop *l)
     pthread_once(&installed, install);
     void *low = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    pd_assert(low != MAP_FAILED);
+    if (low == MAP_FAILED)
+        pd_panic("out of memory: a stack for signals");
     stack_t ss = { .ss_sp = low, .ss_size = SIGNAL_STACK };
     sigaltstack(&ss, &l->old_signal_stack);
     l->signal_stack = low;

@@ -46,7 +46,8 @@ struct pd_loop *pd_loop_new(const struct pd_loop_opts *opts)
     opts = opts ? opts : &defaults;
     pd_assert(!pd_run_loop);
     struct pd_loop *l = calloc(1, sizeof *l);
-    pd_assert(l);
+    if (!l)
+        pd_panic("out of memory: a loop");
     l->name = opts->name ? opts->name : "loop";
     l->shuffle = pd_os_simulated();
     l->poll = pd_os_poll_new();

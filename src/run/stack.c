@@ -53,7 +53,8 @@ void pd_run_stacks_init(struct pd_loop *l, const struct pd_loop_opts *opts)
     l->stack_bytes = ((size + PAGE - 1) & ~(size_t)(PAGE - 1)) * PD_RUN_STACK_FACTOR;
     l->max_fibers = opts->max_fibers ? opts->max_fibers : 10000;
     l->slabs = calloc(l->max_fibers / SLAB_SLOTS + 1, sizeof *l->slabs);
-    pd_assert(l->slabs);
+    if (!l->slabs)
+        pd_panic("out of memory: the table of stacks");
 }
 
 static bool install_guard(char *at)

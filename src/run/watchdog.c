@@ -146,7 +146,8 @@ static void start_dog(void)
 void pd_run_watch(struct pd_loop *l, int64_t stall_us)
 {
     struct watch *w = calloc(1, sizeof *w);
-    pd_assert(w);
+    if (!w)
+        return; /* the loop runs without being watched */
     w->loop = l;
     w->thread = pthread_self();
     w->limit_us = stall_us;

@@ -70,7 +70,7 @@ pd_err pd_web_new(const struct pd_web_opts *opts, struct pd_web **out)
     static _Atomic(uint64_t) serials;
     struct pd_web *w = calloc(1, sizeof *w);
     if (!w)
-        pd_panic("out of memory");
+        return pd_fail(PD_ENOMEM, "no memory for the site");
     w->opts = *opts;
     w->serial = atomic_fetch_add(&serials, 1) + 1;
     pthread_mutex_init(&w->lock, NULL);
@@ -110,9 +110,9 @@ static void add_thread(struct pd_route_stats *s, const struct pd_route_counters 
 void pd_web_stats(struct pd_web *w, void (*fn)(void *arg, const struct pd_route_stats *s),
                   void *arg)
 {
-    struct pd_route_stats *s = malloc(sizeof *s);
-    if (!s)
-        pd_panic("out of memory");
+    struct pd_arena arena; /* a histogram is too big for the stack */
+    pd_arena_init(&arena, &(struct pd_arena_opts){ .name = "figures" });
+    struct pd_route_stats *s = pd_arena_new(&arena, struct pd_route_stats);
     for (uint32_t r = 0; r <= w->nroutes; r++) {
         memset(s, 0, sizeof *s);
         s->module = r < w->nroutes ? w->modules[r] : "-";
@@ -123,5 +123,5 @@ void pd_web_stats(struct pd_web *w, void (*fn)(void *arg, const struct pd_route_
         pthread_mutex_unlock(&w->lock);
         fn(arg, s);
     }
-    free(s);
+    pd_arena_fini(&arena);
 }

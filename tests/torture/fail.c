@@ -342,7 +342,7 @@ int fcntl64(int fd, int what, ...) /* SQLite's locks; the argument is a pointer 
     if (!next)
         next = (int (*)(int, int, ...))real("fcntl64");
     if ((what == F_SETLK || what == F_SETLKW) && reached("fcntl64", &w)) {
-        errno = ENOLCK;
+        errno = EIO;
         return -1;
     }
     return next(fd, what, arg);

@@ -74,7 +74,8 @@ class Program:
 
     def ours(self, site):
         """Is the call itself in the library (or in FinFlow), not in a test?"""
-        return self.place(site.frames[0])[1].startswith(("src/", "finflow/"))
+        file = self.place(site.frames[0])[1]
+        return file.startswith(("src/", "finflow/")) and "/tests/" not in file
 
     def static_calls(self):
         """[(address behind the call, callee)] of every call of an allocator or of the system."""

@@ -9,7 +9,7 @@ runs again for each site, which fails from its first call on. Accepted outcomes:
     absorbed   nothing was to be seen of it
     error      a test's assertion saw it, or a request was answered with an error and the next ones were not
     refused    the program did not start (or ended) with a message and an exit code
-    abort      "out of memory": allowed for the functions named in abort.txt only
+    abort      a panic that says what is missing: allowed for the functions named in abort.txt only
 
 Anything else is a finding: crash, hang, leak, silent (an exit code without a word), stuck (a request goes on
 failing although the failure is over), wrong (the books). Sites in the code that no workload reaches must be named
@@ -52,7 +52,7 @@ def of_signal(status, text):
     """The outcome of a process that a signal ended."""
     name = signal.Signals(-status).name
     last = next((line for line in text.splitlines() if "panic" in line or "pando:" in line), text[-200:])
-    if -status == signal.SIGABRT and "out of memory" in text:
+    if -status == signal.SIGABRT and "panic" in text and "assertion failed" not in text:
         return Outcome("abort", last)
     return Outcome("crash", f"{name}: {last}")
 
@@ -72,6 +72,8 @@ class Workload:
         directory = pathlib.Path(tempfile.mkdtemp(prefix="torture-"))
         try:
             outcome = self.run_in(directory, site, mode)
+            if not (directory / "record").exists():
+                return Outcome("not started", outcome.detail)
             outcome.record = Record(directory / "record")
             return self.judged(outcome)
         finally:
@@ -146,7 +148,7 @@ class Report:
 
     def add(self, work, site, mode, outcome):
         where = f"{work.name}: {site.call} fails {mode} in {work.program.text(site.frames)}"
-        if not outcome.record.fired:
+        if outcome.record and not outcome.record.fired:
             self.counts["not reached again"] += 1
             return
         if outcome.kind == "abort":
@@ -165,7 +167,7 @@ class Report:
     def totals(self):
         print("\noutcomes: " + ", ".join(f"{n} {kind}" for kind, n in self.counts.most_common()))
         if self.aborts:
-            print("aborts with \"out of memory\": " + ", ".join(f"{n} in {f}" for f, n in sorted(self.aborts.items())))
+            print("aborts: " + ", ".join(f"{n} in {f}" for f, n in sorted(self.aborts.items())))
 
 
 def find_gaps(works):

@@ -39,7 +39,8 @@ class Session:
             self.process = subprocess.Popen([self.program, "serve"], cwd=self.dir, env=env, stdout=log, stderr=log)
         try:
             self.wait_ready()
-            self.live()
+            if self.recovered:
+                self.live()
             self.process.send_signal(signal.SIGTERM)
             self.wait_end(STOP_SECONDS)
         except Gone:
@@ -89,8 +90,8 @@ class Session:
             if self.call("GET", "/readyz")[0] == 200:
                 return
             time.sleep(0.005)
-        self.hung = "never got ready"
-        raise Gone
+        self.recovered = False
+        self.failed.append("never got ready")
 
     def must(self, method, path, body, good, tries=3):
         """Asks until it is answered well; what fails is noted."""

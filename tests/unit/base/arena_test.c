@@ -240,21 +240,63 @@ static void product_overflows(void)
     pd_arena_array(&a, SIZE_MAX / 2, 4);
 }
 
-static void system_has_no_memory(void)
+static void no_memory_for_a_large_block(void)
 {
     struct pd_arena a;
     pd_arena_init(&a, NULL);
-    pd_arena_trim();
-    pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_ONCE);
+    pd_arena_alloc(&a, 1); /* the thread has its reserve now */
+    pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
+    pd_arena_alloc(&a, 1 << 20);
+}
+
+static void reserve_is_used_up(void)
+{
+    struct pd_arena a;
+    pd_arena_init(&a, NULL);
     pd_arena_alloc(&a, 1);
+    pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
+    for (int i = 0; i < 10000; i++)
+        pd_arena_alloc(&a, 10000);
+}
+
+/* A request that meets "no memory" fails; its thread, and the next request, do not. */
+static void test_without_memory_the_reserve_serves_and_the_arena_is_over_budget(void **state)
+{
+    (void)state;
+    struct pd_arena before, during;
+    if (!PD_FAULTS)
+        return;
+    pd_arena_trim();
+    pd_arena_init(&before, NULL);
+    pd_arena_init(&during, NULL);
+    pd_arena_alloc(&before, 1);
+    for (int round = 0; round < 100; round++) { /* what was taken comes back */
+        pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
+        char *block = pd_arena_alloc(&during, 9000);
+        memset(block, 'x', 9000);
+        assert_true(pd_arena_over_budget(&during));
+        pd_arena_grow(&during, block, 9000, 1); /* … whatever is given back meanwhile */
+        struct pd_arena_mark mark = pd_arena_mark(&during);
+        pd_arena_alloc(&during, 16000);
+        pd_arena_release(&during, mark);
+        assert_true(pd_arena_over_budget(&during));
+        assert_false(pd_arena_over_budget(&before));
+        pd_arena_reset(&during);
+        assert_false(pd_arena_over_budget(&during));
+    }
+    pd_fault_reset();
+    pd_arena_fini(&before);
+    pd_arena_fini(&during);
 }
 
 static void test_overflow_and_no_memory_abort(void **state)
 {
     (void)state;
     expect_abort(product_overflows);
-    if (PD_FAULTS)
-        expect_abort(system_has_no_memory);
+    if (!PD_FAULTS)
+        return;
+    expect_abort(no_memory_for_a_large_block);
+    expect_abort(reserve_is_used_up);
 }
 
 int main(void)
@@ -270,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_released_memory_is_poisoned),
         cmocka_unit_test(test_steady_state_needs_no_malloc),
         cmocka_unit_test(test_an_arena_may_visit_another_thread),
+        cmocka_unit_test(test_without_memory_the_reserve_serves_and_the_arena_is_over_budget),
         cmocka_unit_test(test_overflow_and_no_memory_abort),
     };
     return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
