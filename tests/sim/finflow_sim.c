@@ -1,10 +1,14 @@
 /* finflow_sim.c - runs many simulated worlds of FinFlow, each in a process of its own.
  *
  *   finflow_sim --seeds 100             the worlds of seeds 1 … 100; each must keep every rule
+ *   finflow_sim --seeds-in FILE         the seeds in the file: the first word of each line
  *   finflow_sim --seed 42               one world; prints its hash
  *   finflow_sim --replay 5              the worlds of 1 … 5 twice: the same hash both times
  *   finflow_sim --planted --seeds 100   with a bug (a missed rollback): some world must break a
- * rule
+ *                                       rule
+ *
+ * As many worlds run at a time as there are processors. Their databases lie in memory (/dev/shm) if
+ * they can: a world takes no real time but what its code takes.
  */
 #include "world.h"
 
@@ -14,13 +18,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char *make_dir(char *name)
+enum { WORKERS_MAX = 16 };
+
+struct job { /* a world that runs */
+    uint64_t seed;
+    pid_t child;
+    int pipe;
+    char dir[64];
+};
+
+static void make_dir(char *name, size_t size)
 {
+    snprintf(name, size, "%s/pando-sim-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(name)) {
         perror(name);
         exit(70);
     }
-    return name;
 }
 
 static void remove_dir(const char *dir)
@@ -36,58 +50,132 @@ static void remove_dir(const char *dir)
 }
 
 /* In a child, because a world leaves its traces in a process; the result comes through a pipe. */
-static bool run(uint64_t seed, bool planted, struct world_result *out)
+static void start(struct job *job, uint64_t seed, bool planted)
 {
-    int pipe_ends[2];
-    char dir[] = "/tmp/pando-sim-XXXXXX";
-    make_dir(dir);
+    int ends[2];
+    *job = (struct job){ .seed = seed };
+    make_dir(job->dir, sizeof job->dir);
     fflush(stdout);
-    if (pipe(pipe_ends) < 0)
+    if (pipe(ends) < 0 || (job->child = fork()) < 0) {
+        perror("finflow_sim");
         exit(70);
-    pid_t child = fork();
-    if (child == 0) {
-        struct world_result r;
-        world_run(seed, dir, planted, &r);
-        _exit(write(pipe_ends[1], &r, sizeof r) == sizeof r ? 0 : 70);
     }
-    close(pipe_ends[1]);
-    bool whole = read(pipe_ends[0], out, sizeof *out) == sizeof *out;
-    close(pipe_ends[0]);
+    if (job->child == 0) {
+        struct world_result r;
+        close(ends[0]);
+        world_run(seed, job->dir, planted, &r);
+        _exit(write(ends[1], &r, sizeof r) == sizeof r ? 0 : 70);
+    }
+    close(ends[1]);
+    job->pipe = ends[0];
+}
+
+static void finish(struct job *job, struct world_result *out)
+{
+    bool whole = read(job->pipe, out, sizeof *out) == sizeof *out;
     int status = 0;
-    waitpid(child, &status, 0);
-    remove_dir(dir);
+    close(job->pipe);
+    waitpid(job->child, &status, 0);
+    remove_dir(job->dir);
     if (whole && status == 0)
-        return true;
+        return;
     *out = (struct world_result){ .broken = 1 };
     snprintf(out->first, sizeof out->first, "the process of the world ended with status %d",
              status);
-    return false;
 }
 
-static int run_seeds(uint64_t from, uint64_t to, bool planted)
+static void run(uint64_t seed, bool planted, struct world_result *out)
 {
-    unsigned broken = 0, done = 0, refused = 0, unknown = 0, errors = 0;
-    for (uint64_t seed = from; seed <= to; seed++) {
-        struct world_result r;
-        run(seed, planted, &r);
-        done += r.acknowledged;
-        refused += r.refused;
-        unknown += r.unknown;
-        errors += r.transport_errors;
-        if (!r.broken)
-            continue;
-        broken++;
-        if (!planted || broken == 1)
-            printf("seed %llu: %u rules broken, first: %s\n", (unsigned long long)seed, r.broken,
-                   r.first);
-        if (planted)
-            break; /* found */
-    }
-    printf("%llu worlds, %u broken; transfers: %u done, %u refused, %u of unknown outcome; %u "
-           "connections failed\n",
-           (unsigned long long)(to - from + 1), broken, done, refused, unknown, errors);
-    return planted ? broken == 0 : broken != 0;
+    struct job job;
+    start(&job, seed, planted);
+    finish(&job, out);
 }
+
+/* --- many worlds ------------------------------------------------------------------------------ */
+
+struct tally {
+    unsigned worlds, broken, done, refused, unknown, errors;
+    uint64_t first_broken;
+};
+
+static void count(struct tally *t, uint64_t seed, const struct world_result *r, bool quiet)
+{
+    t->worlds++;
+    t->done += r->acknowledged;
+    t->refused += r->refused;
+    t->unknown += r->unknown;
+    t->errors += r->transport_errors;
+    if (!r->broken)
+        return;
+    if (t->broken++ == 0)
+        t->first_broken = seed;
+    if (!quiet || t->broken == 1)
+        printf("seed %llu: %u rules broken, first: %s\n", (unsigned long long)seed, r->broken,
+               r->first);
+}
+
+static unsigned workers(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+/* Results are taken in the order of the seeds. Planted: ends when a world has found the bug. */
+static int run_all(const uint64_t *seeds, size_t n, bool planted)
+{
+    struct job jobs[WORKERS_MAX];
+    struct tally t = { 0 };
+    size_t most = workers(), begun = 0, ended = 0;
+    while (ended < n) {
+        bool found = planted && t.broken;
+        while (!found && begun < n && begun - ended < most) {
+            start(&jobs[begun % most], seeds[begun], planted);
+            begun++;
+        }
+        if (ended == begun)
+            break;
+        struct world_result r;
+        struct job *job = &jobs[ended++ % most];
+        finish(job, &r);
+        count(&t, job->seed, &r, planted);
+    }
+    printf("%u worlds, %u broken; transfers: %u done, %u refused, %u of unknown outcome; %u "
+           "connections failed\n",
+           t.worlds, t.broken, t.done, t.refused, t.unknown, t.errors);
+    return planted ? t.broken == 0 : t.broken != 0;
+}
+
+static int run_seeds(uint64_t n, bool planted)
+{
+    uint64_t *seeds = calloc(n, sizeof *seeds);
+    if (!seeds)
+        exit(71);
+    for (uint64_t i = 0; i < n; i++)
+        seeds[i] = i + 1;
+    int code = run_all(seeds, n, planted);
+    free(seeds);
+    return code;
+}
+
+static int run_file(const char *path)
+{
+    enum { SEEDS_MAX = 4096 };
+    static uint64_t seeds[SEEDS_MAX];
+    char line[512];
+    size_t n = 0;
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        perror(path);
+        return 66;
+    }
+    while (n < SEEDS_MAX && fgets(line, sizeof line, f))
+        if (line[0] >= '0' && line[0] <= '9')
+            seeds[n++] = strtoull(line, NULL, 10);
+    fclose(f);
+    return run_all(seeds, n, false);
+}
+
+/* --- one world -------------------------------------------------------------------------------- */
 
 static int replay(uint64_t n)
 {
@@ -123,7 +211,9 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--planted") == 0)
             planted = true;
         else if (strcmp(argv[i], "--seeds") == 0 && n)
-            return run_seeds(1, n, planted);
+            return run_seeds(n, planted);
+        else if (strcmp(argv[i], "--seeds-in") == 0 && i + 1 < argc)
+            return run_file(argv[i + 1]);
         else if (strcmp(argv[i], "--seed") == 0 && n)
             return run_one(n, planted);
         else if (strcmp(argv[i], "--replay") == 0 && n)
@@ -131,6 +221,7 @@ int main(int argc, char **argv)
         else
             break;
     }
-    fprintf(stderr, "usage: finflow_sim [--planted] --seeds N | --seed S | --replay N\n");
+    fprintf(stderr, "usage: finflow_sim [--planted] --seeds N | --seeds-in FILE | --seed S | "
+                    "--replay N\n");
     return 64;
 }

@@ -11,7 +11,7 @@ pd_err sim_client_open(struct sim_client *cl, uint16_t port)
     int s = pd_os_connect(&addr);
     if (s < 0)
         return pd_fail_errno(PD_EUNAVAIL, -s, "connect");
-    cl->len = 0;
+    cl->len = cl->used = 0;
     PD_TRY(pd_io_open(&cl->io, s, 0, NULL));
     cl->open = true;
     pd_err e = pd_io_wait(&cl->io, PD_OS_WRITE);
@@ -44,6 +44,17 @@ static pd_err send_all(struct sim_client *cl, pd_str bytes)
     return PD_OK;
 }
 
+/* Looks through the bytes from `from` on, and those before that may be its beginning. */
+static void watch(struct sim_client *cl, size_t from)
+{
+    if (!cl->foreign)
+        return;
+    size_t back = strlen(cl->foreign) - 1;
+    from = from > back ? from - back : 0;
+    if (pd_str_find_str(pd_str_n(cl->buf + from, cl->len - from), pd_str_c(cl->foreign)) != PD_NPOS)
+        cl->betrayed = true;
+}
+
 static pd_err receive(struct sim_client *cl)
 {
     for (;;) {
@@ -57,6 +68,7 @@ static pd_err receive(struct sim_client *cl)
         if (n <= 0)
             return pd_fail_errno(PD_ECLOSED, (int)-n, "receive");
         cl->len += (size_t)n;
+        watch(cl, cl->len - (size_t)n);
         return PD_OK;
     }
 }
@@ -81,9 +93,17 @@ static void keep_cookie(struct sim_client *cl, pd_str head)
     cl->cookie[pair.len] = 0;
 }
 
+static bool has_body(const char *head)
+{
+    return strncmp(head + 9, "304", 3) != 0 && strncmp(head + 9, "204", 3) != 0;
+}
+
 static pd_err read_answer(struct sim_client *cl, struct sim_answer *out)
 {
     size_t end;
+    memmove(cl->buf, cl->buf + cl->used, cl->len - cl->used);
+    cl->len -= cl->used;
+    cl->used = 0;
     while ((end = pd_str_find_str(pd_str_n(cl->buf, cl->len), PD_STR("\r\n\r\n"))) == PD_NPOS)
         PD_TRY(receive(cl));
     pd_str head = pd_str_n(cl->buf, end + 2);
@@ -91,22 +111,20 @@ static pd_err read_answer(struct sim_client *cl, struct sim_answer *out)
     if (!pd_str_to_i64(pd_str_sub(head, 9, 12), &status))
         return pd_fail(PD_EPROTO, "status line: %.*s", 20, cl->buf);
     pd_str length_text = head_value(head, "content-length");
-    if (!pd_str_is_null(length_text) && !pd_str_to_i64(length_text, &length))
+    if (has_body(cl->buf) && !pd_str_is_null(length_text) && !pd_str_to_i64(length_text, &length))
         return pd_fail(PD_EPROTO, "content-length %.*s", PD_ARG(length_text));
     keep_cookie(cl, head);
     bool close = pd_str_eq_nocase(head_value(head, "connection"), PD_STR("close"));
     while (cl->len < end + 4 + (size_t)length)
         PD_TRY(receive(cl));
-    if (cl->len > end + 4 + (size_t)length)
-        return pd_fail(PD_EPROTO, "bytes behind the answer");
+    cl->used = end + 4 + (size_t)length;
     *out = (struct sim_answer){ (int)status, pd_str_n(cl->buf + end + 4, (size_t)length) };
     if (close)
         sim_client_close(cl);
     return PD_OK;
 }
 
-pd_err sim_client_call(struct sim_client *cl, const char *method, const char *path, pd_str body,
-                       struct sim_answer *out)
+static pd_err send_request(struct sim_client *cl, const char *method, const char *path, pd_str body)
 {
     char head[2048];
     int n =
@@ -114,14 +132,41 @@ pd_err sim_client_call(struct sim_client *cl, const char *method, const char *pa
                  "%s %s HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n", method, path);
     if (cl->cookie[0])
         n += snprintf(head + n, sizeof head - (size_t)n, "Cookie: %s\r\n", cl->cookie);
+    if (cl->headers)
+        n += snprintf(head + n, sizeof head - (size_t)n, "%s", cl->headers);
     if (!pd_str_is_null(body))
         n += snprintf(head + n, sizeof head - (size_t)n,
                       "Content-Type: application/json\r\nContent-Length: %zu\r\n", body.len);
     n += snprintf(head + n, sizeof head - (size_t)n, "\r\n");
-    cl->len = 0;
     PD_TRY(send_all(cl, pd_str_n(head, (size_t)n)));
-    PD_TRY(send_all(cl, body));
-    return read_answer(cl, out);
+    return send_all(cl, body);
+}
+
+pd_err sim_client_call(struct sim_client *cl, const char *method, const char *path, pd_str body,
+                       struct sim_answer *out)
+{
+    PD_TRY(send_request(cl, method, path, body));
+    PD_TRY(read_answer(cl, out));
+    return cl->len > cl->used ? pd_fail(PD_EPROTO, "bytes behind the answer") : PD_OK;
+}
+
+pd_err sim_client_pipeline(struct sim_client *cl, const char *const *paths, unsigned n)
+{
+    struct sim_answer got;
+    for (unsigned i = 0; i < n; i++)
+        PD_TRY(send_request(cl, "GET", paths[i], PD_STR_NULL));
+    for (unsigned i = 0; i < n; i++) {
+        PD_TRY(read_answer(cl, &got));
+        if (!cl->open && i + 1 < n)
+            return pd_fail(PD_ECLOSED, "closed with answers still owed");
+    }
+    return PD_OK;
+}
+
+void sim_client_abandon(struct sim_client *cl, const char *method, const char *path, pd_str body)
+{
+    (void)!send_request(cl, method, path, body);
+    sim_client_close(cl);
 }
 
 pd_err sim_client_trickle(struct sim_client *cl, pd_str bytes, size_t piece, int64_t pause_us)

@@ -13,9 +13,12 @@
 struct sim_client {
     struct pd_io io;
     bool open;
-    char cookie[1024]; /* "name=value" of the session, kept over reconnects */
-    char buf[32 << 10];
-    size_t len;
+    char cookie[1024];   /* "name=value" of the session, kept over reconnects */
+    const char *headers; /* further lines of every request, each with its end; NULL: none */
+    const char *foreign; /* what no byte sent to this client may contain; NULL: not looked for */
+    bool betrayed;       /* it was seen */
+    char buf[64 << 10];
+    size_t len, used; /* used: bytes of the answer given last */
 };
 
 struct sim_answer {
@@ -29,6 +32,14 @@ void sim_client_close(struct sim_client *cl);
 /* Sends `method path` with a JSON body (null: none) and reads the whole answer. */
 pd_err sim_client_call(struct sim_client *cl, const char *method, const char *path, pd_str body,
                        struct sim_answer *out) PD_MUST PD_YIELDS;
+
+/* Sends GETs for all of `paths` at once and reads their answers one after the other. */
+pd_err sim_client_pipeline(struct sim_client *cl, const char *const *paths,
+                           unsigned n) PD_MUST PD_YIELDS;
+
+/* Sends the request and hangs up without having read anything. */
+void sim_client_abandon(struct sim_client *cl, const char *method, const char *path,
+                        pd_str body) PD_YIELDS;
 
 /* Sends `bytes` in pieces of `piece` bytes with `pause_us` between them; does not read. */
 pd_err sim_client_trickle(struct sim_client *cl, pd_str bytes, size_t piece,

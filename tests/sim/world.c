@@ -23,6 +23,8 @@ enum { PORT = 8080, ORGS = 2, CLIENTS_PER_ORG = 3, ACCOUNTS = 3, STEPS = 14 };
 
 struct org {
     char email[64];
+    char canary[48]; /* in everything that this organisation writes */
+    const struct org *other;
     char accounts[ACCOUNTS][24];
     bool ready;
 };
@@ -48,6 +50,26 @@ struct world {
 /* --- talking to the server
  * ------------------------------------------------------------------------- */
 
+static void give_up(struct actor *a, const char *what)
+{
+    struct world_result *r = a->world->result;
+    if (r->broken++ == 0)
+        snprintf(r->first, sizeof r->first, "%s does not succeed", what);
+}
+
+/* After a talk with the server, however it ended: nobody may have seen a word of others. */
+static pd_err settled(struct actor *a, pd_err e)
+{
+    if (a->client.betrayed)
+        give_up(a, "keeping organisations apart");
+    a->client.betrayed = false;
+    if (e != PD_OK) {
+        sim_client_close(&a->client);
+        a->world->result->transport_errors++;
+    }
+    return e;
+}
+
 static pd_err call(struct actor *a, const char *method, const char *path, pd_str body,
                    struct sim_answer *out)
 {
@@ -56,11 +78,7 @@ static pd_err call(struct actor *a, const char *method, const char *path, pd_str
     if (e == PD_OK)
         e = sim_client_call(&a->client, method, path, body, out);
     pd_deadline_restore(old);
-    if (e != PD_OK) {
-        sim_client_close(&a->client);
-        a->world->result->transport_errors++;
-    }
-    return e;
+    return settled(a, e);
 }
 
 /* Tries until there is an answer that means something; for requests that may be repeated. */
@@ -73,13 +91,6 @@ static bool insist(struct actor *a, const char *method, const char *path, pd_str
         (void)!pd_sleep((int64_t)(1 + i) * 20000);
     }
     return false;
-}
-
-static void give_up(struct actor *a, const char *what)
-{
-    struct world_result *r = a->world->result;
-    if (r->broken++ == 0)
-        snprintf(r->first, sizeof r->first, "%s does not succeed", what);
 }
 
 /* --- setting up an organisation
@@ -105,8 +116,8 @@ static bool sign_up(struct actor *a)
     char body[256];
     struct sim_answer got;
     snprintf(body, sizeof body,
-             "{\"email\":\"%s\",\"password\":\"correct horse battery\",\"name\":\"Sim\"}",
-             a->org->email);
+             "{\"email\":\"%s\",\"password\":\"correct horse battery\",\"name\":\"%s\"}",
+             a->org->email, a->org->canary);
     if (!insist(a, "POST", "/api/v1/signup", pd_str_c(body), &got))
         return false;
     return got.status == 201 || (got.status == 409 && sign_in(a));
@@ -115,9 +126,10 @@ static bool sign_up(struct actor *a)
 static bool open_account(struct actor *a, unsigned i)
 {
     struct sim_answer got;
-    if (!insist(a, "POST", "/api/v1/accounts",
-                PD_STR("{\"name\":\"A\",\"currency\":\"EUR\",\"kind\":\"checking\"}"), &got) ||
-        got.status != 201)
+    char body[160];
+    snprintf(body, sizeof body, "{\"name\":\"%s\",\"currency\":\"EUR\",\"kind\":\"checking\"}",
+             a->org->canary);
+    if (!insist(a, "POST", "/api/v1/accounts", pd_str_c(body), &got) || got.status != 201)
         return false;
     pd_str id = sim_json_value(got.body, "id");
     snprintf(a->org->accounts[i], sizeof a->org->accounts[i], "%.*s", PD_ARG(id));
@@ -172,8 +184,8 @@ static void transfer(struct actor *a)
     pd_uuid_format(op->id, id);
     snprintf(body, sizeof body,
              "{\"id\":\"%s\",\"from\":\"%lld\",\"to\":\"%lld\",\"amount\":%lld,\"currency\":"
-             "\"EUR\",\"memo\":\"m\"}",
-             id, (long long)op->from, (long long)op->to, (long long)op->amount);
+             "\"EUR\",\"memo\":\"%s\"}",
+             id, (long long)op->from, (long long)op->to, (long long)op->amount, a->org->canary);
     bool again = pd_sim_chance(700); /* some clients never come back to ask */
     for (unsigned tries = 0; tries < (again ? 20u : 1u) && op->told == TOLD_NOTHING; tries++) {
         struct sim_answer got;
@@ -185,6 +197,40 @@ static void transfer(struct actor *a)
     }
 }
 
+/* Pages and lists in every manner of asking: one by one, revalidating, pipelined, given up. Most of
+ * it is full of the organisation's canary; some of it does not exist or belongs to the other. */
+static void browse(struct actor *a)
+{
+    static const char *const paths[] = {
+        "/api/v1/transactions?limit=5",
+        "/api/v1/accounts",
+        "/",
+        "/accounts",
+        "/transactions",
+        "/api/v1/nothing",
+        "/nothing",
+    };
+    enum { PATHS = sizeof paths / sizeof paths[0] };
+    char theirs[64];
+    const char *three[3];
+    struct sim_answer got;
+    snprintf(theirs, sizeof theirs, "/api/v1/accounts/%s", a->org->other->accounts[0]);
+    for (unsigned i = 0; i < 3; i++)
+        three[i] = pd_sim_chance(150) ? theirs : paths[pd_sim_random(PATHS)];
+    a->client.headers = pd_sim_chance(300) ? "If-None-Match: \"0\", *\r\n" : NULL;
+    if (!a->client.open && sim_client_open(&a->client, PORT) != PD_OK)
+        return;
+    pd_mono old = pd_deadline_within(8 * PD_SECOND);
+    switch (pd_sim_random(4)) {
+    case 0: (void)!settled(a, sim_client_pipeline(&a->client, three, 3)); break;
+    case 1: sim_client_abandon(&a->client, "GET", three[0], PD_STR_NULL); break;
+    case 2: sim_client_abandon(&a->client, "POST", "/api/v1/transfers", PD_STR("{\"id\":")); break;
+    default: (void)!call(a, "GET", three[0], PD_STR_NULL, &got); break;
+    }
+    pd_deadline_restore(old);
+    a->client.headers = NULL;
+}
+
 /* Whoever asks must be answered with their own data. */
 static void look(struct actor *a)
 {
@@ -193,7 +239,7 @@ static void look(struct actor *a)
         return;
     if (!pd_str_eq(sim_json_value(got.body, "email"), pd_str_c(a->org->email)))
         give_up(a, "keeping users apart");
-    (void)!call(a, "GET", "/api/v1/transactions?limit=5", PD_STR_NULL, &got);
+    browse(a);
 }
 
 static void act(void *arg)
@@ -254,14 +300,32 @@ static void gremlin(void *arg)
  * -----------------------------------------------------------------------------------------------------------
  */
 
+static void org_init(struct world *w, unsigned o)
+{
+    struct org *org = &w->orgs[o];
+    snprintf(org->email, sizeof org->email, "org%u@example.com", o);
+    snprintf(org->canary, sizeof org->canary, "canary%u%016llx", o,
+             (unsigned long long)pd_sim_random(UINT64_MAX));
+    org->other = &w->orgs[(o + 1) % ORGS];
+}
+
+static void actor_init(struct world *w, unsigned i)
+{
+    struct actor *a = &w->actors[i];
+    a->world = w;
+    a->org = &w->orgs[i / CLIENTS_PER_ORG];
+    a->client.foreign = a->org->other->canary;
+}
+
 static pd_err clients(struct world *w)
 {
     struct pd_group actors, trouble;
     pd_group_init(&actors);
     pd_group_init(&trouble);
+    for (unsigned o = 0; o < ORGS; o++)
+        org_init(w, o);
     for (unsigned o = 0; o < ORGS; o++) {
-        snprintf(w->orgs[o].email, sizeof w->orgs[o].email, "org%u@example.com", o);
-        w->actors[o * CLIENTS_PER_ORG] = (struct actor){ .world = w, .org = &w->orgs[o] };
+        actor_init(w, o * CLIENTS_PER_ORG);
         found(&w->actors[o * CLIENTS_PER_ORG]);
         if (!w->orgs[o].ready)
             return PD_OK;
@@ -271,10 +335,8 @@ static pd_err clients(struct world *w)
     PD_TRY(pd_group_go(&trouble, "pest", pest, w));
     PD_TRY(pd_group_go(&trouble, "gremlin", gremlin, w));
     for (unsigned i = 0; i < ORGS * CLIENTS_PER_ORG; i++) {
-        struct actor *a = &w->actors[i];
-        a->world = w;
-        a->org = &w->orgs[i / CLIENTS_PER_ORG];
-        PD_TRY(pd_group_go(&actors, "client", act, a));
+        actor_init(w, i);
+        PD_TRY(pd_group_go(&actors, "client", act, &w->actors[i]));
     }
     PD_TRY(pd_group_wait(&actors));
     w->over = true;
