@@ -40,7 +40,7 @@ static struct pd_config *declare(const struct pd_app *app)
 {
     struct pd_config *c = calloc(1, sizeof *c);
     if (!c)
-        pd_panic("out of memory");
+        pd_panic("out of memory: the settings");
     pd_arena_init(&c->arena, &(struct pd_arena_opts){ .name = "config" });
     c->values = pd_arena_new_n(&c->arena, struct value, pd_nplatform_settings + app->nsettings);
     for (unsigned i = 0; i < pd_nplatform_settings; i++)

@@ -288,7 +288,7 @@ int pd_serve(const struct pd_app *app, struct pd_config *cfg)
     s.listeners = calloc(s.threads, sizeof *s.listeners);
     s.pool = calloc(s.threads, sizeof *s.pool);
     if (!s.listeners || !s.pool)
-        pd_panic("out of memory");
+        pd_panic("out of memory: the threads");
     /* Each loop hashes at most one password at a time: two more threads are left for commits. */
     pd_offload_start(&(struct pd_offload_opts){ .threads = s.threads + 2 });
     pd_err e = pd_loop_main(&(struct pd_loop_opts){ .name = "web" }, main_fiber, &s);

@@ -303,7 +303,7 @@ static void *writer(void *unused)
 }
 
 /* The thread takes no signals: they belong to the loops, and SIGPIPE would end the process. */
-static bool start_writer(void)
+static void start_writer(void)
 {
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -315,7 +315,8 @@ static bool start_writer(void)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int e = pthread_create(&ring.thread, NULL, writer, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return e == 0;
+    if (e)
+        pd_panic("cannot start the log's thread: error %d", e);
 }
 
 void pd_log_start(const struct pd_log_opts *opts)
@@ -330,16 +331,12 @@ void pd_log_start(const struct pd_log_opts *opts)
     ring.size = options.ring_bytes ? options.ring_bytes : RING_DEFAULT;
     pd_assert((ring.size & (ring.size - 1)) == 0 && ring.size >= RING_MIN);
     ring.bytes = malloc(ring.size);
+    if (!ring.bytes)
+        pd_panic("out of memory: the log's ring of %zu bytes", ring.size);
     ring.head = ring.tail = 0;
     ring.waiting = ring.resting = ring.urgent = ring.stopping = false;
-    ring.running = ring.bytes != NULL;
-    if (ring.running && start_writer())
-        return;
-    ring.running = false; /* slower, but every line is written */
-    options.sync = true;
-    free(ring.bytes);
-    ring.bytes = NULL;
-    pd_log_warn("no memory or no thread for the log: each line is written at once");
+    ring.running = true;
+    start_writer();
 }
 
 void pd_log_stop(void)

@@ -28,7 +28,10 @@ struct pd_os_poll {
     bool no_pwait2; /* the kernel or a seccomp filter lacks epoll_pwait2 */
 };
 
-enum { BATCH = 256 }; /* events taken from the kernel at once */
+enum {
+    BATCH = 256, /* events taken from the kernel at once */
+    WAKE_TRIES = 3,
+};
 
 /* --- clocks and randomness ------------------------------------------------------------- */
 
@@ -194,9 +197,12 @@ void pd_os_poll_wake(struct pd_os_poll *p)
     if (atomic_exchange(&p->woken, true))
         return;
     uint64_t one = 1;
-    /* Cannot fail but for a counter at 2^64 - 2 (EAGAIN), and then the poll is awake anyway. */
-    ssize_t n = write(p->wake, &one, sizeof one);
-    (void)n;
+    /* No kernel fails this but for a counter at 2^64 - 2 (EAGAIN), and then the poll is awake
+     * anyway. Should one all the same: a wake that is lost is lost for ever, so better an end than
+     * a hang. */
+    for (int tries = 0; write(p->wake, &one, sizeof one) < 0 && errno != EAGAIN; tries++)
+        if (tries == WAKE_TRIES)
+            pd_panic("cannot wake a loop: errno %d", errno);
 }
 
 /* --- signals -----------------------------------------------------------------------------------

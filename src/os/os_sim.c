@@ -213,7 +213,8 @@ void pd_os_random(void *out, size_t n)
 void sim_at(pd_mono at, struct sim_event event)
 {
     struct sim_event *copy = malloc(sizeof *copy);
-    pd_assert(copy);
+    if (!copy)
+        pd_panic("out of memory: the simulation's events");
     *copy = event;
     pd_heap_push(&sim_get()->events, at, copy);
 }
@@ -235,7 +236,8 @@ static void happen(struct sim_event *event)
 struct pd_os_poll *pd_os_poll_new(void)
 {
     struct pd_os_poll *p = calloc(1, sizeof *p);
-    pd_assert(p);
+    if (!p)
+        pd_panic("out of memory: a poll");
     return p;
 }
 

@@ -17,7 +17,8 @@ struct pd_os_pool *pd_os_pool_new(unsigned threads, unsigned max_queued)
 {
     (void)threads;
     struct pd_os_pool *p = calloc(1, sizeof *p);
-    pd_assert(p);
+    if (!p)
+        pd_panic("out of memory: a pool");
     p->max_queued = max_queued;
     return p;
 }

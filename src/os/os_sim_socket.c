@@ -33,7 +33,8 @@ static struct sim_sock *sock_add(struct sim_world *w)
 {
     w->socks = realloc(w->socks, ((size_t)w->nsocks + 1) * sizeof(struct sim_sock *));
     struct sim_sock *s = calloc(1, sizeof *s);
-    pd_assert(w->socks && s);
+    if (!w->socks || !s)
+        pd_panic("out of memory: a simulated socket");
     s->index = w->nsocks;
     w->socks[w->nsocks++] = s;
     return s;
@@ -122,7 +123,8 @@ int pd_os_listen(const struct pd_os_addr *addr, const struct pd_os_listen_opts *
     s->reuse_port = share;
     s->backlog = opts && opts->backlog > 0 ? (unsigned)opts->backlog : 1024;
     s->queue = calloc(s->backlog, sizeof *s->queue);
-    pd_assert(s->queue);
+    if (!s->queue)
+        pd_panic("out of memory: a simulated socket");
     return s->index;
 }
 
@@ -152,7 +154,8 @@ static void stream_init(struct sim_sock *s, size_t window)
 {
     s->window = window;
     s->rx = malloc(window);
-    pd_assert(s->rx);
+    if (!s->rx)
+        pd_panic("out of memory: a simulated socket");
 }
 
 int pd_os_connect(const struct pd_os_addr *addr)

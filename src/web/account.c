@@ -25,7 +25,7 @@ static struct pd_web_thread *thread_new(struct pd_web *w)
         sizeof(struct pd_web_thread) + (w->nroutes + 1) * sizeof(struct pd_route_counters);
     struct pd_web_thread *t = calloc(1, size);
     if (!t)
-        pd_panic("out of memory");
+        pd_panic("out of memory: the figures of a thread");
     t->web = w;
     pd_os_random(&t->id_base, sizeof t->id_base);
     pthread_mutex_lock(&w->lock);

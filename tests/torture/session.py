@@ -11,7 +11,8 @@ import subprocess
 import time
 import uuid
 
-READY_SECONDS, CALL_SECONDS, STOP_SECONDS = 8, 8, 8
+# SQLite tries for ten seconds to get a lock that the system refuses it.
+READY_SECONDS, CALL_SECONDS, STOP_SECONDS = 10, 30, 20
 
 
 class Gone(Exception):
