@@ -1,4 +1,5 @@
 """Pages made of what the programs say about themselves: settings, commands, routes, errors."""
+import os
 import re
 import subprocess
 
@@ -38,8 +39,12 @@ declares its own settings beside these (`struct pd_setting`); `./app --help` lis
 """ + "\n".join(rows) + "\n"
 
 
+# The programs refuse PANDO_ variables that they do not know: ours is not theirs.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("PANDO_")}
+
+
 def output(*command):
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.rstrip()
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=ENVIRONMENT).stdout.rstrip()
 
 
 def commands(pando, app):
@@ -47,7 +52,7 @@ def commands(pando, app):
     top = output(pando, "help")
     parts = [f"# Commands\n\n## The tool\n\n`pando help` prints:\n\n```text\n{top}\n```\n"]
     for name in re.findall(r"^  ([a-z]+)\s", top, re.M):
-        done = subprocess.run([pando, name, "--help"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([pando, name, "--help"], capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
         if done.returncode == 0 and done.stdout.strip() and done.stdout.strip() != top and name not in ("help", "version"):
             parts.append(f"### pando {name}\n\n```text\n{done.stdout.rstrip()}\n```\n")
     parts.append("## The program\n\nEvery application is its own tool. FinFlow's `--help`, without the settings:\n\n"

@@ -205,8 +205,7 @@ class Runner:
         if not bin_folder.exists():
             bin_folder.mkdir()
             (bin_folder / "pando").symlink_to(self.build / "src/cli/pando")
-        return keep | {"PATH": f"{bin_folder}:{os.environ['PATH']}", "PORT": str(self.port), "PANDO_BUILD": str(self.build),
-                       "PANDO_BROWSER": "none", "NO_COLOR": "1"}
+        return keep | {"PATH": f"{bin_folder}:{os.environ['PATH']}", "PORT": str(self.port), "NO_COLOR": "1"}
 
     def own_port(self, text):
         return re.sub(r"\b8080\b", str(self.port), text)
