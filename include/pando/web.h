@@ -91,7 +91,8 @@ pd_str pd_query(struct pd_ctx *c, const char *name);
 /* Fills a struct described by a shape from the query string, an HTML form (urlencoded or multipart)
  * or a JSON body. On wrong input they return false and keep the field errors; the handler then
  * returns pd_invalid(c) (problem+json 400/413/415/422), or shows the form again with
- * pd_form_errors. */
+ * pd_form_errors. The body may be read more than once: as texts, to be shown again, and as what it
+ * means. */
 #define pd_read_query(c, type, out) pd_read_query_((c), &type##_shape, (out))
 #define pd_read_form(c, type, out)  pd_read_form_((c), &type##_shape, (out))
 #define pd_read_json(c, type, out)  pd_read_json_((c), &type##_shape, (out))

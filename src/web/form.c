@@ -164,6 +164,16 @@ static bool has_type(pd_str content_type, const char *type)
     return pd_str_eq_nocase(have, pd_str_c(type));
 }
 
+/* The whole body, as often as it is asked for: a form is read as what was typed, to be shown again,
+ * and as what it means. */
+static pd_err body_of(struct pd_request *q, pd_str *body)
+{
+    if (pd_str_is_null(q->whole_body))
+        PD_TRY(pd_http_body_all(q->http, &q->whole_body));
+    *body = q->whole_body;
+    return PD_OK;
+}
+
 bool pd_read_form_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
 {
     struct pd_request *q = pd_request_of(c, "pd_read_form");
@@ -176,7 +186,7 @@ bool pd_read_form_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
                           PD_STR("Send this as a form (application/x-www-form-urlencoded or "
                                  "multipart/form-data)."));
     struct pd_pairs *pairs = pd_arena_new(c->arena, struct pd_pairs);
-    pd_err e = pd_http_body_all(q->http, &body);
+    pd_err e = body_of(q, &body);
     if (e == PD_OK)
         q->sent = body;
     if (e == PD_OK)
@@ -197,7 +207,7 @@ bool pd_read_json_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
     if (!has_type(pd_http_known(q->http, PD_H_CONTENT_TYPE), "application/json"))
         return unreadable(c, 415, "unsupported_media_type",
                           PD_STR("Send this as application/json."));
-    pd_err e = pd_http_body_all(q->http, &body);
+    pd_err e = body_of(q, &body);
     if (e != PD_OK)
         return refused(c, e);
     q->sent = body;

@@ -91,6 +91,7 @@ struct pd_request {
     pd_str read_detail;
     struct pd_field_errors *errors; /* NULL = none yet */
     const struct pd_pairs *form;    /* of the last pd_read_form; NULL = none */
+    pd_str whole_body;              /* null: not read yet */
     pd_str flash_kind;
 
     /* Not cleared at the start: each is filled before it is read. */

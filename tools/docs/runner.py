@@ -309,6 +309,8 @@ class Runner:
         text = block.text
         if block.lang == "nginx" and "events" not in text:
             text = f"pid {self.folder}/nginx.pid; error_log stderr; events {{}}\nhttp {{\n access_log off;\n{text}}}\n"
+        if block.lang == "systemd":  # the program is not installed here
+            text = re.sub(r"=/opt/\S+", "=/bin/true", text)
         path.write_text(text)
         done = subprocess.run([*program, path], capture_output=True, text=True, cwd=self.folder,
                               env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin"})

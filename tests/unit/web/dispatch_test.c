@@ -114,6 +114,14 @@ static pd_status show_form(struct pd_ctx *c)
                               PD_ARG(form.ok), PD_ARG(wrong.n)));
 }
 
+static pd_status take_form_twice(struct pd_ctx *c)
+{
+    struct input typed, in;
+    (void)!pd_read_form(c, input, &typed);
+    bool read = pd_read_form(c, input, &in);
+    return echo(c, read, &in);
+}
+
 static pd_status take_query(struct pd_ctx *c)
 {
     struct input in;
@@ -265,6 +273,7 @@ static const struct pd_route routes[] = {
     { PD_POST_, "/api/form", take_form },
     { PD_GET_, "/api/shown", show_form },
     { PD_POST_, "/api/shown", show_form },
+    { PD_POST_, "/api/form/twice", take_form_twice },
     { PD_GET_, "/api/query", take_query },
     { PD_POST_, "/api/write", write_row },
     { PD_POST_, "/api/wild", wild_value },
@@ -657,6 +666,8 @@ SITE_TEST(forms_are_read, false)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct reply r = post("/api/form", URLENCODED, cases[i].body);
+        expect(r.status == cases[i].status && has(r.body, cases[i].in_body), r);
+        r = post("/api/form/twice", URLENCODED, cases[i].body);
         expect(r.status == cases[i].status && has(r.body, cases[i].in_body), r);
         r = get(pd_str_fmt(&arena, "/api/query?%s", cases[i].body).ptr);
         expect(r.status == cases[i].status && has(r.body, cases[i].in_body), r);

@@ -1,0 +1,44 @@
+/* pages.c - the catalogue as pages. */
+#include "books/catalogue.h"
+
+enum { SHOWN = 50 };
+
+pd_status books_show_index(struct pd_ctx *c)
+{
+    struct books_book_list found = books_page(c, .before = INT64_MAX, .limit = SHOWN);
+    struct books_index_view view = {
+        .flash = pd_flash_take(c),
+        .may_write = c->role >= PD_ROLE_ADMIN,
+        .books = books_views_of(c, found),
+    };
+    return books_index_render(c, 200, &view);
+}
+
+static pd_status new_page(struct pd_ctx *c, int status, struct books_form form)
+{
+    struct books_new_view view = {
+        .form = form,
+        .errors = { .title = pd_field_error_of(c, "title"),
+                    .author = pd_field_error_of(c, "author"),
+                    .isbn = pd_field_error_of(c, "isbn"),
+                    .copies = pd_field_error_of(c, "copies") },
+    };
+    return books_new_render(c, status, &view);
+}
+
+pd_status books_show_new(struct pd_ctx *c)
+{
+    return new_page(c, 200, (struct books_form){ .copies = PD_STR("1") });
+}
+
+/* The form is read twice: as texts, to be shown again, and as what it means. */
+pd_status books_take_new(struct pd_ctx *c)
+{
+    struct books_form form;
+    struct books_input in;
+    bool typed = pd_read_form(c, books_form, &form);
+    if (!typed || !pd_read_form(c, books_input, &in) || !books_add(c, &in))
+        return new_page(c, 422, form);
+    pd_flash_set(c, "notice", "“%.*s” is on the shelf.", PD_ARG(in.title));
+    return pd_redirect(c, "/");
+}
