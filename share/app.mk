@@ -44,7 +44,7 @@ say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-5s %s\n'
 WARNINGS ?= -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes -Wformat=2 -Wimplicit-fallthrough -Wundef -Wno-missing-field-initializers \
 	-Werror=implicit -Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type \
-	-Werror=unused-result -Werror=format-security
+	-Werror=unused-result -Werror=format-security -Werror=missing-braces
 CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -g -fno-common -fno-strict-aliasing -fno-omit-frame-pointer \
 	-fstack-clash-protection -I. -Imodules -I$(BUILD)/gen $(PANDO_CFLAGS) $(WARNINGS) $(CFLAGS_EXTRA)
 CFLAGS_debug   := -O0
