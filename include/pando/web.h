@@ -63,7 +63,7 @@ struct pd_route {
     pd_status (*handler)(struct pd_ctx *c) PD_YIELDS;
     enum pd_auth auth;
     uint32_t max_body;   /* bytes; 0 = the server's limit */
-    uint32_t timeout_ms; /* deadline; 0 = the server's */
+    uint32_t timeout_ms; /* deadline, instead of the server's; 0 = the server's */
     bool stream_body;    /* the handler reads the body with pd_body_next */
     bool any_origin;     /* exempt from the cross-site check (token APIs) */
     const char *doc;     /* one line, for `routes` and OpenAPI */

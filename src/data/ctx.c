@@ -102,8 +102,14 @@ pd_err pd_commit(struct pd_ctx *c)
         0; /* what follows is another unit: an import that commits now and then is no loop */
     pd_err e = c->db->driver->commit(s);
     if (e != PD_OK)
-        pd_ctx_fail(c, e);
-    return e;
+        return pd_ctx_fail(c, e);
+    s->committed = true;
+    return PD_OK;
+}
+
+bool pd_ctx_committed(const struct pd_ctx *c)
+{
+    return c->session && c->session->committed;
 }
 
 void pd_rollback(struct pd_ctx *c)

@@ -99,4 +99,7 @@ pd_err pd_db_check(struct pd_db *db) PD_MUST PD_YIELDS;
  * until pd_ctx_fini. */
 const struct pd_diag *pd_ctx_diag(const struct pd_ctx *c);
 
+/* Has the context made something durable, so that nobody may say that nothing was changed? */
+bool pd_ctx_committed(const struct pd_ctx *c);
+
 #endif

@@ -65,6 +65,7 @@ struct pd_session {
     struct pd_db *db;
     bool in_tx;      /* holds the write transaction */
     bool own_failed; /* diag is filled */
+    bool committed;  /* something of this context is durable */
     unsigned active; /* statements being stepped inside the transaction: no commit, no rollback */
     unsigned nsites;
     struct pd_site sites[PD_SITES_MAX];

@@ -202,6 +202,7 @@ void pd_lite_session_put(struct pd_session *base)
         return;
     }
     base->own_failed = false;
+    base->committed = false;
     base->nsites = 0;
     base->constraint[0] = '\0';
     s->next_free = pool->sessions;

@@ -149,10 +149,10 @@ static pd_status answer(struct pd_ctx *c)
     q->entry = q->match.entry;
     q->counted = q->entry->index;
     const struct pd_route *route = q->entry->route;
-    int64_t within =
-        route->timeout_ms ? (int64_t)route->timeout_ms * 1000 : q->web->opts.request_us;
-    if (within > 0)
-        pd_deadline_within(within);
+    if (route->timeout_ms) /* instead of the server's, be it earlier or later */
+        pd_deadline_restore(pd_mono_now() + (int64_t)route->timeout_ms * 1000);
+    else if (q->web->opts.request_us > 0)
+        pd_deadline_within(q->web->opts.request_us);
     pd_request_secure(q);
     pd_status reply = { 0 };
     return admit(c, route, &reply) ? route->handler(c) : reply;
@@ -218,8 +218,9 @@ static void fail(struct pd_ctx *c)
     q->cache_control = q->fixed_lines = PD_STR_NULL;
     pd_errors_reset(q);
     put_reason(c, d);
+    bool committed = pd_ctx_committed(c);
     start_over(c);
-    pd_problem_of_error(c, e);
+    pd_problem_of_error(c, e, committed);
 }
 
 static void settle(struct pd_ctx *c, pd_status reply)

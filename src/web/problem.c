@@ -53,18 +53,27 @@ static const char *error_detail(int status, pd_err e)
     case 400: return "The request could not be understood.";
     case 409: return "This conflicts with what is stored.";
     case 413: return "The request is too large.";
-    case 503: return "This cannot be done right now. Nothing was changed; try again soon.";
-    case 507: return "There is no space left to store this. Nothing was changed.";
-    default: return "Something went wrong on our side. Nothing was changed.";
+    case 503: return "This cannot be done right now.";
+    case 507: return "There is no space left to store this.";
+    default: return "Something went wrong on our side.";
     }
 }
 
-void pd_problem_of_error(struct pd_ctx *c, pd_err e)
+/* What the reader may conclude. A handler that commits now and then has changed something. */
+static const char *error_outlook(int status, pd_err e, bool committed)
+{
+    if (e == PD_EUNKNOWN || status < 500 || committed)
+        return "";
+    return status == 503 ? " Nothing was changed; try again soon." : " Nothing was changed.";
+}
+
+void pd_problem_of_error(struct pd_ctx *c, pd_err e, bool committed)
 {
     int status = e == PD_EUNKNOWN ? 503 : pd_err_http(e); /* the client may ask again later */
     if (status == 503)
         pd_reply_header(c, "Retry-After", PD_STR("1"));
-    pd_problem(c, status, error_code(e), "%s", error_detail(status, e));
+    pd_problem(c, status, error_code(e), "%s%s", error_detail(status, e),
+               error_outlook(status, e, committed));
 }
 
 /* --- rendering ------------------------------------------------------------------------ */

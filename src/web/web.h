@@ -130,7 +130,7 @@ pd_status pd_reply_set(struct pd_ctx *c, int status, pd_str content_type, pd_str
 /* problem.c: turns the problem kept in the request into the body of its reply. */
 void pd_problem_render(struct pd_ctx *c) PD_YIELDS;
 /* Code word and Retry-After of an error; see problem.c. */
-void pd_problem_of_error(struct pd_ctx *c, pd_err e);
+void pd_problem_of_error(struct pd_ctx *c, pd_err e, bool committed);
 /* "not_found" for 404, … */
 const char *pd_problem_code(int status);
 

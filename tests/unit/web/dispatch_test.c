@@ -220,6 +220,21 @@ static pd_status put_header(struct pd_ctx *c)
     return text(c, "x");
 }
 
+/* A route's deadline counts instead of the server's, also when it is the later one. */
+static pd_status patient(struct pd_ctx *c)
+{
+    return text(c, pd_deadline() - pd_mono_now() > 3000 * PD_SECOND ? "patient" : "hasty");
+}
+
+/* Keeps a row, then fails. */
+static pd_status keep_and_fail(struct pd_ctx *c)
+{
+    add(c, 0, "kept", 1);
+    if (pd_commit(c) == PD_OK)
+        pd_ctx_fail(c, pd_fail(PD_EUNAVAIL, "the backend is away"));
+    return pd_no_content(c);
+}
+
 static pd_status late(struct pd_ctx *c)
 {
     pd_err e = pd_sleep(30 * PD_SECOND);
@@ -293,6 +308,8 @@ static const struct pd_route routes[] = {
     { PD_GET_, "/go", go },
     { PD_GET_, "/header", put_header },
     { PD_GET_, "/api/late", late, .timeout_ms = 50 },
+    { PD_GET_, "/api/patient", patient, .timeout_ms = 3600000 },
+    { PD_POST_, "/api/keep-and-fail", keep_and_fail },
     { PD_POST_, "/api/small", stream, .max_body = 10, .stream_body = true },
     { PD_POST_, "/api/big", stream, .max_body = 3 << 20, .stream_body = true },
     { PD_POST_, "/any", hello, .any_origin = true },
@@ -750,6 +767,21 @@ SITE_TEST(a_deadline_answers_503, false)
     expect(pd_os_mono() - before < 5 * PD_SECOND, r);
 }
 
+SITE_TEST(a_routes_deadline_counts_instead_of_the_servers, false)
+{
+    struct reply r = get("/api/patient");
+    expect(pd_str_eq(r.body, PD_STR("patient")), r);
+}
+
+SITE_TEST(a_failure_does_not_deny_what_was_committed, false)
+{
+    struct reply r = post("/api/keep-and-fail", "application/json", "{}");
+    expect(r.status == 503 && !has(r.body, "Nothing was changed"), r);
+    expect(pd_str_eq(get("/count").body, PD_STR("1")), r);
+    r = post("/api/write?how=fail", "application/json", "{}");
+    expect(r.status == 503 && has(r.body, "Nothing was changed"), r);
+}
+
 SITE_TEST(an_nplus1_fails_with_its_site, false)
 {
     struct reply r = get("/loop");
@@ -977,6 +1009,8 @@ int main(void)
         DATA_TEST(bodies_are_limited_site),
         DATA_TEST(only_success_is_kept_site),
         DATA_TEST(a_deadline_answers_503_site),
+        DATA_TEST(a_routes_deadline_counts_instead_of_the_servers_site),
+        DATA_TEST(a_failure_does_not_deny_what_was_committed_site),
         DATA_TEST(an_nplus1_fails_with_its_site_site),
         DATA_TEST(sessions_sign_in_and_out_site),
         DATA_TEST(the_last_forwarded_line_counts_site),
