@@ -114,7 +114,7 @@ unsigned pd_client_statements(const struct pd_client *b);
 /* At most so many statements: a list that asks once more for each row does not get by. */
 #define PD_EXPECT_STATEMENTS(b, most) pd_test_statements(PD_SITE, (b), (most))
 
-/* --- what the macros are made of -------------------------------------------------------------- */
+/* --- private: what the macros are made of ----------------------------------------------------- */
 
 /* Behind PD_TEST and PD_TEST_MAIN. */
 struct pd_test_entry {

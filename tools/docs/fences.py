@@ -15,7 +15,8 @@ The first word is the language, for the reader's colours; the rest says how the 
     run [exit=N]              a shell session: "$ command", then what it prints; … stands for anything
     start [ready=PATH]        a shell command that goes on; waits until that path answers on its port
     stop                      ends what was started; the block is what the reader types: Ctrl-C
-    check                     a configuration file of nginx, haproxy or systemd that its program accepts
+    check                     a configuration file of nginx, haproxy or systemd that its program accepts; check=later:
+                              together with the next one
     skip="reason"             is not proved: languages that are not ours. Counted and shown
 
 A block of language `text` needs no verb. Any other without one is an error: nothing escapes.

@@ -239,7 +239,7 @@ class Runner:
                 child.wait()
                 code = f"no end after {COMMAND_SECONDS} s"
             out.seek(0)
-            got = out.read().decode(errors="replace")
+            got = out.read().decode(errors="replace").replace("\r\n", "\n")
         if where.exists():
             self.cwd = pathlib.Path(where.read_text().strip())
         got = re.sub(rf"\b{self.port}\b", "8080", got)
@@ -249,7 +249,7 @@ class Runner:
         command = "\n".join(line[2:] if line.startswith("$ ") else line for line in block.text.strip().split("\n")
                             if line.startswith("$ ") or not block.text.startswith("$ "))
         log = open(self.folder / f"started-{len(self.started)}.log", "wb")
-        child = subprocess.Popen(["bash", "-c", "exec " + self.own_port(command)], cwd=self.cwd, env=self.environment(),
+        child = subprocess.Popen(["bash", "-c", "exec env " + self.own_port(command)], cwd=self.cwd, env=self.environment(),
                                  stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         log.close()
         self.started.append((child, log.name))
@@ -312,6 +312,8 @@ class Runner:
         if block.lang == "systemd":  # the program is not installed here
             text = re.sub(r"=/opt/\S+", "=/bin/true", text)
         path.write_text(text)
+        if block.opts["check"] == "later":  # together with the file that comes next
+            return
         done = subprocess.run([*program, path], capture_output=True, text=True, cwd=self.folder,
                               env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin"})
         if done.returncode:

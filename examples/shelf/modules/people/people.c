@@ -92,7 +92,7 @@ static int librarian_command(struct pd_ctx *c, int argc, char **argv)
     if (pd_password_hash(c, password, &hash) != PD_OK)
         return 70;
     people_user_insert(c, .email = pd_str_lower(c->arena, pd_str_c(argv[1])),
-                       .name = pd_str_c(argv[2]), .password_hash = hash, .librarian = true,
+                       .name = pd_str_c(argv[2]), .password_hash = hash, .librarian = PD_SOME(true),
                        .created_at = pd_time_now());
     if (pd_violated(c, "people_user.email") || pd_commit(c) != PD_OK) {
         fprintf(stderr, "shelf librarian: %s has an account already\n", argv[1]);
