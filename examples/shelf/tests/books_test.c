@@ -30,9 +30,8 @@ static struct pd_client *librarian(struct pd_test *t)
                        .password_hash = hash, .librarian = PD_SOME(true),
                        .created_at = pd_time_now());
     PD_EXPECT(pd_commit(c) == PD_OK);
-    pd_client_json(
-        b, "POST", "/api/sign-in",
-        "{\"email\":\"ann@example.org\",\"password\":\"correct horse battery\"}");
+    pd_client_json(b, "POST", "/api/sign-in",
+                   "{\"email\":\"ann@example.org\",\"password\":\"correct horse battery\"}");
     PD_EXPECT_STATUS(b, 200);
     return b;
 }
