@@ -14,31 +14,25 @@ pd_status books_show_index(struct pd_ctx *c)
     return books_index_render(c, 200, &view);
 }
 
-static pd_status new_page(struct pd_ctx *c, int status, struct books_form form)
+static pd_status new_page(struct pd_ctx *c, int status)
 {
-    struct books_new_view view = {
-        .form = form,
-        .errors = { .title = pd_field_error_of(c, "title"),
-                    .author = pd_field_error_of(c, "author"),
-                    .isbn = pd_field_error_of(c, "isbn"),
-                    .copies = pd_field_error_of(c, "copies") },
-    };
+    struct books_new_view view;
+    struct books_input one_copy = { .copies = 1 };
+    pd_form_show(c, books_form, &view.form, books_input, &one_copy);
+    pd_form_wrong(c, books_form, &view.errors);
     return books_new_render(c, status, &view);
 }
 
 pd_status books_show_new(struct pd_ctx *c)
 {
-    return new_page(c, 200, (struct books_form){ .copies = PD_STR("1") });
+    return new_page(c, 200);
 }
 
-/* The form is read twice: as texts, to be shown again, and as what it means. */
 pd_status books_take_new(struct pd_ctx *c)
 {
-    struct books_form form;
     struct books_input in;
-    bool typed = pd_read_form(c, books_form, &form);
-    if (!typed || !pd_read_form(c, books_input, &in) || !books_add(c, &in))
-        return new_page(c, 422, form);
+    if (!pd_read_form(c, books_input, &in) || !books_add(c, &in))
+        return new_page(c, 422);
     pd_flash_set(c, "notice", "“%.*s” is on the shelf.", PD_ARG(in.title));
     return pd_redirect(c, "/");
 }

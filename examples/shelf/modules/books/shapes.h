@@ -63,28 +63,21 @@ struct books_imported {
 
 /* --- pages ----------------------------------------------------------------------------------- */
 
-struct books_errors {
-    pd_str title;
-    pd_str author;
-    pd_str isbn;
-    pd_str copies;
-};
-
 struct books_index_view { /* templates/index.html */
     pd_str flash;
     bool may_write;
     struct books_view_list books;
 };
 
-struct books_form { /* texts, so that what was typed is shown again */
-    pd_str title;   // @optional @trim
-    pd_str author;  // @optional @trim
-    pd_str isbn;    // @optional @trim
-    pd_str copies;  // @optional @trim
+struct books_form { /* the form's fields as texts: what was typed, and what is wrong with it */
+    pd_str title;
+    pd_str author;
+    pd_str isbn;
+    pd_str copies;
 };
 struct books_new_view { /* templates/new.html */
     struct books_form form;
-    struct books_errors errors;
+    struct books_form errors;
 };
 
 #endif
