@@ -127,7 +127,8 @@ class Server:
 
     def _lines(self):
         """Whole lines behind `at`. pread, because the server writes to the same open file."""
-        data = os.pread(self.log.fileno(), 64 << 20, self.at)
+        log = self.log.fileno()
+        data = os.pread(log, os.fstat(log).st_size - self.at, self.at)
         whole = data[: data.rfind(b"\n") + 1]
         self.at += len(whole)
         return whole.split(b"\n")[:-1]
