@@ -84,6 +84,8 @@ static pd_status api_create(struct pd_ctx *c)
     return pd_json(c, 201, notes_note, add(c, &in));
 }
 
+/* pando: pages (`pando generate` adds lines above this one) */
+
 static const struct pd_route ROUTES[] = {
     { PD_GET_, "/notes", show, .auth = PD_AUTH_USER, .doc = "Notes" },
     { PD_POST_, "/notes", take, .auth = PD_AUTH_USER, .doc = "Add a note" },
@@ -91,6 +93,7 @@ static const struct pd_route ROUTES[] = {
       .doc = "Delete a note" },
     { PD_GET_, "/api/notes", api_list, .auth = PD_AUTH_USER, .doc = "Notes, newest first" },
     { PD_POST_, "/api/notes", api_create, .auth = PD_AUTH_USER, .doc = "Add a note" },
+    /* pando: routes (`pando generate` adds lines above this one) */
 };
 
 const struct pd_module notes_module = {

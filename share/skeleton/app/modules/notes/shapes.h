@@ -31,5 +31,6 @@ struct notes_index_view { /* templates/index.html */
     struct notes_input form; /* as typed */
     struct notes_errors errors;
 };
+/* pando: views (`pando generate` adds lines above this one) */
 
 #endif

@@ -39,5 +39,6 @@ struct site_error_view {
     pd_str heading;
     pd_str detail;
 };
+/* pando: views (`pando generate` adds lines above this one) */
 
 #endif

@@ -101,6 +101,8 @@ static pd_status take_sign_out(struct pd_ctx *c)
     return pd_redirect(c, "/");
 }
 
+/* pando: pages (`pando generate` adds lines above this one) */
+
 static const struct pd_route ROUTES[] = {
     { PD_GET_, "/", show_home, .doc = "Home" },
     { PD_GET_, "/sign-up", show_sign_up, .doc = "Sign-up form" },
@@ -108,6 +110,7 @@ static const struct pd_route ROUTES[] = {
     { PD_GET_, "/sign-in", show_sign_in, .doc = "Sign-in form" },
     { PD_POST_, "/sign-in", take_sign_in, .doc = "Sign in" },
     { PD_POST_, "/sign-out", take_sign_out, .doc = "Sign out" },
+    /* pando: routes (`pando generate` adds lines above this one) */
 };
 
 const struct pd_module site_module = {
