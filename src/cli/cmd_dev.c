@@ -9,10 +9,26 @@
 
 enum { DEFAULT_PORT = 8080 };
 
-static pd_err choose_port(const char *option, uint16_t *port)
+/* "PORT = 9000" in the app's pando.conf; NULL if it is not there. The program reads it with more
+ * care, and says what is wrong with the rest. */
+static const char *port_of_settings(struct pd_arena *a)
 {
-    const char *from_env = getenv("PORT");
-    const char *text = option ? option : from_env;
+    pd_str text, line;
+    if (pd_os_file_read(a, PD_STR("pando.conf"), 64 << 10, &text) != PD_OK)
+        return NULL;
+    while (pd_str_split(&text, '\n', &line)) {
+        size_t equals = pd_str_find(line, '=');
+        if (equals != PD_NPOS &&
+            pd_str_eq(pd_str_trim(pd_str_sub(line, 0, equals)), PD_STR("PORT")))
+            return pd_str_cstr(a, pd_str_trim(pd_str_sub(line, equals + 1, line.len)));
+    }
+    return NULL;
+}
+
+static pd_err choose_port(struct pd_arena *a, const char *option, uint16_t *port)
+{
+    const char *text = option ? option : getenv("PORT");
+    text = text ? text : port_of_settings(a);
     int64_t value = DEFAULT_PORT;
     if (text && (!pd_str_to_i64(pd_str_c(text), &value) || value < 1 || value > 65535))
         return pd_hint(pd_fail(PD_EINVAL, "\"%s\" is not a port", text),
@@ -70,7 +86,7 @@ static pd_err prepare(struct cli_args *args, struct dev *d, pd_os_sock *listener
     PD_TRY(enter_app(&d->dir));
     PD_TRY(cli_share_dir(args->arena, &d->share));
     PD_TRY(announce_tool(args->arena));
-    PD_TRY(choose_port(cli_option(args, "--port"), &port));
+    PD_TRY(choose_port(args->arena, cli_option(args, "--port"), &port));
     PD_TRY(listen_on(host ? host : "127.0.0.1", port, listener));
     d->url =
         pd_str_cstr(args->arena, pd_str_fmt(args->arena, "http://localhost:%u", (unsigned)port));
@@ -98,7 +114,7 @@ const struct cli_command cmd_dev = {
     .group = CLI_WORK,
     .options =
         (const struct cli_opt[]){
-            { "--port", "N", "where the browser finds it; else PORT, else 8080" },
+            { "--port", "N", "where the browser finds it; else the setting PORT, else 8080" },
             { "--host", "ADDRESS", "address to listen on; 127.0.0.1, so only this machine" },
             { "--open", NULL, "open the browser once it runs" },
             { 0 } },

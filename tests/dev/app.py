@@ -2,6 +2,7 @@
 pando app does: streams of events, pages in pieces, answers before the question is over."""
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -10,6 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 gone = threading.Event()
 PAGE = b"<!doctype html><html><body><p>hello</p></BoDy></html>"
+
+
+def die():
+    """As if somebody else had killed it: nothing says which request it was."""
+    with open("died", "a") as f:
+        f.write("x")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -97,7 +105,14 @@ class Handler(BaseHTTPRequestHandler):
     def get_silent(self):
         self.close_connection = True
 
+    def get_die_once(self):
+        if not os.path.exists("died"):
+            die()
+        self.reply(b"alive")
+
     def do_POST(self):
+        if self.path == "/die":
+            die()
         if self.path == "/early":
             self.reply(b"too much", status=413)
             self.close_connection = True

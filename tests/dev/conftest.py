@@ -20,6 +20,7 @@ HTML = {"Accept": "text/html,application/xhtml+xml"}
 PATIENCE = 60
 
 HANDLERS = r"""
+#include <stdlib.h>
 #define VERSION "v0"
 static pd_status show_version(struct pd_ctx *c)
 {
@@ -30,6 +31,16 @@ static pd_status show_crash(struct pd_ctx *c)
     volatile int *nowhere = (volatile int *)(uintptr_t)pd_query(c, "at").len;
     *nowhere = 1; /* CRASH */
     return pd_no_content(c);
+}
+static pd_status show_assert(struct pd_ctx *c)
+{
+    pd_assert(pd_query(c, "at").len > 0); /* ASSERT */
+    return pd_no_content(c);
+}
+static pd_status show_exit(struct pd_ctx *c)
+{
+    (void)c;
+    exit(3);
 }
 static pd_status take_upload(struct pd_ctx *c)
 {
@@ -51,6 +62,8 @@ static const struct pd_route ROUTES[] = {
     { PD_GET_, "/version", show_version },
     { PD_POST_, "/version", show_version, .any_origin = true },
     { PD_GET_, "/crash", show_crash },
+    { PD_GET_, "/assert", show_assert },
+    { PD_GET_, "/exit", show_exit },
     { PD_GET_, "/slow", show_slow },
     { PD_POST_, "/upload", take_upload, .any_origin = true, .stream_body = true, .max_body = 64 << 20 },
 """
@@ -102,10 +115,10 @@ class Dev:
         self.log_file = self.dir.parent / (self.dir.name + ".log")
         self.process = None
 
-    def start(self, wait=True, **settings):
+    def start(self, wait=True, options=None, **settings):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PANDO", "MAKE", "LISTEN_", "NOTIFY_"))}
         self.log = open(self.log_file, "ab")
-        self.process = subprocess.Popen([PANDO, "dev", "--port", str(self.port)], cwd=self.dir,
+        self.process = subprocess.Popen([PANDO, "dev", *(["--port", str(self.port)] if options is None else options)], cwd=self.dir,
                                         env={**env, **settings}, stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log)
         if wait:

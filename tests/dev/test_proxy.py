@@ -108,10 +108,10 @@ def test_bodies_lengths_and_methods(app):
     assert httpx.post(app.url + "/", content=b"x" * 100_000).text == "100000"
     assert httpx.request("REPORT", app.url + "/").text == "REPORT"
     with socket.create_connection(("127.0.0.1", app.port), timeout=30) as s:
-        s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")
         assert s.recv(100).startswith(b"HTTP/1.1 100 ")
         s.sendall(b"ok")
-        assert s.recv(1000).endswith(b"\r\n\r\n2")
+        assert s.makefile("rb").read().endswith(b"\r\n\r\n2")
 
 
 def test_one_connection_serves_many(app):
@@ -139,3 +139,17 @@ def test_a_stream_does_not_hold_a_restart_up(app):
                 pass
     until(lambda: app.program() != before)
     assert app.get("/page").status_code == 200
+
+
+def test_a_get_is_sent_again_after_a_kill(app):
+    (app.dir / "died").unlink(missing_ok=True)
+    assert app.get("/die-once").text == "alive"
+    assert (app.dir / "died").read_text() == "x"
+
+
+def test_a_post_is_not_sent_again_after_a_kill(app):
+    (app.dir / "died").unlink(missing_ok=True)
+    told = httpx.post(app.url + "/die", timeout=60)
+    assert told.status_code == 502 and "not sent again" in told.json()["detail"]
+    assert app.get("/page").status_code == 200
+    assert (app.dir / "died").read_text() == "x"

@@ -131,6 +131,24 @@ def test_a_crash_is_a_page_and_the_next_request_works(shop):
     assert shop.get("/version").text == "v0"
 
 
+def test_every_way_to_die_is_a_page(shop):
+    shop.edit(SITE, '"v0"', '"v0" ""')
+    shop.start()
+    failed = shop.get("/assert").json()
+    assert "assertion failed" in failed["detail"] and f"{SITE}" in str(failed["frames"]), failed
+    assert shop.get("/version").text == "v0"
+    ended = shop.get("/exit")
+    assert ended.status_code == 500 and "code 3" in ended.json()["detail"]
+    assert shop.get("/version").text == "v0"
+
+
+def test_the_port_may_stand_in_the_settings(shop):
+    conf = shop.dir / "pando.conf"
+    conf.write_text(conf.read_text() + f"\nPORT = {shop.port}\n")
+    shop.start(options=())
+    assert shop.get("/version").text == "v0"
+
+
 def test_who_flies_beside_a_crash_gets_the_answer(shop):
     shop.start()
     answers = []

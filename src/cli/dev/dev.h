@@ -214,7 +214,7 @@ bool dev_program_changed(const struct dev *d);   /* its file is not the one that
 bool dev_program_start(struct dev *d) PD_YIELDS; /* true: ready */
 void dev_program_replace(struct dev *d) PD_YIELDS;
 void dev_program_stop(struct dev *d, int64_t patience_us) PD_YIELDS;
-int64_t dev_program_backoff(const struct dev *d); /* before it is started again */
+int64_t dev_program_backoff(const struct dev *d); /* µs before it is started again */
 
 /* --- the proxy -------------------------------------------------------------------------------- */
 

@@ -93,7 +93,7 @@ static void put_crash(struct pd_buf *b, const struct dev_crash *c)
     put_element(b, "<p class=\"message\">", c->message, "</p>\n");
     put_element(b, "<pre>", c->excerpt, "</pre>\n");
     put_frames(b, c);
-    put_element(b, "<h2>The request</h2>\n<pre>", c->curl, "</pre>\n");
+    put_element(b, "<h2>The request</h2>\n<pre class=\"curl\">", c->curl, "</pre>\n");
     put_element(b, "<h2>The program's last lines</h2>\n<pre>", c->output, "</pre>\n");
 }
 

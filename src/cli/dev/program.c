@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 
 enum {
     FLIGHT_SECONDS = 5, /* what is in flight may take, before its process is asked to end */
@@ -105,6 +106,8 @@ void dev_program_bury(struct dev *d)
 
 int64_t dev_program_backoff(const struct dev *d)
 {
+    if (!d->ready_at && WIFEXITED(d->app.status) && WEXITSTATUS(d->app.status) == EX_CONFIG)
+        return PD_FOREVER / 2; /* a wrong setting stays wrong until somebody changes it */
     unsigned n = d->ready_at && d->quick_deaths > 0 ? d->quick_deaths - 1 : d->quick_deaths;
     if (n == 0)
         return 0;
