@@ -246,8 +246,8 @@ pd_str sql_unquote(struct sql *s, const struct sql_token *t)
         return t->text;
     char quote = t->text.ptr[0];
     pd_str inner = pd_str_sub(t->text, 1, t->text.len - 1);
-    if (pd_str_find(inner, quote) == PD_NPOS)
-        return inner;
+    if (quote == '[' || pd_str_find(inner, quote) == PD_NPOS)
+        return inner; /* in brackets nothing is doubled */
     char *out = pd_arena_alloc(s->arena, inner.len + 1);
     size_t n = 0;
     for (size_t i = 0; i < inner.len; i++) {

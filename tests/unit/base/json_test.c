@@ -154,6 +154,13 @@ static void test_lone_surrogates_are_refused(void **state)
     check_syntax("{\"name\":\"\\ud83d\\n\"}", 9);
     check_syntax("{\"name\":\"\\ud83d\\ud83d\"}", 9);
     check_syntax("{\"name\":\"\\ude00\\ud83d\"}", 9);
+    check_syntax("{\"name\":\"\\ud83d\\u0041\"}", 9);
+    check_syntax("{\"name\":\"\\ud83d\\ue000\"}", 9);
+    check_syntax("{\"name\":\"\\udbff\\udbff\"}", 9);
+    check_syntax("{\"name\":\"\\ud83d\\udg00\"}", 9);
+    check_syntax("{\"name\":\"\\ud83d\\u", 9);
+    check_syntax("{\"name\":\"\\", 9);
+    check_syntax("{\"name\":\"\\ud83d\\ude0", 9);
 }
 
 static void test_only_utf8(void **state)
@@ -173,6 +180,17 @@ static void nest(char *out, unsigned depth)
     memset(out, '[', depth);
     memset(out + depth, ']', depth);
     out[2 * depth] = '\0';
+}
+
+static void test_every_form_of_number_is_json(void **state)
+{
+    (void)state;
+    assert_true(pd_json_valid(PD_STR("[0,-0,10,1.5,-1.25,1e5,1E5,1e+5,1e-5,1.5E+10,0e0,0.0]")));
+    static const char *const bad[] = { "[1e+]",   "[1E-]", "[1.e5]", "[00]", "[-]",   "[1.5.5]",
+                                       "[1e5e5]", "[1e",   "[1e+",   "[1.",  "[--1]", "[1e5.5]",
+                                       "[-01]",   "[1 5]", "[/]",    "[:]" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(pd_json_valid(pd_str_c(bad[i])));
 }
 
 static void test_depth_is_limited(void **state)
@@ -436,6 +454,10 @@ static void test_forms_have_the_same_rules(void **state)
     check_field(&signup_shape, "age", "", &s, "is required");
     check_field(&signup_shape, "age", " 33 ", &s, "ok");
     assert_int_equal(s.age, 33);
+    check_field(&signup_shape, "age", "2147483648", &s, "is too large a number");
+    check_field(&signup_shape, "age", "-2147483649", &s, "is too large a number");
+    check_field(&signup_shape, "age", "99999999999999999999", &s, "is too large a number");
+    check_field(&signup_shape, "age", "-2147483648", &s, "must be at least 18");
     check_field(&signup_shape, "nick", "", &s, "ok");
     assert_true(pd_str_is_null(s.nick));
     check_field(&signup_shape, "nick", "a\xff", &s, "contains characters that are not text");
@@ -445,6 +467,37 @@ static void test_forms_have_the_same_rules(void **state)
     assert_true(s.limit.has && s.limit.value == 5);
     check_field(&signup_shape, "limit", NULL, &s, "ok");
     assert_false(s.limit.has);
+}
+
+/* Every type can come from a form, but those that have parts. */
+static void test_forms_of_every_type(void **state)
+{
+    (void)state;
+    struct order o = { 0 };
+    check_field(&order_shape, "raw", " {\"a\":[1.5]} ", &o, "ok");
+    assert_str(o.raw, PD_STR("{\"a\":[1.5]}"));
+    check_field(&order_shape, "raw", "{", &o, "must be JSON");
+    check_field(&order_shape, "raw", "", &o, "ok");
+    assert_true(pd_str_is_null(o.raw));
+    check_field(&order_shape, "tag", "x", &o, "cannot be given in a form");
+    check_field(&order_shape, "ptr", "x", &o, "cannot be given in a form");
+    check_field(&order_shape, "tags", "x", &o, "cannot be given in a form");
+    check_field(&order_shape, "bytes", "Zm8", &o, "ok");
+    assert_str(o.bytes, PD_STR("fo"));
+    check_field(&order_shape, "bytes", "Zm9=", &o, "must be base64url text");
+    check_field(&order_shape, "id", "7", &o, "ok");
+    assert_int_equal(o.id, 7);
+    check_field(&order_shape, "day", "2026-11-25", &o, "ok");
+    check_field(&order_shape, "key", "f81d4fae-7dec-11d0-a765-00a0c91e6bf6", &o, "ok");
+    check_field(&order_shape, "day", "", &o, "is required");
+    check_field(&order_shape, "paid", "maybe", &o, "must be true or false");
+    static const char *const yes[] = { "on", "true", "1" }, *const no[] = { "", "false", "0" };
+    for (int i = 0; i < 3; i++) {
+        check_field(&order_shape, "paid", yes[i], &o, "ok");
+        assert_true(o.paid);
+        check_field(&order_shape, "paid", no[i], &o, "ok");
+        assert_false(o.paid);
+    }
 }
 
 struct bill {
@@ -549,6 +602,7 @@ int main(void)
         JSON_TEST(test_text_that_is_not_json),
         JSON_TEST(test_lone_surrogates_are_refused),
         JSON_TEST(test_only_utf8),
+        JSON_TEST(test_every_form_of_number_is_json),
         JSON_TEST(test_depth_is_limited),
         JSON_TEST(test_what_does_not_fit_is_told_by_field),
         JSON_TEST(test_all_wrong_fields_are_found_in_one_pass),
@@ -563,6 +617,7 @@ int main(void)
         JSON_TEST(test_write_list),
         JSON_TEST(test_a_full_buffer_and_a_loop_fail),
         JSON_TEST(test_forms_have_the_same_rules),
+        JSON_TEST(test_forms_of_every_type),
         JSON_TEST(test_boxes),
         JSON_TEST(test_money_and_time_as_people_type_them),
         JSON_TEST(test_email),

@@ -350,6 +350,39 @@ static void known_headers_are_found_in_any_case(void **state)
     assert_int_equal(pd_http_known_find(PD_STR_NULL), PD_H_KNOWN);
 }
 
+static void hosts_are_names_addresses_and_ports(void **state)
+{
+    (void)state;
+    static const char *const good[] = { "a",       "a.b-c_d~e",  "a%41",
+                                        "1.2.3.4", "a:0",        "a:65535",
+                                        "a:00080", "[::1]",      "[1:A:f::9.0.0.1]",
+                                        "[::]:1",  "a!$&'()*+;=" };
+    static const char *const bad[] = {
+        "",       ":",     "a:",    "a:65536", "a:000080", "a:8/",    "a:8:",  "a:-1",   "[]",
+        "[:]",    "[1]",   "[::1",  "::1]",    "[::g]",    "[::/]",   "[::;]", "[::1]:", "[::1]:x",
+        "[::1]1", "a,b",   "a b",   "a@b",     "a/b",      "a[b]",    "\"a\"", "a\\b",   "<a>",
+        "a|b",    "[::@]", "[::`]", "a\x7f",   "a\x80",    "[[::1]]", "a?b",   "a#b"
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (!pd_http_host_valid(pd_str_c(good[i])))
+            fail_msg("refused: %s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (pd_http_host_valid(pd_str_c(bad[i])))
+            fail_msg("accepted: %s", bad[i]);
+}
+
+static void what_has_no_name_is_called_so(void **state)
+{
+    (void)state;
+    assert_true(pd_str_eq(pd_method_name(PD_METHODS), PD_STR("other")));
+    assert_true(pd_str_eq(pd_method_name(PD_OPTIONS), PD_STR("OPTIONS")));
+    static const int unknown[] = { -1, 0, 99, 199, 299, 600, 1000 };
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        assert_true(pd_str_eq(pd_http_status_text(unknown[i]), PD_STR("Unknown")));
+    assert_true(pd_str_eq(pd_http_status_text(100), PD_STR("Continue")));
+    assert_true(pd_str_eq(pd_http_status_text(511), PD_STR("Network Authentication Required")));
+}
+
 static void random_bytes_never_crash_and_splits_agree(void **state)
 {
     (void)state;
@@ -445,6 +478,8 @@ int main(void)
         cmocka_unit_test(random_bytes_never_crash_and_splits_agree),
         cmocka_unit_test(reply_heads_are_taken_apart),
         cmocka_unit_test(malformed_replies_are_refused),
+        cmocka_unit_test(hosts_are_names_addresses_and_ports),
+        cmocka_unit_test(what_has_no_name_is_called_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,6 +197,14 @@ static void broken_multipart_is_refused(void **state)
         "--XyZ\r\nContent-Disposition: attachment; name=\"a\"\r\n\r\nx\r\n--XyZ--",
         "--XyZ\r\nContent-Disposition: form-data; name=\"a\r\n\r\nx\r\n--XyZ--",
         "--XyZ\nContent-Disposition: form-data; name=\"a\"\n\nx\n--XyZ--",
+        "--XyZ\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Disposition: form-data; "
+        "name=\"b\"\r\n\r\nx\r\n--XyZ--",
+        "--XyZ\r\nContent-Disposition: form-data; filename=\"a\"\r\n\r\nx\r\n--XyZ--",
+        "--XyZ\r\nContent-Disposition: form-data; name=a\\b\r\n\r\nx\r\n--XyZ--",
+        "--XyZ\r\nContent-Disposition: form-data; name\r\n\r\nx\r\n--XyZ--",
+        "--XyZ\r\nX: y\r\n\r\n",
+        PART("a", "1") "--XyZ--\r\n\r\n",
+        "--XyZrubbish\r\n",
         PART("a", "\xff") "--XyZ--",
         PART("\xff", "1") "--XyZ--",
     };
@@ -213,6 +221,43 @@ static void broken_multipart_is_refused(void **state)
         pd_buf_put(&b, PD_STR(PART("a", "1")));
     pd_buf_put(&b, PD_STR("--XyZ--"));
     assert_int_equal(pd_multipart_read(&arena, PD_STR(TYPE), pd_buf_str(&b), &p), PD_ETOOBIG);
+}
+
+static pd_err read_part(const char *before, size_t name, const char *behind, struct pd_pairs *p)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, &arena, 1 << 20);
+    pd_buf_put(&b, pd_str_c(before));
+    for (size_t i = 0; i < name; i++)
+        pd_buf_put_c(&b, 'a');
+    pd_buf_put(&b, pd_str_c(behind));
+    return pd_multipart_read(&arena, PD_STR(TYPE), pd_buf_str(&b), p);
+}
+
+static void the_limits_of_a_multipart_form(void **state)
+{
+    (void)state;
+    static const char *const before = "--XyZ\r\nContent-Disposition: form-data; name=\"",
+                             *const behind = "\"\r\n\r\nx\r\n--XyZ--";
+    struct pd_pairs p;
+    assert_int_equal(read_part(before, PD_PAIR_NAME_MAX, behind, &p), PD_OK);
+    assert_int_equal(p.n, 1);
+    assert_int_equal(read_part(before, PD_PAIR_NAME_MAX + 1, behind, &p), PD_ETOOBIG);
+    assert_int_equal(p.n, 0);
+    static const char *const head = "--XyZ\r\nContent-Disposition: form-data; name=b\r\nX: ";
+    size_t room = PD_PART_HEAD_MAX - strlen(head) + 5;
+    assert_int_equal(read_part(head, room, "\r\n\r\nx\r\n--XyZ--", &p), PD_OK);
+    assert_int_equal(read_part(head, room + 8, "\r\n\r\nx\r\n--XyZ--", &p), PD_ESYNTAX);
+    struct pd_buf b;
+    pd_buf_init(&b, &arena, 1 << 20);
+    for (int i = 0; i <= 2 * PD_PAIRS_MAX; i++) /* files count as parts */
+        pd_buf_put(
+            &b, PD_STR("--XyZ\r\nContent-Disposition: form-data; name=f; filename=g\r\n\r\n\r\n"));
+    pd_buf_put(&b, PD_STR("--XyZ--"));
+    assert_int_equal(pd_multipart_read(&arena, PD_STR(TYPE), pd_buf_str(&b), &p), PD_ETOOBIG);
+    char type[128] = "multipart/form-data; boundary=";
+    memset(type + 30, 'b', 71);
+    assert_int_equal(pd_multipart_read(&arena, pd_str_c(type), PD_STR(""), &p), PD_ESYNTAX);
 }
 
 static void no_cut_of_a_form_is_read_beyond_its_end(void **state)
@@ -330,6 +375,7 @@ int main(void)
         T(one_value_of_a_query),
         T(parts_are_read_and_files_passed_over),
         T(broken_multipart_is_refused),
+        T(the_limits_of_a_multipart_form),
         T(no_cut_of_a_form_is_read_beyond_its_end),
         T(header_parameters),
         T(random_input_is_refused_or_clean),

@@ -188,6 +188,28 @@ static void malformed_proxies_are_named(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (pd_proxies_parse(&p, pd_str_c(bad[i])) != PD_ECONFIG)
             fail_msg("accepted: %s", bad[i]);
+    assert_int_equal(pd_proxies_parse(&p, PD_STR(" 10.0.0.0/8 , ::/0")), PD_OK);
+    char many[512] = "10.0.0.1";
+    for (int i = 1; i <= PD_PROXIES_MAX; i++) {
+        assert_int_equal(pd_proxies_parse(&p, pd_str_c(many)), PD_OK);
+        assert_int_equal(p.n, i);
+        snprintf(many + strlen(many), 16, ",10.0.0.1");
+    }
+    assert_int_equal(pd_proxies_parse(&p, pd_str_c(many)), PD_ECONFIG);
+    char longer[80];
+    memset(longer, '1', sizeof longer);
+    assert_int_equal(pd_proxies_parse(&p, pd_str_n(longer, sizeof longer)), PD_ECONFIG);
+}
+
+/* A unix socket has no address to trust, and none to show. */
+static void a_peer_without_address_is_nobody(void **state)
+{
+    (void)state;
+    struct pd_proxies p;
+    struct pd_os_addr unix_peer = { .kind = PD_ADDR_UNIX };
+    assert_int_equal(pd_proxies_parse(&p, PD_STR("0.0.0.0/0,::/0")), PD_OK);
+    assert_false(pd_proxies_trust(&p, &unix_peer));
+    assert_str(pd_proxies_client(&p, &arena, &unix_peer, PD_STR("1.1.1.1")), "");
 }
 
 /* --- negotiation ---------------------------------------------------------------------- */
@@ -265,6 +287,7 @@ int main(void)
         T(cross_site_writes_are_refused),
         T(forwarded_for_is_believed_from_proxies_only),
         T(malformed_proxies_are_named),
+        T(a_peer_without_address_is_nobody),
         T(the_best_coding_is_chosen),
         T(entity_tags_are_compared),
         T(assets_are_found_by_both_names),
