@@ -84,7 +84,8 @@ static pd_err unknown(const struct pd_config *c, const char *from, pd_str name)
         }
     }
     pd_err e = pd_fail(PD_ECONFIG, "%s: unknown setting %.*s", from, PD_ARG(name));
-    return nearest ? pd_hint(e, "did you mean %s?", nearest) : e;
+    return nearest ? pd_hint(e, "did you mean %s?", nearest)
+                   : pd_hint(e, "remove it; `help` lists the settings");
 }
 
 /* --- values -------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ static pd_err set(struct pd_config *c, const char *from, pd_str name, pd_str tex
     v->from = from;
     const struct pd_platform_setting *p = v->platform;
     if (p && p->flags & PD_SET_ABSENT && text.len)
-        return bad(v, from, "asks for something that is not part of this version");
+        return bad(v, from, "is for something that is not part of this version: leave it out");
     if (p && p->choices && !one_of(p->choices, text)) {
         char what[96];
         snprintf(what, sizeof what, "is none of %s", p->choices);
@@ -229,7 +230,8 @@ static pd_err set_from_file(struct pd_config *c)
         e = pd_fail(PD_ECONFIG, "pando.conf:%d: %s", line, message);
         return st.first.hint[0] ? pd_hint(e, "%s", st.first.hint) : e;
     }
-    return line ? pd_fail(PD_ECONFIG, "pando.conf:%d: not NAME = VALUE", line) : PD_OK;
+    return line ? pd_fail(PD_ECONFIG, "pando.conf:%d: not NAME = VALUE, such as PORT = 8080", line)
+                : PD_OK;
 }
 
 /* --- defaults
@@ -248,7 +250,8 @@ static pd_err apply_defaults(struct pd_config *c, const struct pd_app *app)
     char with_port[300];
     snprintf(with_port, sizeof with_port, "%.*s:1", PD_ARG(host->text));
     if (!pd_os_addr_parse(pd_str_c(with_port), &addr))
-        return bad(host, host->from ? host->from : "default", "is not a numeric address");
+        return bad(host, host->from ? host->from : "default",
+                   "is not a numeric address: write 127.0.0.1 for this machine alone, or 0.0.0.0");
     return PD_OK;
 }
 

@@ -21,6 +21,7 @@ extern const struct cli_command
     cmd_routes,
     cmd_doctor,
     cmd_completion,
+    cmd_explain,
     cmd_share,
     cmd_version,
     cmd_help;
@@ -37,6 +38,7 @@ const struct cli_command *const cli_commands[] = {
     &cmd_routes,
     &cmd_doctor,
     &cmd_completion,
+    &cmd_explain,
     &cmd_share,
     &cmd_version,
     &cmd_help,

@@ -416,6 +416,7 @@ struct html_trouble html_tag_here(struct html_place *p)
                        "write the elements out, each in its section; a lone < is &lt;");
     case HTML_BEFORE_VALUE:
     case HTML_UNQUOTED:
+        p->state = HTML_UNQUOTED; /* it has a value: one complaint is enough */
         return TROUBLE("PD-VIEW-021", "a value in an attribute without quotes",
                        "put quotes around the attribute's value: name=\"{{…}}\"");
     case HTML_DECLARATION:

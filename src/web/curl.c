@@ -27,8 +27,9 @@ static const char *const left_out[] = { "Host",
 
 static bool is_left_out(pd_str name)
 {
-    if (pd_str_eq_nocase(pd_str_sub(name, 0, 4), PD_STR("Sec-")))
-        return true;
+    if (pd_str_eq_nocase(pd_str_sub(name, 0, 4), PD_STR("Sec-")) ||
+        pd_str_eq_nocase(pd_str_sub(name, 0, 12), PD_STR("X-Forwarded-")))
+        return true; /* the latter a proxy's */
     for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++)
         if (pd_str_eq_nocase(name, pd_str_c(left_out[i])))
             return true;

@@ -283,9 +283,13 @@ pd_err pd_router_add(struct pd_router *r, const struct pd_route *route, const ch
                      uint32_t index)
 {
     if (route->method < PD_GET_ || route->method > PD_DELETE_ || !route->pattern)
-        return pd_fail(PD_ECONFIG, "a route of module %s has no method or no pattern", module);
+        return pd_hint(
+            pd_fail(PD_ECONFIG, "a route of module %s has no method or no pattern", module),
+            "write { PD_GET_, \"/things\", show }; is .nroutes the length of the table?");
     if (!route->handler)
-        return refuse(route, module, "it has no handler");
+        return pd_hint(refuse(route, module, "it has no handler"),
+                       "write the function behind the pattern: { PD_GET_, \"%s\", show }",
+                       route->pattern);
     struct pattern *p = pd_arena_new(r->arena, struct pattern);
     *p = (struct pattern){ .route = route, .module = module };
     const char *wrong = pattern_parse(pd_str_c(route->pattern), p);

@@ -6,13 +6,29 @@
 
 static const char platform_module[] = "pando";
 
+/* A wrong route is known by its module and pattern; where it is written nobody has noted, but its
+ * handler is not far. */
+static pd_err name_handler(struct pd_web *w, const struct pd_route *route, pd_err e)
+{
+    struct pd_diag why = *pd_diag();
+    struct pd_frame f = pd_symbols_frame(&w->arena, (const void *)(uintptr_t)route->handler, false);
+    bool found = !why.hint[0] && pd_symbols_find(&w->arena, &f, 1) == PD_OK && f.nplaces;
+    (void)!pd_fail(e, "%s", why.message);
+    if (found && f.places[0].file.len)
+        return pd_hint(e, "its handler is %.*s at %.*s:%d", PD_ARG(f.places[0].function),
+                       PD_ARG(f.places[0].file), f.places[0].line);
+    return why.hint[0] ? pd_hint(e, "%s", why.hint) : e;
+}
+
 static pd_err add_routes(struct pd_web *w, const struct pd_route *routes, unsigned n,
                          const char *module)
 {
     for (unsigned i = 0; i < n; i++) {
         w->routes[w->nroutes] = &routes[i];
         w->modules[w->nroutes] = module;
-        PD_TRY(pd_router_add(w->router, &routes[i], module, w->nroutes));
+        pd_err e = pd_router_add(w->router, &routes[i], module, w->nroutes);
+        if (e != PD_OK)
+            return routes[i].handler ? name_handler(w, &routes[i], e) : e;
         w->nroutes++;
     }
     return PD_OK;
