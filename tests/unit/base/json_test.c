@@ -108,6 +108,10 @@ static void test_escapes_are_decoded(void **state)
     const char *runes = "{\"name\":\"x\\u00e9\\u20AC\\ud83d\\ude00\\udbff\\udfff\"}";
     assert_int_equal(read_as(&tag_shape, runes, &tag), PD_OK);
     assert_str(tag.name, PD_STR("x\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf"));
+    runes = "{\"name\":\"\\u007f\\u0080\\u07ff\\u0800\\uffff\\ud800\\udc00\"}"; /* the ends of each
+                                                                                   length */
+    assert_int_equal(read_as(&tag_shape, runes, &tag), PD_OK);
+    assert_str(tag.name, PD_STR("\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80"));
 }
 
 static void test_text_that_is_not_json(void **state)
@@ -132,6 +136,11 @@ static void test_text_that_is_not_json(void **state)
     check_syntax("{\"name\":\"\\x41\"}", 9);
     check_syntax("{\"name\":\"\\u12g4\"}", 9);
     check_syntax("{\"name\":\"\\u12\"}", 9);
+    check_syntax("{\"name\":\"\\u12", 9);
+    check_syntax("{\"name\":\"\\u", 9);
+    assert_false(pd_json_valid(PD_STR("\"a\0b\"")));
+    assert_false(pd_json_valid(PD_STR("\"a\x1f\"")));
+    assert_true(pd_json_valid(PD_STR("\"a \x7f\"")));
     check_syntax("{\"weight\":01}", 12);
     check_syntax("{\"weight\":-}", 11);
     check_syntax("{\"weight\":+1}", 10);
@@ -457,6 +466,8 @@ static void test_forms_have_the_same_rules(void **state)
     check_field(&signup_shape, "age", "2147483648", &s, "is too large a number");
     check_field(&signup_shape, "age", "-2147483649", &s, "is too large a number");
     check_field(&signup_shape, "age", "99999999999999999999", &s, "is too large a number");
+    check_field(&signup_shape, "age", "-99999999999999999999", &s, "is too large a number");
+    check_field(&signup_shape, "age", "9999999999-9999999999", &s, "must be a whole number");
     check_field(&signup_shape, "age", "-2147483648", &s, "must be at least 18");
     check_field(&signup_shape, "nick", "", &s, "ok");
     assert_true(pd_str_is_null(s.nick));

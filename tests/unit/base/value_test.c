@@ -93,6 +93,11 @@ static void test_time_parse(void **state)
                                          "2026-11-24T09:30:00.Z",
                                          "2026-11-24T09:30:00+0200",
                                          "2026-11-24T09:30:00+24:00",
+                                         "2026-11-24T09:30:00+02:",
+                                         "2026-11-24T09:30:00+02:0",
+                                         "2026-11-24T09:30:00+02",
+                                         "2026-11-24T09:30:00+02:60",
+                                         "2026-11-24T09:30:",
                                          "2026-11-24T09:30:00Z ",
                                          "0000-01-01T00:00:00+01:00",
                                          "9999-12-31T23:59:59-01:00",
@@ -130,6 +135,11 @@ static void test_date_parse(void **state)
     assert_false(pd_date_parse(PD_STR("1900-02-29"), &d));
     assert_false(pd_date_parse(PD_STR_NULL, &d));
     assert_int_equal(d, 7);
+    assert_false(pd_date_parse(PD_STR("2026-11-"), &d));
+    assert_false(pd_date_parse(PD_STR("2026-00-01"), &d));
+    assert_false(pd_date_parse(PD_STR("2026-11-00"), &d));
+    assert_true(pd_date_parse(PD_STR("9999-12-31"), &d) && pd_date_parse(PD_STR("0000-01-01"), &d));
+    assert_false(pd_date_valid(10000, 1, 1) || pd_date_valid(-1, 1, 1));
     assert_true(pd_date_parse(PD_STR("2000-02-29"), &d));
     assert_int_equal(d, pd_date_make(2000, 2, 29));
 }

@@ -203,6 +203,8 @@ static void headers_are_cut_into_tokens(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
+        { "azAZ09_ z a Z A", "w1.1:azAZ09_ w1.9:z w1.11:a w1.13:Z w1.15:A" },
+        { "09 9 0", "n1.1:09 n1.4:9 n1.6:0" },
         { "a1 _b 12ab;", "w1.1:a1 w1.4:_b n1.7:12ab p1.11:;" },
         { "a\r\n\f\tb", "w1.1:a w2.3:b" },
         { "a // b\nc", "w1.1:a c1.3: b w2.1:c" },

@@ -218,6 +218,10 @@ static void connection_header_decides_keep_alive(void **state)
         { "GET / HTTP/1.0\r\n\r\n", false },
         { "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true },
         { "GET / HTTP/1.0\r\nConnection: Keep-Alive, x\r\n\r\n", true },
+        { "GET / HTTP/1.0\r\nConnection: x, keep-alive\r\n\r\n", true },
+        { "GET / HTTP/1.0\r\nConnection: x\r\n\r\n", false },
+        { "GET / HTTP/1.0\r\nConnection: x, y\r\n\r\n", false },
+        { "GET / HTTP/1.0\r\nConnection:\r\n\r\n", false },
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct parsed t;

@@ -49,6 +49,23 @@ static void an_ambiguous_path_is_refused(void **state)
     }
 }
 
+/* A path lies in a buffer with other bytes behind it. */
+static void nothing_behind_a_path_is_read(void **state)
+{
+    (void)state;
+    pd_str path;
+    assert_true(pd_path_normalise(&arena, pd_str_n("/a/.", 3), &path));
+    assert_true(pd_path_normalise(&arena, pd_str_n("/a/.b", 3), &path));
+    assert_false(pd_path_normalise(&arena, pd_str_n("/a/.b", 4), &path));
+    assert_true(pd_path_normalise(&arena, pd_str_n("/a/...", 6), &path));
+    assert_false(pd_path_normalise(&arena, pd_str_n("/a/...", 5), &path));
+    assert_false(pd_path_normalise(&arena, pd_str_n("/%41", 3), &path));
+    assert_false(pd_path_normalise(&arena, pd_str_n("/%41", 2), &path));
+    assert_false(pd_component_decode(&arena, pd_str_n("a%41", 3), &path));
+    assert_false(pd_component_decode(&arena, pd_str_n("a%41", 2), &path));
+    assert_false(pd_component_decode(&arena, PD_STR("a%00"), &path));
+}
+
 static void only_local_targets_are_local(void **state)
 {
     (void)state;
@@ -367,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_path_is_decoded_once),
         T(an_ambiguous_path_is_refused),
+        T(nothing_behind_a_path_is_read),
         T(only_local_targets_are_local),
         T(a_component_is_encoded_so_that_it_reads_back),
         T(fields_are_read_in_order),
