@@ -250,3 +250,13 @@ def test_a_build_that_writes_into_its_own_folder_does_not_hold_pages_back(shop):
     shop.start()
     shop.edit(SITE, '"v0"', '"v1"')
     until(lambda: shop.get("/version").text == "v1")
+
+
+def test_a_program_that_never_gets_ready_is_given_up_for_a_newer_one(shop):
+    text = (shop.dir / "main.c").read_text()
+    shop.write("main.c", text.replace("int main(", "#include <unistd.h>\n__attribute__((constructor)) static void hang(void)\n{\n"
+                                                   "    pause();\n}\nint main(", 1))
+    shop.start(wait=False)
+    until(lambda: shop.program())
+    shop.write("main.c", text)
+    until(lambda: shop.get("/version").text == "v0")

@@ -14,10 +14,11 @@
 #include <sysexits.h>
 
 enum {
-    FLIGHT_SECONDS = 5, /* what is in flight may take, before its process is asked to end */
-    END_SECONDS = 3,    /* … and the process, before it is killed */
-    START_SECONDS = 60, /* until READY=1; migrations may take a while */
-    QUICK_US = 1000000, /* who lives shorter than this after READY dies again and again */
+    FLIGHT_SECONDS = 5,   /* what is in flight may take, before its process is asked to end */
+    END_SECONDS = 3,      /* … and the process, before it is killed */
+    START_SECONDS = 60,   /* until READY=1; migrations may take a while */
+    PATIENT_US = 2000000, /* … but only so long if there is something newer to start */
+    QUICK_US = 1000000,   /* who lives shorter than this after READY dies again and again */
     MAX_BACKOFF_US = 8000000,
 };
 
@@ -118,12 +119,20 @@ int64_t dev_program_backoff(const struct dev *d)
 /* --- its beginning
  * --------------------------------------------------------------------------------- */
 
+/* Who does not get ready is given up at last, or as soon as something was saved. */
+static bool may_still_come(const struct dev *d)
+{
+    int64_t took = pd_mono_now() - d->app.started;
+    return took < START_SECONDS * PD_SECOND && !(d->saved && took > PATIENT_US);
+}
+
 static void await_ready(struct dev *d)
 {
-    pd_mono old = pd_deadline_within(START_SECONDS * PD_SECOND);
-    while (d->app.pid && !d->said_ready && !d->stop && pd_fiber_park() == PD_OK)
-        ;
-    pd_deadline_restore(old);
+    while (d->app.pid && !d->said_ready && !d->stop && may_still_come(d)) {
+        pd_mono old = pd_deadline_within(PATIENT_US);
+        (void)!pd_fiber_park();
+        pd_deadline_restore(old);
+    }
 }
 
 bool dev_program_start(struct dev *d)
@@ -153,13 +162,15 @@ bool dev_program_start(struct dev *d)
         d->ready_at = pd_mono_now();
         return true;
     }
+    if (d->stop)
+        return false;
     if (d->app.pid) {
-        dev_say("the program is not ready after %d s: it is ended", START_SECONDS);
+        dev_say("the program is not ready after %.0f s: it is ended",
+                (double)(pd_mono_now() - d->app.started) / 1e6);
         dev_process_signal(&d->app, SIGKILL);
         (void)!dev_process_wait(&d->app, PD_SECOND);
     }
-    if (!d->stop)
-        dev_program_bury(d);
+    dev_program_bury(d);
     return false;
 }
 

@@ -247,7 +247,7 @@ static bool explain(struct dev *d, struct dev_exchange *x, bool first_try)
     }
     if (!x->culprit && may_repeat(x) && first_try)
         return true;
-    if (d->crash && (x->culprit || d->trouble == DEV_CRASHED))
+    if (d->crash && (x->culprit || may_repeat(x)))
         dev_page_crash(d, r);
     else
         dev_page_plain(d, r, 502,
