@@ -4,10 +4,12 @@
 BUILD ?= build
 export BUILD
 
-.PHONY: help run test bench format check sanitize fuzz clean docs
+.PHONY: help run test install deb bench format check sanitize fuzz clean docs
 help:
 	@echo "make run       build FinFlow and serve it at http://localhost:8080 with demo data"
 	@echo "make test      build everything and prove it: unit, wire, system, simulation, browser"
+	@echo "make install   the tool and the library for authors, below PREFIX=/usr/local; DESTDIR is obeyed"
+	@echo "make deb       the same as a Debian package, here"
 	@echo "make sanitize  unit, wire, simulation and system tests under AddressSanitizer and UBSan"
 	@echo "make docs      these pages as HTML, to be read without a network: $(BUILD)/docs/html"
 	@echo "make fuzz      the parsers under a fuzzer, TIME=60 seconds each (ONLY=\"json csv\", ENGINE=afl)"
@@ -24,6 +26,14 @@ test:
 	@scripts/deps test
 	@scripts/build
 	@scripts/test
+
+install:
+	@scripts/deps run
+	@scripts/install $(PREFIX)
+
+deb:
+	@scripts/deps deb
+	@scripts/deb
 
 sanitize:
 	@scripts/deps test

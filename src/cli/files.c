@@ -177,11 +177,17 @@ struct tree { /* one run of cli_fill_tree */
     const struct cli_words *words;
     void (*made)(void *arg, pd_str path);
     void *arg;
+    bool looking; /* first whether all of them can be made, then make them */
 };
 
 static pd_err fill_file(struct tree *t, pd_str from, pd_str to)
 {
     pd_str text;
+    if (cli_exists(t->arena, to))
+        return pd_hint(pd_fail(PD_EEXISTS, "%.*s is there already", PD_ARG(to)),
+                       "choose another name, or remove it: nothing that exists is overwritten");
+    if (t->looking)
+        return PD_OK;
     PD_TRY(cli_read(t->arena, from, &text));
     PD_TRY(cli_create(t->arena, to, cli_fill(t->arena, text, t->words)));
     if (t->made)
@@ -219,6 +225,8 @@ static pd_err fill_dir(struct tree *t, pd_str from, pd_str to, int depth)
 pd_err cli_fill_tree(struct pd_arena *a, pd_str from, pd_str to, const struct cli_words *words,
                      void (*made)(void *arg, pd_str path), void *arg)
 {
-    struct tree t = { .arena = a, .words = words, .made = made, .arg = arg };
+    struct tree t = { .arena = a, .words = words, .made = made, .arg = arg, .looking = true };
+    PD_TRY(fill_dir(&t, from, to, 0));
+    t.looking = false;
     return fill_dir(&t, from, to, 0);
 }
