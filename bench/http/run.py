@@ -7,7 +7,10 @@ One worker each; server and wrk share one CPU (the steadier layout: see docs), s
 throughput of that CPU for both. User and system microseconds per request are those of the server's
 process tree (/proc, before and after). Rounds alternate over the servers; medians are printed, and
 pando's ratio to each. pando is bench/http/pando_app: router, fibers, metrics and a
-buffered access log; `--layer` measures the http layer alone instead (pando_http). The last table is memory: 10,000 idle connections.
+buffered access log; `--layer` measures the http layer alone instead (pando_http). nginx answers from
+its configuration; "nginx=" does so with the header lines that pando sends, so that both write (and
+wrk reads) as many bytes. The last table is memory: 10,000 idle connections. Then the marks are
+printed; missing one does not fail the run, because a busy machine misses them.
 """
 import argparse
 import os
@@ -25,7 +28,9 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 CPU = max(os.sched_getaffinity(0))
 TICK = os.sysconf("SC_CLK_TCK")
-PORT = 18080
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    PORT = probe.getsockname()[1]
 CASES = {  # name: path, connections, pipelined
     "plain64": ("/plaintext", 64, 1),
     "plain256": ("/plaintext", 256, 1),
@@ -40,7 +45,18 @@ http {{ access_log {dir}/access combined buffer=64k; keepalive_requests 10000000
   client_body_temp_path {dir}; proxy_temp_path {dir}; fastcgi_temp_path {dir}; uwsgi_temp_path {dir}; scgi_temp_path {dir};
   server {{ listen 127.0.0.1:{port} backlog=4096 reuseport;
     location = /plaintext {{ default_type text/plain; return 200 "Hello, World!"; }}
-    location = /json {{ default_type application/json; return 200 '{{"message":"Hello, World!"}}'; }} }} }}
+    location = /json {{ default_type application/json; return 200 '{{"message":"Hello, World!"}}'; }}
+    {lines} }} }}
+"""
+SAME_LINES = """
+    add_header Cache-Control no-cache;
+    add_header X-Request-Id $request_id;
+    add_header Content-Security-Policy "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+    add_header X-Content-Type-Options nosniff;
+    add_header Referrer-Policy same-origin;
+    add_header Cross-Origin-Opener-Policy same-origin;
+    add_header Cross-Origin-Resource-Policy same-origin;
+    add_header Strict-Transport-Security "max-age=31536000; includeSubDomains";
 """
 KORE_C = """
 #include <kore/kore.h>
@@ -167,14 +183,21 @@ def idle(server, connections=10000):
     return before, (after - before) / connections
 
 
+def pando(build, folder, layer=False):
+    folder_of = pathlib.Path(build).resolve() / "bench/http"
+    env = {"PORT": str(PORT), "HOST": "127.0.0.1", "PANDO_ENV": "production", "SECRET_KEY": "1" * 64,
+           "THREADS": "1", "ACCESS_LOG": "on"}
+    if layer:
+        return Server("pando", [str(folder_of / "pando_http"), str(PORT)])
+    return Server("pando", [str(folder_of / "pando_app"), "serve"], cwd=folder, env=env)
+
+
 def servers(args, work):
-    build = pathlib.Path(args.build).resolve() / "bench/http"
-    env = {"PORT": str(PORT), "PANDO_ENV": "production", "HOST": "127.0.0.1", "SECRET_KEY": "1" * 64, "THREADS": "1", "ACCESS_LOG": "on"}
-    found = [Server("pando", [str(build / "pando_http"), str(PORT)]) if args.layer else
-             Server("pando", [str(build / "pando_app"), "serve"], cwd=work, env=env)]
+    found = [pando(args.build, work, args.layer)]
     if shutil.which("nginx"):
-        (work / "nginx.conf").write_text(NGINX.format(dir=work, port=PORT))
-        found.append(Server("nginx", ["nginx", "-c", str(work / "nginx.conf")]))
+        for name, lines in ("nginx", ""), ("nginx=", SAME_LINES):
+            (work / f"{name}.conf").write_text(NGINX.format(dir=work, port=PORT, lines=lines))
+            found.append(Server(name, ["nginx", "-c", str(work / f"{name}.conf")]))
     else:
         print("nginx is not installed: left out")
     if shutil.which("kore"):
@@ -185,6 +208,24 @@ def servers(args, work):
     else:
         print("kore is not installed: left out")
     return found
+
+
+def show_marks(results):
+    """results: (case, server) -> req/s, user us, system us."""
+    def mark(what, value, limit, good):
+        print(f"  {what:62}{value:6.2f}  mark {limit:g}: {'reached' if good else 'MISSED'}")
+
+    print("\nmarks")
+    for case, limit in ("plain64", 0.5), ("json64", 0.6):
+        if (case, "nginx") in results:
+            value = results[case, "pando"][1] / max(results[case, "nginx"][1], 1e-9)
+            mark(f"{case}: user CPU of a request, of nginx's", value, limit, value <= limit)
+    if ("pipe16", "nginx") in results:
+        value = results["pipe16", "pando"][0] / results["pipe16", "nginx"][0]
+        mark("pipe16: requests per second, of nginx's", value, 5, value >= 5)
+    if ("plain64", "pando") in results and ("plain256", "pando") in results:
+        value = results["plain256", "pando"][0] / results["plain64", "pando"][0]
+        mark("plain256: requests per second, of plain64's", value, 0.95, value >= 0.95)
 
 
 def main():
@@ -200,6 +241,7 @@ def main():
         work = pathlib.Path(tmp)
         work.chmod(0o777)
         found = servers(args, work)
+        seen = {}
         print("pando: " + ("the http layer alone, no router, metrics or access log" if args.layer else
                            "router, fibers, metrics and access log on"))
         print(f"server and wrk on CPU {CPU}; {args.rounds} rounds of {args.seconds} s; medians\n")
@@ -211,10 +253,12 @@ def main():
                     if not (s.name == "kore" and CASES[case][2] > 1):
                         results[s.name].append(measure(s, case, args.seconds))
             medians = {n: [statistics.median(v) for v in zip(*r)] for n, r in results.items() if r}
+            seen |= {(case, name): m for name, m in medians.items()}
             for name, (rate, user, system) in medians.items():
                 ours = medians["pando"]
                 ratio = "" if name == "pando" else f"   {ours[0] / rate:5.2f} x  {ours[1] / max(user, 1e-9):5.2f} x"
                 print(f"{case:10}{name:8}{rate:12,.0f}{user:9.2f}{system:9.2f}{ratio}", flush=True)
+        show_marks(seen)
         if not args.no_idle:
             import resource
             hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
