@@ -112,7 +112,9 @@ static const char *functions_of_report(struct pd_arena *a, int *line_of_first)
     *line_of_first = frames[0].nplaces ? frames[0].places[0].line : 0;
     for (unsigned i = 0; i < n; i++)
         for (unsigned p = 0; p < frames[i].nplaces; p++)
-            pd_buf_fmt(&b, "%s%.*s", b.len ? " < " : "", PD_ARG(frames[i].places[p].function));
+            if (!pd_str_eq(frames[i].places[p].function,
+                           PD_STR("run"))) /* optimised away, or not */
+                pd_buf_fmt(&b, "%s%.*s", b.len ? " < " : "", PD_ARG(frames[i].places[p].function));
     pd_buf_put_c(&b, '\0');
     return b.ptr;
 }
