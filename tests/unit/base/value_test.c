@@ -125,6 +125,27 @@ static void test_time_round_trip(void **state)
     }
 }
 
+static void test_http_dates(void **state)
+{
+    (void)state;
+    static const struct {
+        struct pd_civil at;
+        const char *text;
+    } cases[] = {
+        { { 1994, 11, 6, 8, 49, 37, 0, 0 }, "Sun, 06 Nov 1994 08:49:37 GMT" }, /* RFC 9110's own */
+        { { 1970, 1, 1, 0, 0, 0, 0, 0 }, "Thu, 01 Jan 1970 00:00:00 GMT" },
+        { { 2026, 11, 25, 22, 10, 0, 0, 0 }, "Wed, 25 Nov 2026 22:10:00 GMT" },
+        { { 2000, 2, 29, 12, 0, 59, 999999, 0 }, "Tue, 29 Feb 2000 12:00:59 GMT" },
+        { { 9999, 12, 31, 23, 59, 59, 0, 0 }, "Fri, 31 Dec 9999 23:59:59 GMT" },
+        { { 2021, 3, 1, 0, 0, 0, 0, 0 }, "Mon, 01 Mar 2021 00:00:00 GMT" },
+        { { 1899, 4, 30, 0, 0, 0, 0, 0 }, "Sun, 30 Apr 1899 00:00:00 GMT" },
+        { { 2022, 7, 2, 0, 0, 0, 0, 0 }, "Sat, 02 Jul 2022 00:00:00 GMT" },
+    };
+    char text[PD_HTTP_DATE_TEXT];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_str(pd_http_date_format(pd_civil_time(cases[i].at), text), pd_str_c(cases[i].text));
+}
+
 static void test_date_parse(void **state)
 {
     (void)state;
@@ -181,6 +202,8 @@ static void test_money_parse(void **state)
     check_money("+7", 0, 7);
     check_money("1.234", 3, 1234);
     check_money("10000000000000.00", 2, 1000000000000000);
+    check_money("10000000000000", 2, 1000000000000000);
+    check_money("-1000000000000000", 0, -1000000000000000);
     static const char *const wrong[] = { "",
                                          "-",
                                          "+",
@@ -201,6 +224,9 @@ static void test_money_parse(void **state)
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_false(pd_money_parse(pd_str_c(wrong[i]), 2, &m));
     assert_false(pd_money_parse(PD_STR("1.5"), 0, &m));
+    assert_false(
+        pd_money_parse(PD_STR("10000000000001"), 2, &m)); /* too much only in minor units */
+    assert_false(pd_money_parse(PD_STR("1000000000000000"), 1, &m));
     assert_false(pd_money_parse(PD_STR("0"), -1, &m)); /* pd_currency_decimals of an unknown one */
     assert_false(pd_money_parse(PD_STR_NULL, 2, &m));
     assert_true(m == 7);
@@ -274,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_format),
         cmocka_unit_test(test_time_parse),
         cmocka_unit_test(test_time_round_trip),
+        cmocka_unit_test(test_http_dates),
         cmocka_unit_test(test_date_parse),
         cmocka_unit_test(test_uuid),
         cmocka_unit_test(test_money_parse),
