@@ -5,6 +5,7 @@
  *   sql_lex.c      text -> tokens with positions
  *   sql_expand.c   migrations: type aliases -> SQL of each engine; columns keep their alias
  *   sql_schema.c   runs the migrations in a scratch SQLite, reads tables, keys, indexes back
+ *   sql_reach.c    views, triggers, indexes and foreign keys keep to their module
  *   sql_queries.c  queries.sql -> named statements with annotations, fragments, orders
  *   sql_variants.c one statement -> the token list of each variant; prepares and checks them
  *   sql_scope.c    which tables a piece of SQL can see, under which names
@@ -267,13 +268,25 @@ struct sql_module {
     struct sql_module *next;
 };
 
+/* An index, view or trigger: where it was made, and by which module. */
+struct sql_made {
+    pd_str name, unused_ok;
+    struct sql_module *module;
+    struct sql_pos pos;
+    int end; /* line of its ';' */
+    bool is_view, is_trigger;
+    struct sql_made *next;
+};
+
 struct sql {
     struct gen *g;
     struct pd_arena *arena;
     sqlite3 *db;
     struct sql_module *modules;
     struct sql_table *tables, **last_table;
-    pd_str lock; /* text of the lock file */
+    struct sql_made *made; /* newest first */
+    pd_str lock;           /* text of the lock file */
+    pd_str within;         /* not null: the authorizer notes what this trigger does only */
     /* collected by the authorizer during a prepare */
     struct sql_table **reads, **writes;
     uint32_t nreads, nwrites;
@@ -325,6 +338,7 @@ struct sql_piece { /* one statement of a migration */
 bool sql_expand(struct sql *s, struct sql_module *m, pd_str file, struct sql_tokens *t,
                 uint32_t from, uint32_t to, struct sql_piece *out);
 void sql_schema_read(struct sql *s); /* all migrations of all modules, then the tables */
+void sql_reach(struct sql *s);       /* views, triggers, indexes, foreign keys: whose tables? */
 /* What SQLite said last, as an error of the author's text. */
 void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, const char *code);
 struct sql_table *sql_table_add(struct sql *s, pd_str name);

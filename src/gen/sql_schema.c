@@ -12,14 +12,6 @@
 
 #include <ctype.h>
 
-/* Where each index was created, by name. */
-struct made_index {
-    pd_str name, unused_ok;
-    struct sql_pos pos;
-    int end; /* line of its ';' */
-    struct made_index *next;
-};
-
 struct reader { /* one migration file */
     struct sql *s;
     struct sql_module *m;
@@ -36,7 +28,6 @@ struct reader { /* one migration file */
     struct sql_table *last; /* created last */
     int last_line;          /* of its ';' */
     struct pd_buf sqlite, postgres;
-    struct made_index **made;
 };
 
 /* --- running one statement ----------------------------------------------------------------- */
@@ -72,25 +63,30 @@ static void run(struct sql *s, struct sql_module *m, pd_str file, struct sql_pie
     sqlite3_finalize(stmt);
 }
 
-static void note_index(struct reader *r, int line)
+/* Remembers where an index, view or trigger was made. */
+static void note_made(struct reader *r, int line)
 {
     struct sql_token *t = r->stmt.at;
     uint32_t at = 1;
     if (!sql_is(&t[0], "create") || r->stmt.n < 5)
         return;
-    at += sql_is(&t[at], "unique");
-    if (!sql_is(&t[at], "index"))
+    at += sql_is_any(&t[at], "unique temp temporary");
+    if (!sql_is_any(&t[at], "index view trigger"))
         return;
+    struct sql_token *kind = &t[at];
     at += sql_is(&t[at + 1], "if") ? 4 : 1;
     if (at >= r->stmt.n)
         return;
-    struct made_index *made = pd_arena_new(r->s->arena, struct made_index);
-    made->name = sql_unquote(r->s, &t[at]);
-    made->pos = (struct sql_pos){ r->migration->file, t[at].line, t[at].column };
-    made->unused_ok = r->unused_ok;
-    made->end = line;
-    made->next = *r->made;
-    *r->made = made;
+    struct sql_made *made = pd_arena_new(r->s->arena, struct sql_made);
+    *made = (struct sql_made){ .name = sql_unquote(r->s, &t[at]),
+                               .module = r->m,
+                               .pos = { r->migration->file, t[at].line, t[at].column },
+                               .is_view = sql_is(kind, "view"),
+                               .is_trigger = sql_is(kind, "trigger"),
+                               .unused_ok = r->unused_ok,
+                               .end = line,
+                               .next = r->s->made };
+    r->s->made = made;
 }
 
 static void apply_notes(struct reader *r)
@@ -115,7 +111,7 @@ static void end_statement(struct reader *r, int line)
     sql_tokens_match(&r->stmt);
     if (r->stmt.n && sql_expand(s, r->m, r->migration->file, &r->stmt, 0, r->stmt.n, &piece)) {
         if (!r->only_postgres) {
-            note_index(r, line);
+            note_made(r, line);
             run(s, r->m, r->migration->file, &piece);
             pd_buf_fmt(&r->sqlite, "%.*s\n", PD_ARG(pd_buf_str(&piece.sqlite.buf)));
         }
@@ -167,7 +163,7 @@ static void read_comment(struct reader *r, struct sql_token *t)
         if (!rest.len)
             sql_error(r->s, pos, "PD-SQL-020", PD_STR("say what the index is for"),
                       "\"unused ok\" without a reason");
-        struct made_index *last = *r->made;
+        struct sql_made *last = r->s->made;
         if (r->stmt.n == 0 && last && last->end == t->line &&
             pd_str_eq(last->pos.file, r->migration->file))
             last->unused_ok = rest;
@@ -204,9 +200,9 @@ static void read_token(struct reader *r, struct sql_token *t)
 }
 
 static void read_migration(struct sql *s, struct sql_module *m, struct sql_migration *migration,
-                           pd_str text, struct made_index **made)
+                           pd_str text)
 {
-    struct reader r = { .s = s, .m = m, .migration = migration, .made = made };
+    struct reader r = { .s = s, .m = m, .migration = migration };
     struct sql_tokens tokens = { 0 };
     struct sql_pos start = { migration->file, 1, 1 };
     pd_buf_init(&r.sqlite, s->arena, SQL_TEXT_MAX);
@@ -239,7 +235,7 @@ static bool is_migration_name(pd_str name)
 }
 
 static void read_file(struct sql *s, struct sql_module *m, pd_str dir, pd_str name,
-                      struct sql_migration ***end, struct made_index **made)
+                      struct sql_migration ***end)
 {
     struct sql_pos pos = { pd_str_fmt(s->arena, "%.*s/%.*s", PD_ARG(dir), PD_ARG(name)), 0, 0 };
     pd_str text;
@@ -258,10 +254,10 @@ static void read_file(struct sql *s, struct sql_module *m, pd_str dir, pd_str na
     migration->checksum = sql_hash(text);
     **end = migration;
     *end = &migration->next;
-    read_migration(s, m, migration, text, made);
+    read_migration(s, m, migration, text);
 }
 
-static void read_module(struct sql *s, struct sql_module *m, struct made_index **made)
+static void read_module(struct sql *s, struct sql_module *m)
 {
     pd_str dir = pd_str_fmt(s->arena, "%.*s/migrations", PD_ARG(m->m->dir)), *names;
     size_t n;
@@ -272,7 +268,7 @@ static void read_module(struct sql *s, struct sql_module *m, struct made_index *
     }
     struct sql_migration **end = &m->migrations;
     for (size_t i = 0; i < n; i++)
-        read_file(s, m, dir, names[i], &end, made);
+        read_file(s, m, dir, names[i], &end);
 }
 
 /* --- reading back -------------------------------------------------------------------------- */
@@ -334,7 +330,7 @@ static void add_index(struct sql *s, struct sql_table *t, struct sql_index index
     t->indexes = i;
 }
 
-static void read_indexes(struct sql *s, struct sql_table *t, struct made_index *made)
+static void read_indexes(struct sql *s, struct sql_table *t)
 {
     sqlite3_stmt *q =
         ask(s, "select name, \"unique\", origin, partial from pragma_index_list(?1)", t->name);
@@ -343,11 +339,11 @@ static void read_indexes(struct sql *s, struct sql_table *t, struct made_index *
         index.unique = sqlite3_column_int(q, 1);
         index.made = pd_str_eq(text_of(s, q, 2), PD_STR("c"));
         index.partial = sqlite3_column_int(q, 3);
-        for (struct made_index *m = made; m; m = m->next) {
-            if (pd_str_eq_nocase(m->name, index.name)) {
-                index.pos = m->pos;
-                index.unused_ok = m->unused_ok;
-            }
+        for (struct sql_made *m = s->made; m; m = m->next) {
+            if (m->is_view || m->is_trigger || !pd_str_eq_nocase(m->name, index.name))
+                continue;
+            index.pos = m->pos;
+            index.unused_ok = m->unused_ok;
         }
         read_index_columns(s, t, &index);
         add_index(s, t, index);
@@ -424,24 +420,7 @@ static void check_column(struct sql *s, struct sql_table *t, struct sql_column *
                   PD_ARG(c->name), PD_ARG(c->target));
 }
 
-/* Foreign keys written without an alias ("foreign key (a) references b"). */
-static void check_foreign_keys(struct sql *s, struct sql_table *t)
-{
-    sqlite3_stmt *q = ask(s, "select distinct \"table\" from pragma_foreign_key_list(?1)", t->name);
-    while (sqlite3_step(q) == SQLITE_ROW) {
-        struct sql_table *of = sql_table_find(s, text_of(s, q, 0));
-        bool told = false; /* by its column */
-        for (uint32_t i = 0; of && i < t->ncolumns; i++)
-            told |= t->columns[i].alias == SQL_A_REF && pd_str_eq(t->columns[i].target, of->name);
-        if (of && of->owner != t->owner && !told)
-            sql_error(s, t->pos, "PD-SQL-006", PD_STR("use a column of type xref(table)"),
-                      "a foreign key of \"%.*s\" leaves its module (\"%.*s\")", PD_ARG(t->name),
-                      PD_ARG(of->name));
-    }
-    sqlite3_finalize(q);
-}
-
-static void read_back(struct sql *s, struct made_index *made)
+static void read_back(struct sql *s)
 {
     for (struct sql_table *t = s->tables; t; t = t->next) {
         sqlite3_stmt *q =
@@ -452,23 +431,21 @@ static void read_back(struct sql *s, struct made_index *made)
             continue;
         t->owner = sql_owner(s, t->name);
         read_columns(s, t);
-        read_indexes(s, t, made);
+        read_indexes(s, t);
     }
 }
 
 void sql_schema_read(struct sql *s)
 {
-    struct made_index *made = NULL;
     unsigned before = s->g->errors;
     for (struct sql_module *m = s->modules; m; m = m->next)
-        read_module(s, m, &made);
+        read_module(s, m);
     if (s->g->errors != before)
         return;
-    read_back(s, made);
+    read_back(s);
     for (struct sql_table *t = s->tables; t; t = t->next) {
         for (uint32_t i = 0; t->exists && i < t->ncolumns; i++)
             check_column(s, t, &t->columns[i]);
-        if (t->exists)
-            check_foreign_keys(s, t);
     }
+    sql_reach(s);
 }

@@ -34,7 +34,9 @@ int sql_authorize(void *arg, int action, const char *a, const char *b, const cha
                   const char *trigger)
 {
     struct sql *s = arg;
-    (void)b, (void)db, (void)trigger;
+    (void)b, (void)db;
+    if (s->within.len && !pd_str_eq_nocase(s->within, pd_str_c(trigger)))
+        return SQLITE_OK;
     bool writes = action == SQLITE_INSERT || action == SQLITE_UPDATE || action == SQLITE_DELETE;
     if ((!writes && action != SQLITE_READ) || !a)
         return SQLITE_OK;
