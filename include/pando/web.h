@@ -64,6 +64,7 @@ struct pd_route {
     enum pd_auth auth;
     uint32_t max_body;   /* bytes; 0 = the server's limit */
     uint32_t timeout_ms; /* deadline, instead of the server's; 0 = the server's */
+    uint32_t budget_ms;  /* in tests: CPU time between two waits; 0 = HANDLER_BUDGET_MS */
     bool stream_body;    /* the handler reads the body with pd_body_next */
     bool any_origin;     /* exempt from the cross-site check (token APIs) */
     const char *doc;     /* one line, for `routes` and OpenAPI */

@@ -51,6 +51,14 @@ static enum pd_nplus1 nplus1(const struct pd_config *cfg)
     return pd_config_is(cfg, "PANDO_ENV", "production") ? PD_NPLUS1_COUNT : PD_NPLUS1_WARN;
 }
 
+/* Only in tests, and not where every instruction costs many. */
+static int64_t handler_budget(const struct pd_config *cfg)
+{
+    if (!pd_config_is(cfg, "PANDO_ENV", "test") || pd_run_is_slowed())
+        return 0;
+    return pd_config_int(cfg, "HANDLER_BUDGET_MS") * 1000;
+}
+
 static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
 {
     const struct pd_sql_module **modules;
@@ -105,6 +113,7 @@ static pd_err open_web(struct pd_instance *in)
             .log_json = pd_config_is(cfg, "LOG_FORMAT", "json"),
             .access_log = pd_config_int(cfg, "ACCESS_LOG"),
             .request_us = pd_config_int(cfg, "REQUEST_SECONDS") * PD_SECOND,
+            .budget_us = handler_budget(cfg),
         },
         &in->web);
 }

@@ -19,12 +19,44 @@ _Thread_local struct pd_loop *pd_run_loop;
 
 /* --- switching ------------------------------------------------------------------------------ */
 
+static void stretch_stop(struct pd_stretch *s)
+{
+    uint64_t ns = pd_os_cpu_ns() - s->from_ns;
+    s->most_ns = ns > s->most_ns ? ns : s->most_ns;
+}
+
 static void switch_to_loop(struct pd_fiber *f, bool ending)
 {
     struct pd_loop *l = f->loop;
+    if (__builtin_expect(f->stretch != NULL, 0))
+        stretch_stop(f->stretch);
     pd_san_leave(&f->san, &l->san, ending);
     pd_switch(&f->sp, l->sp);
     pd_san_arrive(&f->san, &l->san);
+    if (__builtin_expect(f->stretch != NULL, 0))
+        f->stretch->from_ns = pd_os_cpu_ns();
+}
+
+bool pd_run_is_slowed(void)
+{
+    return PD_RUN_SANITIZED || RUNNING_ON_VALGRIND;
+}
+
+void pd_stretch_begin(struct pd_stretch *s)
+{
+    struct pd_fiber *f = pd_fiber_self();
+    pd_assert(f && !f->stretch);
+    *s = (struct pd_stretch){ .from_ns = pd_os_cpu_ns() };
+    f->stretch = s;
+}
+
+int64_t pd_stretch_end(struct pd_stretch *s)
+{
+    struct pd_fiber *f = pd_fiber_self();
+    pd_assert(f && f->stretch == s);
+    stretch_stop(s);
+    f->stretch = NULL;
+    return (int64_t)(s->most_ns / 1000);
 }
 
 /* Has no locals whose address is taken and is not instrumented: it survives when ASan drops the

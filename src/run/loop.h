@@ -65,6 +65,17 @@ struct pd_work_kind {
 void pd_fiber_set_work(void *work, const struct pd_work_kind *kind); /* kind may be NULL */
 void *pd_fiber_work(void);
 
+/* How long the running fiber works between two waits, in CPU time of its thread: what others had to
+ * wait for it, whatever else the machine did meanwhile. Costs a system call for each switch of this
+ * fiber, none for others. Begin starts anew; end gives the longest stretch since and stops. */
+struct pd_stretch { /* embed it */
+    uint64_t from_ns, most_ns;
+};
+void pd_stretch_begin(struct pd_stretch *s);
+int64_t pd_stretch_end(struct pd_stretch *s); /* us; 0 in simulation */
+/* Under a sanitizer or valgrind, where CPU time says little. */
+bool pd_run_is_slowed(void);
+
 /* The primitive under all waits. Park puts the running fiber to sleep until pd_fiber_wake (PD_OK),
  * its deadline or cancel. The waker must be told by the caller when park returns with an error.
  * A wake that came before is PD_OK at once, so callers look at their condition again. */

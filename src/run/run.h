@@ -36,6 +36,7 @@ struct pd_fiber { /* at the high end of its own stack; used parts first, cold on
     pd_str log_context;
     void *work;
     const struct pd_work_kind *kind;
+    struct pd_stretch *stretch; /* NULL: not measured */
     struct pd_group *group;
     struct pd_fiber *sibling_prev, *sibling_next;
     char *stack_low; /* above the guard */

@@ -30,6 +30,12 @@
 #define PD_RUN_TSAN 1
 #endif
 
+#if defined(PD_RUN_ASAN) || defined(PD_RUN_TSAN)
+enum { PD_RUN_SANITIZED = 1 };
+#else
+enum { PD_RUN_SANITIZED = 0 };
+#endif
+
 struct pd_san {
     const void *low; /* of the stack; for the loop it is learnt at the first arrival in a fiber */
     size_t size;
@@ -101,6 +107,7 @@ static inline void pd_san_arrive(struct pd_san *me, struct pd_san *from)
 #else
 #define VALGRIND_STACK_REGISTER(low, high) ((void)(low), (void)(high), 0u)
 #define VALGRIND_STACK_DEREGISTER(id)      ((void)(id))
+#define RUNNING_ON_VALGRIND                0
 #endif
 
 #ifdef PD_RUN_TSAN

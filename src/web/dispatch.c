@@ -135,6 +135,36 @@ static bool admit(struct pd_ctx *c, const struct pd_route *route, pd_status *rep
     return false;
 }
 
+/* Tests fail where a handler holds its loop: in production all others on it would have waited. */
+static void over_budget(struct pd_ctx *c, const struct pd_route *route, int64_t us, int64_t budget)
+{
+    if (us <= budget || c->failed != PD_OK)
+        return;
+    pd_fail(PD_EINTERNAL,
+            "%s %s (fiber \"%s\") held its loop for %lld ms of CPU time; a handler has %lld ms "
+            "between two waits",
+            pd_route_method_name(route->method), route->pattern, pd_fiber_name(pd_fiber_self()),
+            (long long)(us / 1000), (long long)(budget / 1000));
+    pd_hint(PD_EINTERNAL,
+            "give the work to the pool (pd_offload) or let others run between its parts "
+            "(pd_yield); if it is right: .budget_ms at the route, or HANDLER_BUDGET_MS");
+    pd_ctx_fail(c, PD_EINTERNAL);
+}
+
+static pd_status handle(struct pd_ctx *c, const struct pd_route *route)
+{
+    struct pd_stretch stretch;
+    int64_t budget = c->request->web->opts.budget_us;
+    if (budget && route->budget_ms)
+        budget = (int64_t)route->budget_ms * 1000;
+    if (!budget)
+        return route->handler(c);
+    pd_stretch_begin(&stretch);
+    pd_status reply = route->handler(c);
+    over_budget(c, route, pd_stretch_end(&stretch), budget);
+    return reply;
+}
+
 static pd_status answer(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
@@ -155,7 +185,7 @@ static pd_status answer(struct pd_ctx *c)
         pd_deadline_within(q->web->opts.request_us);
     pd_request_secure(q);
     pd_status reply = { 0 };
-    return admit(c, route, &reply) ? route->handler(c) : reply;
+    return admit(c, route, &reply) ? handle(c, route) : reply;
 }
 
 /* --- settling ------------------------------------------------------------------------- */

@@ -37,6 +37,7 @@ struct pd_web_opts {
     bool production, development, test;
     bool access_log;
     bool log_json;      /* access log lines as JSON */
+    int64_t budget_us;  /* in tests: most CPU time of a handler between two waits; 0 = unlimited */
     int64_t request_us; /* default deadline of a request; 0 = the server's */
 };
 

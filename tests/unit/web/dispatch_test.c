@@ -280,6 +280,34 @@ static pd_status ip(struct pd_ctx *c)
     return pd_text(c, 200, PD_STR("text/plain"), pd_client_ip(c));
 }
 
+/* Works for so much CPU time of this thread: exact, whatever else the machine does. */
+static void work(int64_t us)
+{
+    for (uint64_t until = pd_os_cpu_ns() + (uint64_t)us * 1000; pd_os_cpu_ns() < until;)
+        ;
+}
+
+static pd_status busy(struct pd_ctx *c)
+{
+    work(30000);
+    return text(c, "done");
+}
+
+static pd_status polite(struct pd_ctx *c)
+{
+    for (int i = 0; i < 4; i++) {
+        work(8000);
+        die_of(pd_yield());
+    }
+    return text(c, "done");
+}
+
+static pd_status waits(struct pd_ctx *c)
+{
+    die_of(pd_sleep(40000));
+    return text(c, "done");
+}
+
 static const struct pd_route routes[] = {
     { PD_GET_, "/", hello },
     { PD_GET_, "/page", page },
@@ -310,6 +338,10 @@ static const struct pd_route routes[] = {
     { PD_GET_, "/api/late", late, .timeout_ms = 50 },
     { PD_GET_, "/api/patient", patient, .timeout_ms = 3600000 },
     { PD_POST_, "/api/keep-and-fail", keep_and_fail },
+    { PD_GET_, "/api/busy", busy },
+    { PD_GET_, "/api/busy/allowed", busy, .budget_ms = 10000 },
+    { PD_GET_, "/api/polite", polite },
+    { PD_GET_, "/api/waits", waits },
     { PD_POST_, "/api/small", stream, .max_body = 10, .stream_body = true },
     { PD_POST_, "/api/big", stream, .max_body = 3 << 20, .stream_body = true },
     { PD_POST_, "/any", hello, .any_origin = true },
@@ -355,6 +387,7 @@ static struct pd_os_addr address;
 static struct pd_arena arena;
 
 static bool with_error_page;
+static int64_t budget_us;
 
 static void site_up(struct pd_db *db, bool production)
 {
@@ -375,7 +408,8 @@ static void site_up(struct pd_db *db, bool production)
                                              .cdn_url = PD_STR("https://cdn.example/"),
                                              .trusted_proxies = PD_STR("127.0.0.1"),
                                              .production = production,
-                                             .test = !production },
+                                             .test = !production,
+                                             .budget_us = budget_us },
                       &web));
     server = pd_http_server_new(
         &(struct pd_http_server_opts){ .handle = pd_web_handle, .done = pd_web_done, .arg = web });
@@ -782,6 +816,34 @@ SITE_TEST(a_failure_does_not_deny_what_was_committed, false)
     expect(r.status == 503 && has(r.body, "Nothing was changed"), r);
 }
 
+/* --- how long a handler may work
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static void expect_budget(const char *path, int status)
+{
+    struct reply r = get(path);
+    pd_str why = header(r, "X-Pando-Error");
+    expect(r.status == status, r);
+    expect(status == 200 || (has(why, path) && has(why, "CPU time")), r);
+}
+
+TEST_WITH_DB(a_handler_that_holds_its_loop_fails)
+{
+    budget_us = 15000;
+    site_up(db, false);
+    expect_budget("/api/busy", 500);
+    expect_budget("/api/busy/allowed", 200); /* the route says so */
+    expect_budget("/api/polite", 200);       /* more in all, but others ran between its parts */
+    expect_budget("/api/waits", 200);        /* waiting is not working */
+    expect_budget("/api/busy", 500);
+    site_down();
+    budget_us = 0;
+    site_up(db, false);
+    expect_budget("/api/busy", 200);
+    site_down();
+}
+
 SITE_TEST(an_nplus1_fails_with_its_site, false)
 {
     struct reply r = get("/loop");
@@ -1011,6 +1073,7 @@ int main(void)
         DATA_TEST(a_deadline_answers_503_site),
         DATA_TEST(a_routes_deadline_counts_instead_of_the_servers_site),
         DATA_TEST(a_failure_does_not_deny_what_was_committed_site),
+        DATA_TEST(a_handler_that_holds_its_loop_fails),
         DATA_TEST(an_nplus1_fails_with_its_site_site),
         DATA_TEST(sessions_sign_in_and_out_site),
         DATA_TEST(the_last_forwarded_line_counts_site),
