@@ -73,6 +73,16 @@ GEN_C     := $(GEN_PARTS:%=$(BUILD)/gen/%.c)
 GEN_H     := $(GEN_PARTS:%=$(BUILD)/gen/%.h) $(MODULES:%=$(BUILD)/gen/%_gen.h)
 
 objects = $(SOURCES:%.c=$(BUILD)/$(1)/%.o) $(GEN_C:$(BUILD)/gen/%.c=$(BUILD)/$(1)/gen/%.o)
+# A module's objects, and what becomes of them: one object, in which only what <m>.h declares is global,
+# so that what is private to a module does not link from another one. (Not under sanitizers, and not for
+# tests, which may look inside.)
+module_objects = $(filter $(BUILD)/$(1)/modules/$(2)/%,$(call objects,$(1))) \
+	$(patsubst %,$(BUILD)/$(1)/gen/$(2)_%.o,sql shapes views)
+sealed = $(filter-out $(foreach m,$(MODULES),$(call module_objects,$(1),$(m))),$(call objects,$(1))) \
+	$(MODULES:%=$(BUILD)/$(1)/sealed/%.o)
+linked_debug   = $(call sealed,debug)
+linked_release = $(call sealed,release)
+linked_asan    = $(call objects,asan)
 PROGRAM_debug   := $(BUILD)/$(APP)
 PROGRAM_release := $(BUILD)/release/$(APP)
 PROGRAM_asan    := $(BUILD)/asan/$(APP)
@@ -111,7 +121,7 @@ $$(BUILD)/$(1)/%.o: %.c $$(BUILD)/$(1)/flags | $$(GEN_H)
 $$(BUILD)/$(1)/gen/%.o: $$(BUILD)/gen/%.c $$(BUILD)/$(1)/flags | $$(GEN_H)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$< $$(call on_failure)
-$$(PROGRAM_$(1)): $$(call objects,$(1)) $$(LIB_$(1))
+$$(PROGRAM_$(1)): $$(linked_$(1)) $$(LIB_$(1))
 	$$(call say,link,$$@)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(PANDO_LDLIBS) $$(LDLIBS_EXTRA) $$(call on_failure)
 -include $$(patsubst %.o,%.d,$$(call objects,$(1)))
@@ -119,6 +129,12 @@ endef
 # The first build fails for what is missing on the machine more often than for what is wrong in the app.
 on_failure = $(if $(wildcard $(BUILD)/built),,|| { $(PANDO) doctor --missing >&2; exit 1; })
 $(foreach mode,debug asan release,$(eval $(call mode_rules,$(mode))))
+define seal_rule
+$$(BUILD)/$(1)/sealed/$(2).o: $$(call module_objects,$(1),$(2)) $(wildcard modules/$(2)/$(2).h modules/$(2)/shapes.h)
+	@mkdir -p $$(@D)
+	$$(Q)$$(PANDO) seal --module $(2) --out $$@ $$(filter %.o,$$^)
+endef
+$(foreach mode,debug release,$(foreach m,$(MODULES),$(eval $(call seal_rule,$(mode),$(m)))))
 
 # --- tests --------------------------------------------------------------------------------------
 
@@ -141,8 +157,9 @@ test: $(RUNS)
 
 # --- compile_commands.json, for clangd and its like ----------------------------------------------
 
+object_of = $(if $(filter $(BUILD)/%,$(1)),$(1:$(BUILD)/%.c=$(BUILD)/debug/%.o),$(1:%.c=$(BUILD)/debug/%.o))
 define command_entry
-{"directory": "$(CURDIR)", "file": "$(1)", "output": "$(patsubst $(BUILD)/gen/%.c,$(BUILD)/debug/gen/%.o,$(1:%.c=$(BUILD)/debug/%.o))", "command": "$(CC) $(CFLAGS_ALL) $(CFLAGS_debug) -c $(1)"}
+{"directory": "$(CURDIR)", "file": "$(1)", "output": "$(call object_of,$(1))", "command": "$(CC) $(CFLAGS_ALL) $(CFLAGS_debug) -c $(1)"}
 endef
 define between
 },

@@ -228,11 +228,15 @@ static pd_str output_of(const struct entry *e, char **argv)
     return PD_STR_NULL;
 }
 
-static bool is_listed(const struct check *k, pd_str path)
+/* A source that is compiled twice is one unit: of the objects the one that is there. */
+static bool is_listed(struct check *k, pd_str path, pd_str object)
 {
-    for (const struct check_unit *u = k->units; u; u = u->next) {
-        if (pd_str_eq(u->path, path))
-            return true;
+    for (struct check_unit *u = k->units; u; u = u->next) {
+        if (!pd_str_eq(u->path, path))
+            continue;
+        if (!gen_exists(&k->gen, u->object))
+            u->object = object;
+        return true;
     }
     return false;
 }
@@ -241,15 +245,17 @@ static void add_unit(struct check *k, const struct entry *e, struct check_unit *
 {
     pd_str path = check_real(k, e->directory, e->file), shown = path;
     bool generated = check_is_generated(k, path);
-    if (!pd_str_ends(path, PD_STR(".c")) || is_listed(k, path))
+    if (!pd_str_ends(path, PD_STR(".c")) || (!generated && !check_shown(k, path, &shown)))
         return;
-    if (!generated && !check_shown(k, path, &shown))
+    char **argv = e->command.len ? split_command(k, e->command) : split_arguments(k, e->arguments);
+    pd_str object = check_real(k, e->directory, output_of(e, argv));
+    if (is_listed(k, path, object))
         return;
     struct check_unit *u = pd_arena_new(&k->arena, struct check_unit);
     *u = (struct check_unit){ .path = path, .shown = shown, .dir = e->directory };
     u->generated = generated;
-    u->argv = e->command.len ? split_command(k, e->command) : split_arguments(k, e->arguments);
-    u->object = check_real(k, e->directory, output_of(e, u->argv));
+    u->argv = argv;
+    u->object = object;
     u->module = check_module_of(k, path);
     pd_map_init(&u->names, &k->arena, PD_MAP_STR);
     **end = u;

@@ -40,7 +40,7 @@ void check_fini(struct check *k)
     pd_arena_fini(&k->arena);
 }
 
-static void add_modules(struct check *k)
+void check_modules_add(struct check *k)
 {
     struct check_module **end = &k->modules;
     for (struct gen_module *g = k->gen.modules; g; g = g->next) {
@@ -78,7 +78,7 @@ static pd_err look(struct check *k)
     PD_TRY(check_gen(k));
     if (k->gen.errors)
         return PD_OK; /* without the statements the rest would be guesswork */
-    add_modules(k);
+    check_modules_add(k);
     PD_TRY(check_units_read(k));
     check_conf_read(k);
     check_statements(k);
@@ -99,13 +99,17 @@ pd_err check_run(struct check *k)
     if (!gen_exists(&k->gen, pd_str_fmt(&k->arena, "%.*s/modules", PD_ARG(k->root))))
         return pd_hint(pd_fail(PD_ENOTFOUND, "%.*s has no folder modules", PD_ARG(k->root)),
                        "go to the app's folder, or give it: --app DIR");
-    if (!k->opts.no_build)
-        PD_TRY(check_build(k));
-    int64_t built = now_us();
-    PD_TRY(look(k));
+    pd_err built = k->opts.no_build ? PD_OK : check_build(k);
+    struct pd_diag why = *pd_diag();
+    int64_t looked = now_us();
+    pd_err e = look(k);
+    /* What does not link may be what a finding explains: a private symbol. */
+    if (built != PD_OK && (e != PD_OK || !k->nfindings))
+        return pd_hint(pd_fail(built, "%s", why.message), "%s", why.hint);
+    PD_TRY(e);
     check_findings_sort(k);
     PD_TRY(check_todo(k));
-    k->build_us = built - start;
-    k->check_us = now_us() - built;
+    k->build_us = looked - start;
+    k->check_us = now_us() - looked;
     return PD_OK;
 }

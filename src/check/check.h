@@ -18,6 +18,7 @@
  *   graph.c       mentions -> edges; what a request can reach
  *   state.c, nplus1.c, blocking.c, sql.c, coupling.c, includes.c    one rule each
  *   findings.c    reports, check.todo
+ *   seal.c        `pando seal`: private symbols become local
  *
  * Everything lives in one arena until the process ends. One thread.
  */
@@ -160,6 +161,14 @@ struct check {
     int64_t build_us, check_us;
 };
 
+struct check_seal { /* pando seal */
+    const char *module, *out;
+    const char **objects;
+    size_t nobjects;
+};
+/* Joins a module's objects into one, in which only public symbols are global (seal.c). */
+pd_err check_seal(struct check *k, const struct check_seal *s) PD_MUST;
+
 void check_init(struct check *k, const struct check_opts *opts);
 void check_fini(struct check *k);
 /* PD_OK although there are findings; else what kept it from looking at the app at all. */
@@ -182,6 +191,7 @@ pd_err check_units_read(struct check *k) PD_MUST;
 bool check_shown(struct check *k, pd_str path, pd_str *shown);
 pd_str check_real(struct check *k, pd_str dir, pd_str path); /* as it is if it does not exist */
 struct check_module *check_module_of(struct check *k, pd_str path); /* by place; NULL: none */
+void check_modules_add(struct check *k);                            /* those that gen has scanned */
 struct check_module *check_module_find(struct check *k, pd_str name);
 /* "ledger_sql.h" -> ledger, "sql": a file that pando gen writes. NULL: another file. */
 struct check_module *check_generated_of(struct check *k, pd_str path, pd_str *part);
