@@ -124,6 +124,7 @@ const struct cli_command cmd_dev = {
             "\n"
             "  pando dev                    http://localhost:8080\n"
             "  pando dev --port 9000 --open\n"
-            "  LOG_LEVEL=debug pando dev    settings go to the program\n",
+            "  LOG_LEVEL=debug pando dev    settings go to the program\n"
+            "  MODE=asan pando dev          built with AddressSanitizer and UBSan\n",
     .run = run,
 };

@@ -260,3 +260,15 @@ def test_a_program_that_never_gets_ready_is_given_up_for_a_newer_one(shop):
     until(lambda: shop.program())
     shop.write("main.c", text)
     until(lambda: shop.get("/version").text == "v0")
+
+
+def test_a_sanitizers_report_is_a_page(shop):
+    shop.edit(SITE, "    *nowhere = 1; /* CRASH */",
+              "    nowhere = malloc(4);\n    free((void *)nowhere);\n    *nowhere = 1; /* CRASH */")
+    shop.start(MODE="asan")
+    line = line_of(shop, SITE, "/* CRASH */")
+    page = shop.get("/crash?it's", headers=HTML)
+    assert page.status_code == 500 and "heap-use-after-free" in page.text, page.text
+    assert f"{SITE}:{line}" in page.text and f"&gt;{line:5} |" in page.text
+    assert f"curl -i -X GET 'http://127.0.0.1:{shop.port}/crash?it%27s'" in page.text
+    assert shop.get("/version").text == "v0"

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { OUTPUT_LINES = 40 };
 #define REPORT_BEGIN "=== pando crash report"
@@ -163,14 +164,29 @@ static pd_str last_lines(pd_str text, unsigned n)
     return pd_str_sub(text, at, text.len);
 }
 
+/* "==1234==ERROR: AddressSanitizer: …": the number says nothing. */
+static pd_str without_pid(pd_str message)
+{
+    size_t error = pd_str_find_str(message, PD_STR("ERROR: "));
+    return error == PD_NPOS ? message : pd_str_sub(message, error + 7, message.len);
+}
+
+/* Debug information may name files from the folder they were compiled in: the app's. */
+static pd_str absolute(struct pd_arena *a, pd_str path, const char *dir)
+{
+    pd_str whole = pd_str_fmt(a, "%s/%.*s", dir, PD_ARG(path));
+    bool relative = path.len && path.ptr[0] != '/';
+    return relative && access(pd_str_cstr(a, whole), R_OK) == 0 ? whole : path;
+}
+
 /* The innermost line of the author's own is where he will want to look. */
 static void find_excerpt(struct pd_arena *a, const char *dir, struct dev_crash *c)
 {
     for (unsigned i = 0; i < c->nframes; i++) {
         struct dev_frame *f = &c->frames[i];
-        pd_str path = f->file;
-        if (!path.len)
+        if (!f->file.len)
             continue;
+        pd_str path = absolute(a, f->file, dir);
         f->file = dev_path_short(path, dir);
         bool own = f->file.len != path.len && !pd_str_starts(f->file, PD_STR("build/"));
         if (own && !c->excerpt.len)
@@ -188,6 +204,7 @@ void dev_crash_read(struct pd_arena *a, pd_str output, int status, const char *d
         out->message = pd_str_fmt(a, "the program was %.*s", PD_ARG(out->fate));
     if (!WIFSIGNALED(status) && out->nframes == 0)
         out->message = pd_str_fmt(a, "the program %.*s", PD_ARG(out->fate));
+    out->message = without_pid(out->message);
     find_excerpt(a, dir, out);
     size_t report = pd_str_find_str(text, PD_STR(REPORT_BEGIN)); /* told already */
     out->output = last_lines(pd_str_sub(text, 0, report), OUTPUT_LINES);

@@ -205,13 +205,33 @@ static void answer(struct dev *d, struct pd_http_req *r, const struct answer *sa
         answer_json(r, say, lines);
 }
 
+/* The program's own report knows the body and the headers too; a sanitizer's does not. */
+static pd_str plain_curl(const struct pd_http_req *r)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, r->arena, 32 << 10);
+    pd_buf_fmt(&b, "curl -i -X %.*s 'http://%.*s", PD_ARG(r->method_text), PD_ARG(r->host));
+    for (size_t i = 0; i < r->target.len; i++) {
+        if (r->target.ptr[i] == '\'')
+            pd_buf_put(&b, PD_STR("%27"));
+        else
+            pd_buf_put_c(&b, r->target.ptr[i]);
+    }
+    pd_buf_put_c(&b, '\'');
+    return pd_buf_str(&b);
+}
+
 void dev_page_crash(struct dev *d, struct pd_http_req *r)
 {
+    struct dev_crash *crash = pd_arena_new(r->arena, struct dev_crash);
+    *crash = *d->crash;
+    if (!crash->curl.len)
+        crash->curl = plain_curl(r);
     answer(d, r,
            &(struct answer){ .status = 500,
                              .report = "crash",
                              .title = PD_STR("The program crashed"),
-                             .crash = d->crash });
+                             .crash = crash });
 }
 
 void dev_page_trouble(struct dev *d, struct pd_http_req *r)
