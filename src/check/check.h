@@ -225,6 +225,8 @@ void check_cycles(struct check *k);
 /* Notes that module `from` depends on `to` at this place, and that it has to declare it. */
 void check_depend(struct check *k, struct check_module *from, struct check_module *to, pd_str file,
                   int line);
+/* An xref column names rows by number: that may be declared and need not be. */
+void check_use(struct check_module *from, const struct check_module *to);
 /* Whether `symbol` of module m may be used by others: its public headers name it. */
 bool check_is_public(struct check *k, struct check_module *m, pd_str symbol);
 

@@ -21,6 +21,13 @@ static struct check_use *use_of(const struct check_module *from, const struct ch
     return u;
 }
 
+void check_use(struct check_module *from, const struct check_module *to)
+{
+    struct check_use *use = use_of(from, to);
+    if (use)
+        use->used = true;
+}
+
 /* Once for each file, at its first line: the next include of the same module says nothing new. */
 static bool is_told(struct check *k, pd_str file, int line, pd_str name)
 {

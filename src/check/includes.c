@@ -195,6 +195,6 @@ void check_includes(struct check *k)
         struct check_module *from = check_module_find(k, s->xrefs[i].from);
         struct check_module *to = check_module_find(k, s->xrefs[i].to);
         if (from && to)
-            check_depend(k, from, to, s->xrefs[i].file, s->xrefs[i].line);
+            check_use(from, to);
     }
 }

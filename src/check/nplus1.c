@@ -8,6 +8,8 @@
  */
 #include "check/check.h"
 
+enum { CHAIN_MAX = 1000 };
+
 static const struct gen_stmt_fact *keyed(struct check *k, pd_str name)
 {
     const struct gen_stmt_fact *s = pd_map_get(&k->statements, name);
@@ -59,6 +61,15 @@ static const char *loop_name(const struct check_mention *m)
     return m->per_row && !m->loops ? "for each row" : "in a loop";
 }
 
+/* Where the statement itself stands, down the chain of functions. */
+static const struct check_mention *source(struct check *k, const struct check_node *n)
+{
+    const struct check_mention *m = n->runs_by;
+    for (unsigned depth = 0; !keyed(k, m->name) && depth < CHAIN_MAX; depth++)
+        m = m->node->runs_by;
+    return m;
+}
+
 static void look(struct check *k, struct check_node *n, struct check_mention *m)
 {
     const struct gen_stmt_fact *s = keyed(k, m->name);
@@ -76,7 +87,7 @@ static void look(struct check *k, struct check_node *n, struct check_mention *m)
     check_find(k, "PD-CHECK-021", m->file, m->line, subject, remedy(k, s),
                "N+1: %.*s() calls %.*s() %s, which runs the statement %.*s (%.*s:%d)",
                PD_ARG(n->name), PD_ARG(m->name), loop_name(m), PD_ARG(s->function),
-               PD_ARG(m->node->runs_by->file), m->node->runs_by->line);
+               PD_ARG(source(k, m->node)->file), source(k, m->node)->line);
 }
 
 /* --- recursion ------------------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
 """An app made by `pando new`, built with make: nothing is found, and what is private does not link."""
 import os
+import shutil
 import subprocess
 
-from app import PANDO
+from app import PANDO, ROOT
 
 ENV = {**os.environ, "PATH": f"{PANDO.parent}:{os.environ['PATH']}"}
 
@@ -15,9 +16,18 @@ def append(file, text):
     file.write_text(file.read_text() + text)
 
 
+def test_the_example_of_the_pages(tmp_path):
+    shelf = shutil.copytree(ROOT / "examples/shelf", tmp_path / "shelf")
+    checked = run(shelf, "pando", "check")
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_a_new_app(tmp_path):
     assert run(tmp_path, "pando", "new", "shop").returncode == 0
     shop = tmp_path / "shop"
+    for made in ("resource product name:text price:money", "resource purchase product:ref amount:int", "module reports"):
+        generated = run(shop, "pando", "generate", *made.split())
+        assert generated.returncode == 0, generated.stderr
     checked = run(shop, "pando", "check")
     assert checked.returncode == 0, checked.stderr
     assert "0 errors, 0 known" in checked.stdout

@@ -34,16 +34,11 @@ static bool take_line(struct import *in, pd_str line)
     if (n != 4 || !pd_str_to_i64(pd_str_trim(part[3]), &copies) || copies < 0)
         return wrong(in, "must be isbn;title;author;copies");
     books_author_add(in->c, part[2]);
-    struct books_author *author = books_author_named(in->c, part[2]);
-    if (!author)
+    int64_t added = books_book_add(in->c, part[1], part[0], copies, pd_time_now(), part[2]);
+    if (added < 0)
         return false;
-    if (books_book_insert(in->c, .author_id = author->id, .title = part[1], .isbn = part[0],
-                          .copies = copies, .added_at = pd_time_now()))
-        in->done.added++;
-    else if (pd_violated(in->c, "books_book.isbn"))
-        in->done.known++;
-    else
-        return false;
+    in->done.added += added;
+    in->done.known += added == 0;
     pd_arena_release(in->c->arena, mark); /* constant memory, however long the list is */
     return ++in->in_batch < BATCH || pd_commit(in->c) == PD_OK;
 }

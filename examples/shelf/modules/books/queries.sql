@@ -12,6 +12,13 @@ select * from books_author where name = :name;
 -- name: author_add :exec
 insert into books_author (name) values (:name) on conflict (name) do nothing;
 
+-- A book of an author who is there; 0 added: its ISBN is known. One statement, because it is run for
+-- every line of an import.
+-- name: book_add :exec
+insert into books_book (author_id, title, isbn, copies, added_at)
+select id, :title, :isbn, :copies, :added_at from books_author where name = :author
+on conflict (isbn) do nothing;
+
 -- Takes one copy from the shelf; 0 changed: there is none.
 -- name: take_copy :exec
 update books_book set copies = copies - 1 where id = :id and copies > 0;

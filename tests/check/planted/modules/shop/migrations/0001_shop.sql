@@ -1,6 +1,6 @@
 create table shop_item (
     id id,
-    owner_id xref(stock_owner) not null, -- ! PD-CHECK-053
+    owner_id xref(stock_owner) not null,
     name text not null,
     price money not null,
     made_at ts not null
