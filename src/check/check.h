@@ -18,6 +18,7 @@
  *   graph.c       mentions -> edges; what a request can reach
  *   state.c, nplus1.c, blocking.c, sql.c, coupling.c, includes.c    one rule each
  *   findings.c    reports, check.todo
+ *   modules.c     `pando modules`: who uses whom, as text, JSON and picture
  *   seal.c        `pando seal`: private symbols become local
  *
  * Everything lives in one arena until the process ends. One thread.
@@ -160,6 +161,10 @@ struct check {
     struct pd_map texts;  /* path -> check_text */
     int64_t build_us, check_us;
 };
+
+enum check_form { CHECK_TEXT, CHECK_JSON, CHECK_SVG };
+/* The modules and who uses whom, after check_run (modules.c). */
+pd_err check_modules_print(struct check *k, enum check_form form, FILE *out) PD_MUST;
 
 struct check_seal { /* pando seal */
     const char *module, *out;
