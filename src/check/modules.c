@@ -203,8 +203,10 @@ static void put_edges(struct picture *p, struct pd_buf *b)
     for (size_t x = 0; x < nxrefs; x++) {
         struct check_module *from = check_module_find(p->k, xrefs[x].from);
         struct check_module *to = check_module_find(p->k, xrefs[x].to);
-        bool told = x > 0 && pd_str_eq(xrefs[x - 1].from, xrefs[x].from) &&
-                    pd_str_eq(xrefs[x - 1].to, xrefs[x].to);
+        bool told = false;
+        for (size_t before = 0; before < x; before++)
+            told |= pd_str_eq(xrefs[before].from, xrefs[x].from) &&
+                    pd_str_eq(xrefs[before].to, xrefs[x].to);
         if (from && to && !told && !uses(from, to))
             put_edge(p, b, drawn_of(p, from), drawn_of(p, to), "rows");
     }
