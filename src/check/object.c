@@ -17,6 +17,7 @@
 
 struct reader {
     struct check *k;
+    struct pd_map reasons; /* "pd_state_why_3": that a PD_STATE stands behind section …pd_state.3 */
     struct check_unit *u;
     struct check_object *o;
     Dwfl_Module *mod;
@@ -200,6 +201,28 @@ static pd_str plain_name(pd_str symbol, bool is_variable)
     return pd_str_sub(symbol, 0, dot);
 }
 
+/* Whether the section is one that PD_STATE made: its reason stands in the same object. */
+static bool has_reason(struct reader *r, pd_str section, pd_str prefix)
+{
+    if (!pd_str_starts(section, prefix))
+        return false;
+    pd_str number = pd_str_sub(section, prefix.len, section.len);
+    return pd_map_get(&r->reasons, pd_str_fmt(&r->k->arena, "pd_state_why_%.*s", PD_ARG(number))) !=
+           NULL;
+}
+
+static void note_reason(struct reader *r, int index)
+{
+    GElf_Sym sym;
+    GElf_Addr at;
+    const char *text = dwfl_module_getsym_info(r->mod, index, &sym, &at, NULL, NULL, NULL);
+    pd_str name = text ? pd_str_c(text) : PD_STR_NULL, part;
+    while (pd_str_split(&name, '.', &part)) { /* clang: "function.pd_state_why_3" */
+        if (pd_str_starts(part, PD_STR("pd_state_why_")))
+            pd_map_put(&r->reasons, pd_str_dup(&r->k->arena, part), r);
+    }
+}
+
 static void add_variable(struct reader *r, pd_str symbol, const GElf_Sym *sym, Dwarf_Addr at,
                          const struct section *s)
 {
@@ -216,8 +239,8 @@ static void add_variable(struct reader *r, pd_str symbol, const GElf_Sym *sym, D
         v->function = function_in(symbol, v->name);
     if (!d && v->file.len)
         v->line = check_line_of(r->k, v->file, v->name);
-    bool data = s && pd_str_starts(s->name, PD_STR(".data.pd_state."));
-    bool tdata = s && pd_str_starts(s->name, PD_STR(".tdata.pd_state."));
+    bool data = s && has_reason(r, s->name, PD_STR(".data.pd_state."));
+    bool tdata = s && has_reason(r, s->name, PD_STR(".tdata.pd_state."));
     v->stated = data || tdata;
     v->state_of_other_kind = tls ? data : tdata;
     v->foreign = !v->file.len;
@@ -337,6 +360,9 @@ static void read_module(struct reader *r)
     int nsyms = dwfl_module_getsymtab(r->mod);
     if (!r->u->generated)
         read_declared(r);
+    pd_map_init(&r->reasons, &r->k->arena, PD_MAP_STR);
+    for (int i = 1; i < nsyms; i++)
+        note_reason(r, i);
     for (int i = 1; i < nsyms; i++)
         read_symbol(r, i);
     while (r->elf && (scn = elf_nextscn(r->elf, scn))) {

@@ -1,7 +1,7 @@
 /* text.c - the author's files as they stand: markers in comments, words.
  *
- * The preprocessor drops comments, so a marker is looked up by its place: in the line itself or in
- * the one above it.
+ * The preprocessor drops comments, so a marker is looked up by its place: in the line itself, or
+ * alone in the one above it.
  */
 #include "check/check.h"
 
@@ -53,12 +53,20 @@ static pd_str reason_in(pd_str line, pd_str marker)
     return reason.ptr ? reason : PD_STR("");
 }
 
+/* Behind code a marker is for its own line; alone in a line it is for the next one. */
+static bool is_for(const struct text *t, int at, int line)
+{
+    pd_str text = pd_str_trim(t->lines[at - 1]);
+    return at == line || pd_str_starts(text, PD_STR("/*")) || pd_str_starts(text, PD_STR("//")) ||
+           pd_str_starts(text, PD_STR("*"));
+}
+
 bool check_exempt(struct check *k, pd_str shown, int line, const char *word)
 {
     struct text *t = text_of(k, shown);
     pd_str marker = pd_str_fmt(&k->arena, "%s:", word);
     for (int at = line; at >= line - 1; at--) {
-        if (at < 1 || (size_t)at > t->n)
+        if (at < 1 || (size_t)at > t->n || !is_for(t, at, line))
             continue;
         pd_str reason = reason_in(t->lines[at - 1], marker);
         if (reason.len)

@@ -111,12 +111,20 @@ static void without_reason(struct pd_ctx *c, struct pd_ids ids)
         shop_item_by_id(c, ids.at[i]); /* nplus1 ok: */ //! PD-CHECK-004 PD-CHECK-020
 }
 
+static void only_its_own_line(struct pd_ctx *c, struct pd_ids ids)
+{
+    for (size_t i = 0; i < 2 && i < ids.n; i++) {
+        shop_item_by_id(c, ids.at[i]); /* nplus1 ok: two at most */
+        shop_item_get(c, ids.at[i]); //! PD-CHECK-020
+    }
+}
+
 pd_money shop_total(struct pd_ctx *c, pd_id owner)
 {
     struct pd_ids ids = { &owner, 1 };
     pd_str codes[2] = { PD_STR("a") };
     by_helper(c, ids), by_do(c, codes), by_goto(c, owner), by_callback(c, owner);
-    by_switch(c, ids), by_statement_expression(c, ids), without_reason(c, ids);
+    by_switch(c, ids), by_statement_expression(c, ids), without_reason(c, ids), only_its_own_line(c, ids);
     return by_for(c, ids) + by_while_comma(c, &owner)->price + by_macro(c, owner) +
            by_recursion(c, owner) + mutual_a(c, owner);
 }

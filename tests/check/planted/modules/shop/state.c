@@ -15,6 +15,8 @@ static struct { int hits; } *stats = &(typeof(*stats)){ 1 }; //! PD-CHECK-010 0:
 static volatile int flag; //! PD-CHECK-010
 static int (*handler)(int); //! PD-CHECK-010
 
+__attribute__((section(".data.pd_state.77"))) int shop_trick; //! PD-CHECK-010
+
 static int once(void)
 {
     static bool done; //! PD-CHECK-011
