@@ -12,7 +12,8 @@ The first word is the language, for the reader's colours; the rest says how the 
                               only … stands for any lines. What the file does is proved by its own tests
     compile [with=a.h,b.h]    C: a unit that compiles
     body [with=…]             C: the inside of a handler that compiles
-    run [exit=N]              a shell session: "$ command", then what it prints; … stands for anything
+    run [exit=N] [within=S]   a shell session: "$ command", then what it prints; … stands for anything. within: until
+                              it is so, for at most that many seconds (after a save, say)
     start [ready=PATH]        a shell command that goes on; waits until that path answers on its port
     stop                      ends what was started; the block is what the reader types: Ctrl-C
     check                     a configuration file of nginx, haproxy or systemd that its program accepts; check=later:
@@ -26,7 +27,7 @@ import re
 import shlex
 
 VERBS = ("file", "add", "change", "from", "compile", "body", "run", "start", "stop", "check", "skip")
-KEYS = VERBS + ("after", "before", "to", "with", "exit", "ready")
+KEYS = VERBS + ("after", "before", "to", "with", "exit", "ready", "within")
 OPEN = re.compile(r"^( {0,3})(`{3,})\s*(.*)$")
 
 

@@ -81,7 +81,7 @@ def main():
     parser.add_argument("page", nargs="*")
     parser.add_argument("--out", type=pathlib.Path, default=BUILD / "docs/html")
     parser.add_argument("--keep", action="store_true", help="keep the folders the blocks ran in")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if args.command == "run":
         problems = run(args.page, args.keep)
     else:

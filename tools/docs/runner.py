@@ -216,9 +216,13 @@ class Runner:
             self.complain(block, 'a session begins with "$ command"')
             return
         wanted = int(block.opts.get("exit") or 0)
+        deadline = time.monotonic() + float(block.opts.get("within") or 0)
         for n, (command, expected) in enumerate(steps):
-            code, got = self.command(command)
             last = n + 1 == len(steps)
+            code, got = self.command(command)
+            while not matches(expected or got, got) and time.monotonic() < deadline:
+                time.sleep(0.2)
+                code, got = self.command(command)
             if code != (wanted if last else 0):
                 self.complain(block, f"$ {command}\nended with {code}; it printed:\n{got}")
                 return
