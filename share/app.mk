@@ -101,13 +101,15 @@ clean:
 # --- pando gen ----------------------------------------------------------------------------------
 # One run makes all files and touches only those that changed; so they hang on a stamp, by rules with
 # an empty recipe: make then looks at the files' own times. That a file was removed shows in the list.
+# What is made is as old as the beginning of its making: a file saved meanwhile is newer, and read again.
 
 remember = $(shell mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' > $(1))
 _ := $(call remember,$(BUILD)/gen/list,$(GEN_READ))
 $(BUILD)/gen/stamp: $(GEN_READ) $(BUILD)/gen/list $(shell command -v $(PANDO))
 	$(call say,gen,$(words $(MODULES)) modules)
+	$(Q)touch $@.begun
 	$(Q)$(PANDO) gen --app . --name $(APP) --out $(BUILD)/gen
-	$(Q)touch $@
+	$(Q)mv $@.begun $@
 $(GEN_C) $(GEN_H): $(BUILD)/gen/stamp ;
 
 # --- compile and link ---------------------------------------------------------------------------
@@ -116,11 +118,11 @@ define mode_rules
 _ := $$(call remember,$$(BUILD)/$(1)/flags,$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)))
 $$(BUILD)/$(1)/%.o: %.c $$(BUILD)/$(1)/flags | $$(GEN_H)
 	$$(call say,cc,$$<)
-	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$< $$(call on_failure)
+	@mkdir -p $$(@D) && touch $$@.begun
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$< $$(call on_failure) && touch -r $$@.begun $$@
 $$(BUILD)/$(1)/gen/%.o: $$(BUILD)/gen/%.c $$(BUILD)/$(1)/flags | $$(GEN_H)
-	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$< $$(call on_failure)
+	@mkdir -p $$(@D) && touch $$@.begun
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$< $$(call on_failure) && touch -r $$@.begun $$@
 $$(PROGRAM_$(1)): $$(linked_$(1)) $$(LIB_$(1))
 	$$(call say,link,$$@)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(PANDO_LDLIBS) $$(LDLIBS_EXTRA) $$(call on_failure)
