@@ -13,7 +13,7 @@
  *     };
  *
  *     struct ledger_transfer_input in;
- *     if (!pd_body(c, ledger_transfer_input, &in)) return pd_reply(c);   // 422 with field errors
+ *     if (!pd_read_json(c, ledger_transfer_input, &in)) return pd_invalid(c);   // 422
  *
  * C type -> JSON: bool; int32_t, int64_t, pd_money -> number without fraction; pd_id -> string;
  * pd_str -> string; pd_time, pd_date, pd_uuid -> string; pd_opt_i64 -> number or null (with @id,

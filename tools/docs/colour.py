@@ -38,7 +38,7 @@ def session(text):
     """A shell session: what is typed stands out from what is printed."""
     lines = []
     for line in text.split("\n"):
-        shown = html.escape(line, quote=False)
+        shown = html.escape(line)
         lines.append(f"<b>{shown}</b>" if line.startswith(("$ ", "> ")) else shown)
     return "\n".join(lines)
 
@@ -49,10 +49,10 @@ def code(lang, text):
         return session(text)
     found = PATTERNS.get(lang)
     if not found:
-        return html.escape(text, quote=False)
+        return html.escape(text)
     out, at = [], 0
     for m in found.finditer(text):
-        out.append(html.escape(text[at:m.start()], quote=False))
-        out.append(f'<span class="{m.lastgroup}">{html.escape(m.group(), quote=False)}</span>')
+        out.append(html.escape(text[at:m.start()]))
+        out.append(f'<span class="{m.lastgroup}">{html.escape(m.group())}</span>')
         at = m.end()
-    return "".join(out) + html.escape(text[at:], quote=False)
+    return "".join(out) + html.escape(text[at:])

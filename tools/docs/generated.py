@@ -81,7 +81,8 @@ Every message names its cause and the remedy. One that has a code is explained a
 ## Codes of the run time
 
 What a function of pando returns (`pd_err`), the status that answers a request which ended with it, the exit code of a
-program that did (sysexits.h), and the level at which it is logged.
+program that did (sysexits.h), and the level at which it is logged. A request whose commit has an unknown outcome is
+answered with 503, so that the client asks again with its key.
 
 | code | meaning | HTTP | exit | log |
 |---|---|---|---|---|

@@ -233,6 +233,12 @@ def read(path):
     return Header(name.strip(), summary.strip(), prose.strip("\n"), sections)
 
 
+def examples(header):
+    """The worked examples of the top comment: runs of indented lines."""
+    runs = re.findall(r"(?:^ {4}[^\n]*(?:\n|$))+", header.prose, re.M)
+    return [re.sub(r"^ {4}", "", r, flags=re.M) for r in runs]
+
+
 def uncommented(path, header):
     """Functions that neither their group nor their section speaks of, as file:line: text."""
     found = []

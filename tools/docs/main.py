@@ -69,6 +69,8 @@ def run(names, keep):
             proof.page(page, fences.fences_of(page, (ROOT / page).read_text()))
         except fences.FenceError as e:
             proof.problems.append(str(e))
+    for header in [] if names else apipages.read_all(ROOT)[0]:
+        proof.header(header, website.HERE / "examples" / header.name.replace(".h", ".c.in"))
     proof.finish()
     counts = ", ".join(f"{n} {verb}" for verb, n in sorted(proof.counts.items()))
     print(f"{len(todo)} pages, {sum(proof.counts.values())} blocks ({counts}) in {time.monotonic() - began:.0f} s")

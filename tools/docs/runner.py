@@ -17,6 +17,9 @@ import time
 import urllib.error
 import urllib.request
 
+import fences
+import headers
+
 COMMAND_SECONDS = 180
 START_SECONDS = 120
 UNIT = "#include <pando/pando.h>\n"
@@ -195,6 +198,20 @@ class Runner:
 
     def do_body(self, block):
         self.compile(block, BODY % (self.includes(block), block.text.replace("…", "")))
+
+    def header(self, header, template):
+        """Compiles the worked examples of a header inside the template that stands around them."""
+        block = fences.Fence(f"include/pando/{header.name}", 1, "c", "example", {}, "")
+        text = template.read_text() if template.exists() else ""
+        for n, example in enumerate(headers.examples(header), 1):
+            if not re.search(rf"\bEXAMPLE_{n}\b", text):
+                self.complain(block, f"tools/docs/examples/{template.name} has no place EXAMPLE_{n} for: "
+                              + example.split("\n")[0])
+                return
+            text = re.sub(rf"^( *)EXAMPLE_{n}$", lambda m: m.group(1) + example.replace("…", ""), text, flags=re.M)
+            self.counts["example"] = self.counts.get("example", 0) + 1
+        if text:
+            self.compile(block, UNIT + text)
 
     # --- sessions ----------------------------------------------------------------------------------
 
