@@ -91,7 +91,7 @@ def test_shown_output_is_compared(expected, got, same):
 
 def proof_of(tmp_path, text):
     """Runs a page; returns its problems."""
-    proof = runner.Runner(ROOT, tmp_path, keep=True)
+    proof = runner.Runner(ROOT, tmp_path, tmp_path / "run")
     (tmp_path / "p.md").write_text(text)
     proof.root = tmp_path
     proof.page("p.md", fences.fences_of("p.md", text))

@@ -8,6 +8,8 @@
 $PANDO_BUILD is the build tree (default: build/). Exit code 1 if anything is wrong; each problem is a line.
 """
 import argparse
+import collections
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -60,21 +62,33 @@ def build(out):
     return problems
 
 
+def prove(page):
+    """One page, in a process of its own; "" stands for the headers' examples."""
+    proof = runner.Runner(ROOT, BUILD, BUILD / "docs/run" / (re.sub(r"\W+", "-", page.removesuffix(".md")) or "headers"))
+    for header in [] if page else apipages.read_all(ROOT)[0]:
+        proof.header(header, website.HERE / "examples" / header.name.replace(".h", ".c.in"))
+    try:
+        if page:
+            proof.page(page, fences.fences_of(page, (ROOT / page).read_text()))
+    except fences.FenceError as e:
+        proof.problems.append(str(e))
+    return proof.problems, proof.counts
+
+
 def run(names, keep):
     began = time.monotonic()
     todo = [n for n in pages() if not names or any(x in n for x in names)]
-    proof = runner.Runner(ROOT, BUILD, keep)
-    for page in todo:
-        try:
-            proof.page(page, fences.fences_of(page, (ROOT / page).read_text()))
-        except fences.FenceError as e:
-            proof.problems.append(str(e))
-    for header in [] if names else apipages.read_all(ROOT)[0]:
-        proof.header(header, website.HERE / "examples" / header.name.replace(".h", ".c.in"))
-    proof.finish()
-    counts = ", ".join(f"{n} {verb}" for verb, n in sorted(proof.counts.items()))
-    print(f"{len(todo)} pages, {sum(proof.counts.values())} blocks ({counts}) in {time.monotonic() - began:.0f} s")
-    return proof.problems
+    todo.sort(key=lambda n: "tutorial" not in n)  # the longest first
+    counts, problems = collections.Counter(), []
+    with concurrent.futures.ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
+        for found, counted in workers.map(prove, todo + ([] if names else [""])):
+            problems += found
+            counts.update(counted)
+    if not keep and not problems:
+        shutil.rmtree(BUILD / "docs/run", ignore_errors=True)
+    listed = ", ".join(f"{n} {verb}" for verb, n in sorted(counts.items()))
+    print(f"{len(todo)} pages, {counts.total()} blocks ({listed}) in {time.monotonic() - began:.0f} s")
+    return problems
 
 
 def main():

@@ -64,10 +64,11 @@ def session(text):
 
 
 class Runner:
-    def __init__(self, root, build, keep):
-        self.root, self.build, self.keep = root, build, keep
+    """One page at a time; several of them may work at the same time, each with a base of its own."""
+
+    def __init__(self, root, build, base):
+        self.root, self.build, self.base = root, build, base
         self.problems, self.counts = [], {}
-        self.base = build / "docs/run"
         shutil.rmtree(self.base, ignore_errors=True)
         self.base.mkdir(parents=True)
         self.folder = self.cwd = self.base
@@ -79,7 +80,7 @@ class Runner:
         if not blocks:
             return
         text = (self.root / name).read_text()
-        self.folder = self.cwd = self.base / re.sub(r"\W+", "-", name.removesuffix(".md"))
+        self.folder = self.cwd = self.base / "page"
         example = re.search(r"<!-- in: (\S+) -->", text)
         if example:
             source = self.root / example.group(1)
@@ -339,7 +340,3 @@ class Runner:
                               env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin"})
         if done.returncode:
             self.complain(block, f"{program[0]} refuses it:\n{done.stderr}{done.stdout}")
-
-    def finish(self):
-        if not self.keep and not self.problems:
-            shutil.rmtree(self.base, ignore_errors=True)
