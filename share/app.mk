@@ -126,6 +126,7 @@ $$(BUILD)/$(1)/gen/%.o: $$(BUILD)/gen/%.c $$(BUILD)/$(1)/flags | $$(GEN_H)
 $$(PROGRAM_$(1)): $$(linked_$(1)) $$(LIB_$(1))
 	$$(call say,link,$$@)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(PANDO_LDLIBS) $$(LDLIBS_EXTRA) $$(call on_failure)
+	@touch $$(BUILD)/built
 -include $$(patsubst %.o,%.d,$$(call objects,$(1)))
 endef
 # The first build fails for what is missing on the machine more often than for what is wrong in the app.

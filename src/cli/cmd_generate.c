@@ -29,8 +29,9 @@ static void say_made(void *arg, pd_str path)
 /* Puts `line` above the one that contains `mark`. */
 static pd_err add_above(struct maker *m, const char *file, const char *mark, pd_str line)
 {
-    pd_str text, path = pd_str_fmt(m->arena, "%.*s/%s", PD_ARG(m->app.dir), file);
-    PD_TRY(cli_read(m->arena, path, &text));
+    pd_str text = PD_STR(""), path = pd_str_fmt(m->arena, "%.*s/%s", PD_ARG(m->app.dir), file);
+    if (cli_exists(m->arena, path))
+        PD_TRY(cli_read(m->arena, path, &text));
     size_t at = pd_str_find_str(text, pd_str_c(mark));
     if (at == PD_NPOS) {
         printf("  to do   add to %s:\n            %.*s\n", file, PD_ARG(pd_str_trim(line)));
@@ -172,9 +173,23 @@ static pd_err make_page(struct maker *m, pd_str path)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+/* What is generated has the frame of module site and belongs to somebody of module people. */
+static pd_err need_modules(struct maker *m)
+{
+    static const char *const needed[] = { "people/people.h", "site/site.h" };
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (!cli_exists(m->arena,
+                        pd_str_fmt(m->arena, "%.*s/modules/%s", PD_ARG(m->app.dir), needed[i])))
+            return pd_hint(
+                pd_fail(PD_ENOTFOUND, "this app has no modules/%s", needed[i]),
+                "what is generated builds on the modules people and site of `pando new`");
+    return PD_OK;
+}
+
 static pd_err make(struct maker *m, struct cli_args *args)
 {
     PD_TRY(cli_app_find(m->arena, &m->app));
+    PD_TRY(need_modules(m));
     PD_TRY(cli_share_dir(m->arena, &m->share));
     pd_str name = pd_str_c(args->words[1]);
     if (strcmp(args->words[0], "module") == 0)

@@ -451,7 +451,8 @@ static void put_names(struct resource *r, struct cli_words *w)
 static void put_code(struct resource *r, struct cli_words *w)
 {
     pd_str locals = each(r, true, put_item_local);
-    cli_word_put(w, "uses", pd_str_fmt(r->arena, "site%.*s", PD_ARG(each_module(r, " ", "", ""))));
+    cli_word_put(w, "uses",
+                 pd_str_fmt(r->arena, "site people%.*s", PD_ARG(each_module(r, " ", "", ""))));
     cli_word_put(w, "columns", each(r, false, put_column));
     cli_word_put(w, "indexes", each(r, true, put_index));
     cli_word_put(w, "sets", each(r, false, put_set));

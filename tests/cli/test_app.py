@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from conftest import call, pando
+from conftest import ROOT, call, pando
 
 
 def contents(app):
@@ -30,6 +30,11 @@ def test_its_tests_are_green(shop):
     assert "FAIL" not in done.out
     for name in ("notes", "people", "products", "orders", "reports"):
         assert f"tests/{name}_test.c" in done.out
+
+
+def test_pando_check_finds_nothing_in_it(shop):
+    done = pando("check", cwd=shop)
+    assert done.code == 0, done.all
 
 
 def test_a_second_build_does_nothing_and_a_touched_file_is_rebuilt_alone(shop):
@@ -214,6 +219,12 @@ def test_generate_refuses_and_changes_nothing(shop, words, says):
     assert done.code not in (0, 1), done.all
     assert says in done.err and "remedy" in done.err, done.err
     assert contents(shop) == before
+
+
+def test_generate_needs_the_modules_it_builds_on():
+    done = pando("generate", "module", "extra", cwd=ROOT / "finflow")
+    assert done.code == 66 and "no modules/people/people.h" in done.err and "pando new" in done.err, done.all
+    assert not (ROOT / "finflow" / "modules" / "extra").exists()
 
 
 def test_generate_says_what_to_add_where_a_mark_is_gone(tmp_path):
