@@ -97,6 +97,39 @@ static void sql_is_cut_into_tokens(void **state)
     }
 }
 
+/* The text lies in a file with more behind it. */
+static void nothing_behind_the_text_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t n;
+        bool ok;
+        enum sql_kind kind;
+    } cases[] = {
+        { "'a'", 2, false, 0 },         { "\"a\"", 2, false, 0 },
+        { "/* */", 4, false, 0 },       { "/* */", 3, false, 0 },
+        { "/*", 1, true, SQL_OP },      { "--", 1, true, SQL_OP },
+        { ":a", 1, true, SQL_OP },      { ":ab", 2, true, SQL_PARAM },
+        { "x'00'", 1, true, SQL_WORD }, { "ab", 1, true, SQL_WORD },
+        { "12", 1, true, SQL_NUMBER },  { "||", 1, true, SQL_OP },
+        { ":a[]", 2, true, SQL_PARAM }, { ":a[]", 3, false, 0 },
+    };
+    struct sql s = { .g = &g, .arena = &g.arena };
+    struct sql_pos start = { PD_STR("x"), 1, 1 };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sql_tokens t = { 0 };
+        bool ok = sql_lex(&s, start, pd_str_n(cases[i].text, cases[i].n), &t);
+        if (ok != cases[i].ok)
+            fail_msg("%.*s: %s", (int)cases[i].n, cases[i].text, said);
+        if (!ok)
+            continue;
+        assert_int_equal(t.at[0].kind, cases[i].kind);
+        assert_true(t.at[0].text.ptr + t.at[0].text.len <= cases[i].text + cases[i].n);
+        assert_false(t.at[0].list);
+    }
+}
+
 static void sql_tokens_know_their_place(void **state)
 {
     (void)state;
@@ -361,10 +394,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
     const struct CMUnitTest tests[] = {
-        T(sql_is_cut_into_tokens),          T(sql_tokens_know_their_place),
-        T(parentheses_need_no_partner),     T(quotes_are_taken_off),
-        T(words_are_compared_without_case), T(headers_are_cut_into_tokens),
-        T(templates_are_cut_into_nodes),    T(tags_alone_on_their_lines_leave_none),
+        T(sql_is_cut_into_tokens),
+        T(nothing_behind_the_text_is_read),
+        T(sql_tokens_know_their_place),
+        T(parentheses_need_no_partner),
+        T(quotes_are_taken_off),
+        T(words_are_compared_without_case),
+        T(headers_are_cut_into_tokens),
+        T(templates_are_cut_into_nodes),
+        T(tags_alone_on_their_lines_leave_none),
         T(what_is_no_tag_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

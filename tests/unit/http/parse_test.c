@@ -198,6 +198,80 @@ static void absolute_targets_give_host_and_path(void **state)
     assert_str(t.req.target, "*");
 }
 
+/* Which bytes RFC 9110 §5.5, §5.6.2 and RFC 3986 allow, said another way than in names.c. */
+static bool alnum(int c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool in_name(int c)
+{
+    return alnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static bool in_value(int c)
+{
+    return c == '\t' || (c >= ' ' && c != 0x7f);
+}
+
+static bool in_target(int c)
+{
+    return c > ' ' && c < 0x7f && c != '#';
+}
+
+static bool in_host(int c)
+{
+    return alnum(c) || (c && strchr("-._~%!$&'()*+;=", c));
+}
+
+/* Long enough for the loops that look at many bytes at once, at every distance from their ends. */
+static void every_byte_is_judged_at_every_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *behind;
+        bool (*ok)(int c);
+        int passes; /* a byte that ends the part and is fine there; 0: none */
+    } places[] = {
+        { "GET /", " HTTP/1.1\r\nHost: a\r\n\r\n", in_target, 0 },
+        { "GET /?", " HTTP/1.1\r\nHost: a\r\n\r\n", in_target, 0 },
+        { "GET / HTTP/1.1\r\nHost: a\r\nX", ": y\r\n\r\n", in_name, ':' },
+        { "GET / HTTP/1.1\r\nHost: a\r\nX: ", "\r\n\r\n", in_value, 0 },
+        { "GET / HTTP/1.1\r\nHost: a", "b\r\n\r\n", in_host, 0 },
+    };
+    enum { LEN = 40 };
+    for (size_t p = 0; p < sizeof places / sizeof places[0]; p++)
+        for (int c = 0; c < 256; c++)
+            for (size_t at = 0; at < LEN; at++) {
+                char head[256], part[LEN];
+                memset(part, 'a', LEN);
+                part[at] = (char)c;
+                size_t n = strlen(places[p].before), m = strlen(places[p].behind);
+                memcpy(head, places[p].before, n);
+                memcpy(head + n, part, LEN);
+                memcpy(head + n + LEN, places[p].behind, m);
+                struct parsed t;
+                start(&t);
+                t.step = pd_http_parse_request(&t.p, head, n + LEN + m, &t.req);
+                bool ok = places[p].ok(c) || (places[p].passes && c == places[p].passes);
+                if ((t.step == PD_HTTP_HEAD) != ok)
+                    fail_msg("byte 0x%02x at %zu of place %zu: %s", c, at, p,
+                             ok ? "refused" : "accepted");
+            }
+}
+
+static void without_length_and_chunks_there_is_no_body(void **state)
+{
+    (void)state;
+    struct parsed t;
+    parse_whole(&t, "POST / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(t.step, PD_HTTP_HEAD);
+    assert_int_equal(t.req.body_length, 0);
+    assert_false(t.p.chunked);
+    parse_whole(&t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(t.req.body_length, 0);
+}
+
 static void connection_header_decides_keep_alive(void **state)
 {
     (void)state;
@@ -473,6 +547,8 @@ int main(void)
         cmocka_unit_test(a_head_is_taken_apart),
         cmocka_unit_test(query_is_null_or_empty),
         cmocka_unit_test(absolute_targets_give_host_and_path),
+        cmocka_unit_test(every_byte_is_judged_at_every_place),
+        cmocka_unit_test(without_length_and_chunks_there_is_no_body),
         cmocka_unit_test(connection_header_decides_keep_alive),
         cmocka_unit_test(body_length_and_expectation),
         cmocka_unit_test(a_later_minor_is_served_as_1_1),

@@ -49,6 +49,46 @@ static void an_ambiguous_path_is_refused(void **state)
     }
 }
 
+/* Long enough for the loop that looks at many bytes at once. */
+static void every_byte_of_a_long_path_is_judged(void **state)
+{
+    (void)state;
+    enum { LEN = 40 };
+    for (int c = 0; c < 256; c++)
+        for (size_t at = 1; at < LEN; at++) {
+            char raw[LEN];
+            pd_str path;
+            memset(raw, 'a', LEN);
+            raw[0] = '/';
+            raw[at] = (char)c;
+            bool ok = c > ' ' && c < 0x7f && c != '%' && c != '\\';
+            if (pd_path_normalise(&arena, pd_str_n(raw, LEN), &path) != ok)
+                fail_msg("byte 0x%02x at %zu: %s", c, at, ok ? "refused" : "accepted");
+        }
+}
+
+static void a_dot_segment_of_a_long_path_is_seen(void **state)
+{
+    (void)state;
+    enum { LEN = 40 };
+    for (size_t at = 1; at + 1 < LEN; at++)
+        for (int dots = 1; dots <= 3; dots++) {
+            char raw[LEN + 4];
+            pd_str path;
+            memset(raw, 'a', sizeof raw);
+            raw[0] = raw[at] = '/';
+            memset(raw + at + 1, '.', (size_t)dots);
+            size_t end = at + 1 + (size_t)dots;
+            bool ok = dots == 3;
+            assert_int_equal(pd_path_normalise(&arena, pd_str_n(raw, end), &path), ok);
+            if (end >= LEN)
+                continue;
+            assert_true(pd_path_normalise(&arena, pd_str_n(raw, LEN), &path));
+            raw[end] = '/';
+            assert_int_equal(pd_path_normalise(&arena, pd_str_n(raw, LEN), &path), ok);
+        }
+}
+
 /* A path lies in a buffer with other bytes behind it. */
 static void nothing_behind_a_path_is_read(void **state)
 {
@@ -57,6 +97,7 @@ static void nothing_behind_a_path_is_read(void **state)
     assert_true(pd_path_normalise(&arena, pd_str_n("/a/.", 3), &path));
     assert_true(pd_path_normalise(&arena, pd_str_n("/a/.b", 3), &path));
     assert_false(pd_path_normalise(&arena, pd_str_n("/a/.b", 4), &path));
+    assert_false(pd_path_normalise(&arena, pd_str_n("/a/...", 4), &path));
     assert_true(pd_path_normalise(&arena, pd_str_n("/a/...", 6), &path));
     assert_false(pd_path_normalise(&arena, pd_str_n("/a/...", 5), &path));
     assert_false(pd_path_normalise(&arena, pd_str_n("/%41", 3), &path));
@@ -229,6 +270,8 @@ static void broken_multipart_is_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (pd_multipart_read(&arena, PD_STR(TYPE), pd_str_c(bad[i]), &p) != PD_ESYNTAX || p.n)
             fail_msg("accepted: %s", bad[i]);
+    pd_str nul = PD_STR(PART("a", "1\0") "--XyZ--");
+    assert_int_equal(pd_multipart_read(&arena, PD_STR(TYPE), nul, &p), PD_ESYNTAX);
     pd_str good = PD_STR(PART("a", "1") "--XyZ--");
     assert_int_equal(pd_multipart_read(&arena, PD_STR("multipart/form-data"), good, &p),
                      PD_ESYNTAX);
@@ -384,6 +427,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_path_is_decoded_once),
         T(an_ambiguous_path_is_refused),
+        T(every_byte_of_a_long_path_is_judged),
+        T(a_dot_segment_of_a_long_path_is_seen),
         T(nothing_behind_a_path_is_read),
         T(only_local_targets_are_local),
         T(a_component_is_encoded_so_that_it_reads_back),
