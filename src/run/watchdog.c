@@ -74,18 +74,23 @@ static void format_frames(const struct watch *w, char *out, size_t size)
 
 static void report(struct watch *w, int64_t held_us)
 {
-    static char frames[4096]; /* only the watchdog's thread comes here */
+    static char frames[4096]; /* guarded by dog.lock */
     format_frames(w, frames, sizeof frames);
     pd_log_warn("a fiber holds its loop", "fiber", w->fiber, "loop", w->loop->name, "ms",
                 held_us / 1000, "backtrace", (const char *)frames);
 }
 
+static void report_sample(struct watch *w, pd_mono now)
+{
+    if (!atomic_load(&w->sampled))
+        return;
+    report(w, now - w->since);
+    atomic_store(&w->sampled, false);
+}
+
 static void look(struct watch *w, pd_mono now)
 {
-    if (atomic_load(&w->sampled)) {
-        report(w, now - w->since);
-        atomic_store(&w->sampled, false);
-    }
+    report_sample(w, now);
     uint64_t progress = atomic_load_explicit(&w->loop->switches, memory_order_relaxed) +
                         atomic_load_explicit(&w->loop->turns, memory_order_relaxed);
     bool waiting = atomic_load_explicit(&w->loop->polling, memory_order_relaxed);
@@ -172,6 +177,7 @@ void pd_run_unwatch(struct pd_loop *l)
     while (*at != w)
         at = &(*at)->next;
     *at = w->next;
+    report_sample(w, pd_os_mono()); /* what the next look would have told */
     bool last = !dog.watches && dog.running;
     pthread_t thread = dog.thread;
     if (last)
