@@ -106,14 +106,27 @@
 
   // --- the stream ----------------------------------------------------------------------------------
 
-  const events = new EventSource("/_pando/dev/events");
-  events.onmessage = (message) => {
+  // Only while the page is seen: a browser has six connections to an address for all of its tabs.
+  let events;
+
+  function told(message) {
     const state = JSON.parse(message.data);
     if (!outdated(state)) return render(state);
     if (own.posted !== undefined) return hint("There is a new build: load this address", reload, "posted");
-    events.close();
+    listen(false);
     reload();
-  };
-  addEventListener("pagehide", () => events.close());
-  addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
+  }
+
+  function listen(wanted) {
+    if (wanted === Boolean(events)) return;
+    events?.close();
+    events = wanted ? new EventSource("/_pando/dev/events") : undefined;
+    if (events) events.onmessage = told;
+  }
+
+  const look = () => listen(document.visibilityState === "visible");
+  document.addEventListener("visibilitychange", look);
+  addEventListener("pagehide", () => listen(false));
+  addEventListener("pageshow", look);
+  look();
 })();

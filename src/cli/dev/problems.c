@@ -149,10 +149,16 @@ static void end_last(struct reading *r)
     pd_buf_reset(&r->excerpt);
 }
 
-static struct dev_problem *add(struct reading *r)
+/* When there is no more room an error takes the place of a warning. NULL: it is only counted. */
+static struct dev_problem *add(struct reading *r, bool warning)
 {
     struct dev_problems *out = r->out;
-    return out->n < DEV_MAX_PROBLEMS ? &out->at[out->n++] : NULL;
+    if (out->n < DEV_MAX_PROBLEMS)
+        return &out->at[out->n++];
+    for (unsigned i = out->n; !warning && i-- > 0;)
+        if (out->at[i].warning)
+            return &out->at[i];
+    return NULL;
 }
 
 static bool begins_problem(struct reading *r, pd_str line)
@@ -167,7 +173,7 @@ static bool begins_problem(struct reading *r, pd_str line)
     end_last(r);
     r->out->errors += !p.warning;
     r->out->warnings += p.warning;
-    r->last = add(r);
+    r->last = add(r, p.warning);
     if (r->last)
         *r->last = p;
     return true;
@@ -235,7 +241,7 @@ void dev_problems_read(struct pd_arena *a, pd_str output, const char *dir, bool 
     end_last(&r);
     if (!failed || out->errors > 0)
         return;
-    struct dev_problem *p = out->n < DEV_MAX_PROBLEMS ? add(&r) : &out->at[0];
+    struct dev_problem *p = add(&r, false); /* there is room: nothing in the list is an error */
     *p = (struct dev_problem){ .message = PD_STR("the build failed"),
                                .excerpt = last_lines(text, TAIL_LINES) };
     out->errors++;

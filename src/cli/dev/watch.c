@@ -56,9 +56,9 @@ static bool folder_wanted(const struct dev_watch *w, const char *parent, const c
 
 bool dev_watch_wants(pd_str name)
 {
-    static const char *const ends[] = { "~",    ".swp", ".swx",    ".swpx",   ".tmp",
-                                        ".new", ".bak", ".orig",   ".o",      ".d",
-                                        ".a",   ".db",  ".db-wal", ".db-shm", ".md" };
+    static const char *const ends[] = { "~",    ".swp",  ".swx",     ".swpx",   ".tmp", ".new",
+                                        ".bak", ".orig", ".o",       ".d",      ".a",   ".db",
+                                        "-wal", "-shm",  "-journal", ".sqlite", ".md" };
     static const char *const names[] = { "4913", "compile_commands.json", "pando.lock" };
     if (name.len == 0 || name.ptr[0] == '.' || name.ptr[0] == '#')
         return false;
