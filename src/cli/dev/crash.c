@@ -201,8 +201,6 @@ void dev_crash_read(struct pd_arena *a, pd_str output, int status, const char *d
     pd_str text = pd_str_dup(a, output); /* ours while addr2line runs */
     out->fate = dev_process_fate(a, status);
     if (!read_sanitizer(text, out) && !read_report(a, text, out))
-        out->message = pd_str_fmt(a, "the program was %.*s", PD_ARG(out->fate));
-    if (!WIFSIGNALED(status) && out->nframes == 0)
         out->message = pd_str_fmt(a, "the program %.*s", PD_ARG(out->fate));
     out->message = without_pid(out->message);
     find_excerpt(a, dir, out);

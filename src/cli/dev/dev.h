@@ -62,7 +62,7 @@ pd_err dev_process_start(struct dev_process *p, const struct dev_spawn *how) PD_
 void dev_process_signal(struct dev_process *p, int signo);
 /* Until it has ended, at most `us`; PD_ETIME. */
 pd_err dev_process_wait(struct dev_process *p, int64_t us) PD_MUST PD_YIELDS;
-/* "ended with code 3", "killed by SIGSEGV". */
+/* "ended with code 3", "was killed by SIGSEGV". */
 pd_str dev_process_fate(struct pd_arena *a, int status);
 
 /* --- files (watch.c) ------------------------------------------------------------------------ */
@@ -110,7 +110,7 @@ struct dev_crash {
     pd_str message; /* "SIGSEGV: …" */
     pd_str request; /* "GET /accounts/7"; null: not said */
     pd_str curl;    /* null: not said */
-    pd_str fate;    /* "killed by SIGSEGV" */
+    pd_str fate;    /* "was killed by SIGSEGV" */
     pd_str output;  /* the last lines */
     pd_str excerpt; /* around the app's own innermost line; null: none */
     struct dev_frame frames[DEV_MAX_FRAMES];

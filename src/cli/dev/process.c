@@ -256,6 +256,6 @@ static const char *signal_name(int signo)
 pd_str dev_process_fate(struct pd_arena *a, int status)
 {
     if (WIFSIGNALED(status))
-        return pd_str_fmt(a, "killed by SIG%s", signal_name(WTERMSIG(status)));
+        return pd_str_fmt(a, "was killed by SIG%s", signal_name(WTERMSIG(status)));
     return pd_str_fmt(a, "ended with code %d", WEXITSTATUS(status));
 }

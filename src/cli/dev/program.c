@@ -100,7 +100,7 @@ void dev_program_bury(struct dev *d)
     d->trouble = DEV_CRASHED;
     find_culprits(d);
     d->buried = d->generation;
-    dev_say("%s %.*s", d->ready_at ? "the program was" : "the program does not start: it",
+    dev_say("%s %.*s", d->ready_at ? "the program" : "the program does not start: it",
             PD_ARG(crash->fate));
     dev_news(d);
 }

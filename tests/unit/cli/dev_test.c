@@ -64,7 +64,8 @@ static void test_gcc(void **state)
     assert_int_equal(problems.at[0].column, 7);
     assert_true(pd_str_eq(problems.at[0].excerpt, PD_STR("    2 | two\n      | ^~~\n")));
     assert_true(problems.at[1].warning);
-    assert_int_not_equal(pd_str_find_str(problems.at[1].excerpt, PD_STR(">    3 | three")), PD_NPOS);
+    assert_int_not_equal(pd_str_find_str(problems.at[1].excerpt, PD_STR(">    3 | three")),
+                         PD_NPOS);
     expect(&problems.at[2], "shop.c", 1, "no.h: No such file");
 }
 
@@ -106,9 +107,10 @@ static void test_a_failure_is_never_silent(void **state)
     assert_int_not_equal(pd_str_find_str(problems.at[0].excerpt, PD_STR("No rule")), PD_NPOS);
     read_output("make: *** No rule", false);
     assert_int_equal(problems.n, 0);
-    read_output("a:1: error: \n:1: error: x\nx:: error: y\n12:13:14\nerror: z\nx:99999999999: error: y\n"
-                "\033[",
-                false);
+    read_output(
+        "a:1: error: \n:1: error: x\nx:: error: y\n12:13:14\nerror: z\nx:99999999999: error: y\n"
+        "\033[",
+        false);
     assert_int_equal(problems.errors, 0);
 }
 
@@ -155,14 +157,25 @@ static void test_the_tag_goes_before_the_end_of_the_body(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (size_t piece = 1; piece < 24; piece++)
-            assert_true(pd_str_eq(injected(pd_str_c(cases[i].page), piece), pd_str_c(cases[i].want)));
+            assert_true(
+                pd_str_eq(injected(pd_str_c(cases[i].page), piece), pd_str_c(cases[i].want)));
 }
 
 static void test_what_starts_no_build(void **state)
 {
-    static const char *const no[] = { ".x.c.swp", "x.c~", "#x.c#", ".git", "x.o", "4913", "pando.lock",
-                                      "compile_commands.json", "pando.lock.12.new", "shop.db-wal", "" };
-    static const char *const yes[] = { "x.c", "queries.sql", "a.html", "pando.conf", "Makefile", "logo.svg" };
+    static const char *const no[] = { ".x.c.swp",
+                                      "x.c~",
+                                      "#x.c#",
+                                      ".git",
+                                      "x.o",
+                                      "4913",
+                                      "pando.lock",
+                                      "compile_commands.json",
+                                      "pando.lock.12.new",
+                                      "shop.db-wal",
+                                      "" };
+    static const char *const yes[] = { "x.c",        "queries.sql", "a.html",
+                                       "pando.conf", "Makefile",    "logo.svg" };
     (void)state;
     for (size_t i = 0; i < sizeof no / sizeof *no; i++)
         assert_false(dev_watch_wants(pd_str_c(no[i])));
