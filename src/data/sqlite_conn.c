@@ -78,9 +78,11 @@ static pd_err step(struct lite_conn *conn, struct lite_session *session, const s
     }
     if (rc != SQLITE_DONE) {
         pd_err e = pd_lite_fail(conn, stmt, rc);
-        if (e == PD_ECONSTRAINT && session)
-            pd_lite_constraint(conn, stmt, session->base.constraint, PD_CONSTRAINT_MAX);
-        return e;
+        if (e != PD_ECONSTRAINT || !session)
+            return e;
+        pd_lite_constraint(conn, stmt, session->base.constraint, PD_CONSTRAINT_MAX);
+        return pd_hint(e, "if it can happen, ask behind the statement: pd_violated(c, \"%s\")",
+                       session->base.constraint);
     }
     out->changes = conn->run->writes ? sqlite3_changes64(conn->handle) : 0;
     return PD_OK;

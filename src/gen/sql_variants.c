@@ -136,6 +136,9 @@ void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, con
         if (offset < 0 && pd_str_find_str(text, name) != PD_NPOS)
             pos = sql_text_pos(x, file, pd_str_find_str(text, name));
         pd_str near = nearest_in_text(s, text, last_part(name), &table), alias = name;
+        pd_str quoted = pd_str_fmt(s->arena, "\"%.*s\"", PD_ARG(name));
+        if (pd_str_find_str(text, quoted) != PD_NPOS && !pd_str_starts(near, PD_STR("did")))
+            near = pd_str_fmt(s->arena, "text stands in single quotes: '%.*s'", PD_ARG(name));
         struct sql_table *t = table.len ? sql_table_find(s, table) : NULL;
         alias.len -= last_part(name).len;
         if (t && alias.len && sql_column_find(t, last_part(name)))
@@ -439,7 +442,7 @@ static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant
     sqlite3_stmt *q = prepare(s, st, &x);
     for (int stars = 0; q && stars < 16; stars++) {
         analyse(s, st, &tokens, a);
-        if (a->star == UINT32_MAX)
+        if (a->star == UINT32_MAX || st->failed)
             break;
         expand_star(s, a);
         write_sql(s, st, v, &tokens, &x);
@@ -448,6 +451,10 @@ static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant
     }
     if (!q)
         return;
+    if (st->failed) { /* what else could be said would follow from it */
+        sqlite3_finalize(q);
+        return;
+    }
     merge_tables(s, st);
     refuse_delete(s, st);
     st->readonly = (first || st->readonly) && sqlite3_stmt_readonly(q);

@@ -1,8 +1,8 @@
 /* debug.c - see debug.h: gathering what the page of a failure shows.
  *
  * Addresses become lines by addr2line, which takes a tenth of a second or so: it runs, like reading
- * the source, on the offload pool. What belongs to the platform is known by the folder this very
- * layer was compiled from; what gen made, by its names.
+ * the source, on the offload pool. What belongs to the platform, or was made by gen, is known by
+ * the names of its files.
  */
 #include "web/debug.h"
 
@@ -41,26 +41,22 @@ static bool is_generated(pd_str file)
     return ends_with_any(file, ends);
 }
 
-/* The folder of the platform's sources ends where this file's path in it begins. */
-static pd_str platform_root(const struct pd_frame *frames, unsigned n)
+/* "…/src/web/dispatch.c": a layer's folder, and a file right in it. The rest of the path says
+ * little: the platform may have been compiled anywhere. */
+static bool is_platform(pd_str file)
 {
-    static const pd_str own = PD_STR_INIT("src/web/dispatch.c");
-    for (unsigned i = 0; i < n; i++)
-        for (unsigned p = 0; p < frames[i].nplaces; p++)
-            if (pd_str_ends(frames[i].places[p].file, own))
-                return pd_str_sub(frames[i].places[p].file, 0,
-                                  frames[i].places[p].file.len - own.len);
-    return PD_STR_NULL;
-}
-
-static bool is_platform(pd_str file, pd_str root)
-{
+    static const char *const folders[] = { "/src/base/", "/src/os/",   "/src/run/",
+                                           "/src/net/",  "/src/http/", "/src/data/",
+                                           "/src/web/",  "/src/app/",  "/include/pando/" };
     if (!file.len || is_generated(file))
         return true;
-    if (!root.len || !pd_str_starts(file, root))
-        return false;
-    pd_str rest = pd_str_sub(file, root.len, PD_NPOS);
-    return pd_str_starts(rest, PD_STR("src/")) || pd_str_starts(rest, PD_STR("include/"));
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        size_t at = pd_str_find_str(file, pd_str_c(folders[i]));
+        if (at != PD_NPOS &&
+            pd_str_find(pd_str_sub(file, at + strlen(folders[i]), PD_NPOS), '/') == PD_NPOS)
+            return true;
+    }
+    return false;
 }
 
 /* --- the stack ---------------------------------------------------------------------------------
@@ -86,7 +82,6 @@ static bool is_noting(const struct pd_place *p)
 static void collect_calls(struct search *s)
 {
     struct pd_debug *d = s->d;
-    pd_str root = platform_root(s->frames, s->n);
     d->calls = pd_arena_new_n(s->arena, struct pd_debug_call, MAX_CALLS);
     for (unsigned i = 0; i + 1 < s->n; i++) {
         for (unsigned p = 0; p < s->frames[i].nplaces; p++) {
@@ -96,7 +91,7 @@ static void collect_calls(struct search *s)
             if (d->ncalls == MAX_CALLS || is_noting(place) || !place->function.len)
                 continue;
             struct pd_debug_call *call = &d->calls[d->ncalls++];
-            *call = (struct pd_debug_call){ *place, is_platform(place->file, root) };
+            *call = (struct pd_debug_call){ *place, is_platform(place->file) };
             if (!call->platform && !d->author.file.len)
                 d->author = *place;
         }

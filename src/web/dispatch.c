@@ -257,9 +257,12 @@ static void settle(struct pd_ctx *c, pd_status reply)
 {
     struct pd_request *q = c->request;
     if (c->failed == PD_OK && (q->status == 0 || reply.code != q->status))
-        pd_ctx_fail(c, pd_fail(PD_EINTERNAL, "the handler returned without a reply"));
+        pd_ctx_fail(c, pd_hint(pd_fail(PD_EINTERNAL, "the handler returned without a reply"),
+                               "return what a reply function gave it: return pd_json(…), "
+                               "pd_redirect(…), …_render(…), pd_not_found(c)"));
     if (c->failed == PD_OK && pd_arena_over_budget(c->arena))
-        pd_ctx_fail(c, pd_fail(PD_ENOMEM, "the request used more than its memory budget"));
+        pd_ctx_fail(c, pd_hint(pd_fail(PD_ENOMEM, "the request used more than its memory budget"),
+                               "read less at once: a limit, :each, pd_body_next"));
     if (c->failed == PD_OK && q->lines.failed)
         pd_ctx_fail(c, pd_fail(PD_ENOMEM, "the reply has more header lines than fit"));
     if (c->failed == PD_OK && q->status >= 400)

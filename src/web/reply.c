@@ -103,12 +103,25 @@ pd_status pd_problem(struct pd_ctx *c, int status, const char *code, const char 
     return problem_set(c, status, code, pd_str_dup(c->arena, pd_str_c(text)));
 }
 
+/* JSON lists the fields; on a page they have to be said. */
+static pd_str detail_with_fields(struct pd_ctx *c, pd_str detail)
+{
+    enum { SAID = 5 };
+    const struct pd_field_errors *e = c->request->errors;
+    if (!e || !pd_wants_html(c))
+        return detail;
+    for (unsigned i = 0; i < e->n && i < SAID; i++)
+        detail = pd_str_fmt(c->arena, "%.*s %.*s%s%.*s.", PD_ARG(detail), PD_ARG(e->at[i].field),
+                            e->at[i].field.len ? " " : "", PD_ARG(e->at[i].message));
+    return detail;
+}
+
 pd_status pd_invalid(struct pd_ctx *c)
 {
     struct pd_request *q = pd_request_of(c, "pd_invalid");
     if (!q->read_status)
         return problem_set(c, 422, "invalid", PD_STR("The input is not right."));
-    return problem_set(c, q->read_status, q->read_code, q->read_detail);
+    return problem_set(c, q->read_status, q->read_code, detail_with_fields(c, q->read_detail));
 }
 
 pd_status pd_not_found(struct pd_ctx *c)
