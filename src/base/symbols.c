@@ -29,8 +29,10 @@ enum {
 
 static size_t rfind(pd_str s, char c)
 {
-    const char *at = s.len ? memrchr(s.ptr, c, s.len) : NULL;
-    return at ? (size_t)(at - s.ptr) : PD_NPOS;
+    for (size_t at = s.len; at > 0; at--)
+        if (s.ptr[at - 1] == c)
+            return at - 1;
+    return PD_NPOS;
 }
 
 /* --- reading a report ---------------------------------------------------------------------------
