@@ -20,12 +20,21 @@ struct book {
     size_t ncodes;
 };
 
-/* "## PD-SQL-012: no such column" -> "PD-SQL-012" */
+/* "## PD-SQL-012: no such column" -> "PD-SQL-012"; the colon may be missing */
 static pd_str code_of(pd_str line)
 {
     if (!pd_str_starts(line, PD_STR("## PD-")))
         return PD_STR_NULL;
-    return pd_str_sub(line, 3, pd_str_find(line, ':'));
+    pd_str code = pd_str_sub(line, 3, PD_NPOS);
+    code = pd_str_sub(code, 0, pd_str_find(code, ' '));
+    code.len -= pd_str_ends(code, PD_STR(":"));
+    return code;
+}
+
+static pd_str meaning_of(pd_str line, pd_str code)
+{
+    pd_str rest = pd_str_sub(line, 3 + code.len, PD_NPOS);
+    return pd_str_trim(pd_str_sub(rest, pd_str_starts(rest, PD_STR(":")), PD_NPOS));
 }
 
 static void note_codes(struct book *b, pd_str text)
@@ -75,11 +84,10 @@ static void list_all(const struct book *b)
         pd_str text = b->texts[i], line;
         while (pd_str_split(&text, '\n', &line)) {
             pd_str code = code_of(line);
-            if (pd_str_starts(line, PD_STR("# PD-")))
+            if (pd_str_starts(line, PD_STR("# ")))
                 printf("%s%.*s\n", i ? "\n" : "", PD_ARG(pd_str_sub(line, 2, PD_NPOS)));
             else if (code.len)
-                printf("  %-20.*s %.*s\n", PD_ARG(code),
-                       PD_ARG(pd_str_sub(line, code.len + 5, PD_NPOS)));
+                printf("  %-20.*s %.*s\n", PD_ARG(code), PD_ARG(meaning_of(line, code)));
         }
     }
     printf("\nOne of them at length: pando explain CODE\n");

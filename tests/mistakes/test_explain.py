@@ -32,7 +32,7 @@ def sections():
     for path in sorted(EXPLAIN.glob("*.md")):
         for part in re.split(r"^## ", path.read_text(), flags=re.M)[1:]:
             head, body = part.split("\n", 1)
-            code, title = head.split(": ", 1)
+            code, title = re.match(r"(PD-\w+-\w+):? (.*)", head).groups()
             assert code not in found, f"{code} has two sections"
             found[code] = (title, body)
     return found
