@@ -187,7 +187,7 @@ static int on_ini(void *user, const char *section, const char *name, const char 
 {
     struct pd_config *c = user;
     if (section[0]) {
-        (void)!pd_fail(PD_ECONFIG, "pando.conf: section [%s] is not known", section);
+        (void)!pd_fail(PD_ECONFIG, "pando.conf: there are no sections, but it has [%s]", section);
         return 0;
     }
     struct value *v = find(c, pd_str_c(name));

@@ -60,8 +60,10 @@ static int no_arguments(struct program *p)
 {
     if (p->argc == 1)
         return 0;
-    return pd_complain(p->app,
-                       pd_fail(PD_EINVAL, "%s takes no arguments, not %s", p->argv[0], p->argv[1]));
+    return pd_complain(
+        p->app,
+        pd_hint(pd_fail(PD_EINVAL, "%s takes no arguments, but got %s", p->argv[0], p->argv[1]),
+                "settings go in front: PORT=9000 %s %s", p->app->name, p->argv[0]));
 }
 
 static int run_serve(struct program *p)

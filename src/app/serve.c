@@ -62,7 +62,11 @@ static pd_err cannot_listen(const struct pd_os_addr *addr, int err)
     if (err == EADDRINUSE)
         return pd_hint(pd_fail(PD_EBUSY, "%.*s is in use by another program", PD_ARG(where)),
                        "stop it, or choose another PORT");
-    return pd_fail_errno(pd_err_from_errno(err), err, "cannot listen on %.*s", PD_ARG(where));
+    pd_err e = pd_fail_errno(pd_err_from_errno(err), err, "cannot listen on %.*s", PD_ARG(where));
+    if (err == EACCES)
+        return pd_hint(e, "ports below 1024 are for root: choose another PORT, and let a proxy or "
+                          "systemd (LISTEN_FDS) have that one");
+    return err == EADDRNOTAVAIL ? pd_hint(e, "this machine has no such address: see HOST") : e;
 }
 
 /* Several threads share a port by SO_REUSEPORT, which would also share it with a stranger of the

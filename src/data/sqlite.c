@@ -69,7 +69,8 @@ static pd_err check_opened(struct lite_db *lite)
     struct lite_conn *conn = lite->writer.conn;
     int64_t pages = 0, size = 0;
     if (sqlite3_db_readonly(conn->handle, "main") == 1)
-        return pd_fail(PD_EDENIED, "%s is not writable", lite->path);
+        return pd_hint(pd_fail(PD_EDENIED, "%s is not writable", lite->path),
+                       "the file must belong to the user that runs this program");
     PD_TRY(pd_lite_conn_int(conn, "pragma page_count", &pages));
     PD_TRY(pd_lite_conn_int(conn, "pragma page_size", &size));
     if (pages * size > QUICK_CHECK_MAX)

@@ -42,7 +42,9 @@ static const char *hint_for(pd_err e, int rc)
     case PD_ECORRUPT: return "restore the file from a backup; `.recover` of sqlite3 may save more";
     case PD_EBUSY: return "another program has the file locked (an open sqlite3 shell?)";
     case PD_EINTERNAL:
-        return (rc & 0xff) == SQLITE_ERROR ? "is the schema up to date? run `migrate`" : NULL;
+        return (rc & 0xff) == SQLITE_ERROR ? "is the schema up to date (run `migrate`)? does the "
+                                             "module name its .sql in struct pd_module?"
+                                           : NULL;
     default: return NULL;
     }
 }
@@ -50,8 +52,9 @@ static const char *hint_for(pd_err e, int rc)
 pd_err pd_lite_fail(struct lite_conn *conn, const struct pd_stmt *stmt, int rc)
 {
     if ((rc & 0xff) == SQLITE_INTERRUPT && conn->run && conn->run->stopped != PD_OK)
-        return pd_fail(conn->run->stopped, "%s was stopped: %s", stmt ? stmt->name : "a statement",
-                       pd_err_text(conn->run->stopped));
+        return pd_hint(pd_fail(conn->run->stopped, "%s was stopped: %s",
+                               stmt ? stmt->name : "a statement", pd_err_text(conn->run->stopped)),
+                       "does it read too much? else the route may get a longer .timeout_ms");
     pd_err e = pd_lite_code(rc);
     const char *says = sqlite3_errmsg(conn->handle), *hint = hint_for(e, rc);
     if (stmt)

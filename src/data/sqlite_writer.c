@@ -125,6 +125,13 @@ static void pass_on(struct lite_writer *w)
 }
 
 /* Waits in the queue. The connection may arrive just when the wait is given up: then it is ours. */
+static pd_err late_to_write(pd_err e)
+{
+    return pd_hint(pd_fail(e, "%s while waiting to write", pd_err_text(e)),
+                   "another transaction is open for long: do nothing slow between the first write "
+                   "of a handler and its end");
+}
+
 static pd_err wait_turn(struct lite_writer *w, struct lite_session *s, int64_t limit_us)
 {
     pd_err e = PD_OK;
@@ -135,7 +142,7 @@ static pd_err wait_turn(struct lite_writer *w, struct lite_session *s, int64_t l
     if (s->signaled)
         return PD_OK;
     if (dequeue(w, s))
-        return pd_fail(e, "%s while waiting to write", pd_err_text(e));
+        return late_to_write(e);
     wait_signal(s);
     return PD_OK;
 }
@@ -147,8 +154,9 @@ static pd_err own(struct lite_db *lite, struct lite_session *s)
     pd_err e = enqueue(w, s, lite->db->opts.max_waiting, &owner);
     if (e != PD_OK) {
         atomic_fetch_add(&w->refused, 1);
-        return pd_fail(e, "%u transactions are waiting to write already",
-                       lite->db->opts.max_waiting);
+        return pd_hint(
+            pd_fail(e, "%u transactions are waiting to write already", lite->db->opts.max_waiting),
+            "do nothing slow between the first write of a handler and its end");
     }
     if (owner)
         return PD_OK;
@@ -323,7 +331,7 @@ pd_err pd_lite_begin(struct pd_session *base)
     PD_TRY(own(lite, s));
     pd_err e = pd_check();
     if (e != PD_OK)
-        pd_fail(e, "%s while waiting to write", pd_err_text(e));
+        (void)late_to_write(e);
     else
         e = enter(&lite->writer);
     if (e != PD_OK) {

@@ -86,7 +86,8 @@ static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *par
     if (!session && c->db)
         return pd_fail(PD_ENOMEM, "no memory to run %s", s->name);
     if (!session)
-        return pd_fail(PD_ECONFIG, "%s was called, but there is no database", s->name);
+        return pd_hint(pd_fail(PD_ECONFIG, "%s was called, but there is no database", s->name),
+                       "one is opened if a module of the app names its .sql in struct pd_module");
     pd_err e = pd_check();
     if (e != PD_OK)
         return pd_fail(e, "%s before %s", pd_err_text(e), s->name);

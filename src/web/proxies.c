@@ -43,8 +43,9 @@ pd_err pd_proxies_parse(struct pd_proxies *p, pd_str text)
         if (p->n == PD_PROXIES_MAX)
             return pd_fail(PD_ECONFIG, "TRUSTED_PROXIES has more than %d entries", PD_PROXIES_MAX);
         if (!network_parse(one, &p->at[p->n]))
-            return pd_fail(PD_ECONFIG, "TRUSTED_PROXIES: %.*s is not an address or network",
-                           PD_ARG(one));
+            return pd_hint(pd_fail(PD_ECONFIG, "TRUSTED_PROXIES: %.*s is not an address or network",
+                                   PD_ARG(one)),
+                           "write numeric ones: 10.0.0.0/8, 192.168.1.7, ::1");
         p->n++;
     }
     return PD_OK;

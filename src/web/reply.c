@@ -32,7 +32,8 @@ static pd_status failed(struct pd_ctx *c)
 
 static pd_status too_large(struct pd_ctx *c)
 {
-    pd_ctx_fail(c, pd_fail(PD_ENOMEM, "the reply is larger than %d bytes", PD_REPLY_MAX));
+    pd_ctx_fail(c, pd_hint(pd_fail(PD_ENOMEM, "the reply is larger than %d bytes", PD_REPLY_MAX),
+                           "show a page at a time: a limit in the statement"));
     return failed(c);
 }
 
