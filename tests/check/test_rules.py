@@ -119,15 +119,18 @@ def test_findings_as_text(tmp_path):
     assert lines[1].startswith("  remedy: ")
     assert "1 error, 0 known" in run.stdout
     explained = (ROOT / "share/explain/check.md").read_text()
-    assert "## PD-CHECK-010 " in explained
+    assert "## PD-CHECK-010: " in explained
 
 
 def test_every_code_is_explained():
     said = set()
     for file in (ROOT / "src/check").glob("*.c"):
         said |= set(re.findall(r'"(PD-CHECK-\d+)"', file.read_text()))
-    explained = re.findall(r"^## (PD-CHECK-\d+) ", (ROOT / "share/explain/check.md").read_text(), re.M)
+    explained = re.findall(r"^## (PD-CHECK-\d+): ", (ROOT / "share/explain/check.md").read_text(), re.M)
     assert sorted(said) == sorted(explained)
+    for code in said:
+        run = subprocess.run([PANDO, "explain", code], capture_output=True, text=True)
+        assert run.returncode == 0 and "Remedy" in run.stdout, code
 
 
 def test_an_object_without_debug_information_still_tells(tmp_path):
