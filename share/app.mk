@@ -102,14 +102,14 @@ clean:
 # One run makes all files and touches only those that changed; so they hang on a stamp, by rules with
 # an empty recipe: make then looks at the files' own times. That a file was removed shows in the list.
 # What is made is as old as the beginning of its making: a file saved meanwhile is newer, and read again.
+# (The name has a number, because `pando dev` and `pando test` may be at it at the same time.)
 
 remember = $(shell mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' > $(1))
 _ := $(call remember,$(BUILD)/gen/list,$(GEN_READ))
 $(BUILD)/gen/stamp: $(GEN_READ) $(BUILD)/gen/list $(shell command -v $(PANDO))
 	$(call say,gen,$(words $(MODULES)) modules)
-	$(Q)touch $@.begun
-	$(Q)$(PANDO) gen --app . --name $(APP) --out $(BUILD)/gen
-	$(Q)mv $@.begun $@
+	$(Q)begun=$@.$$$$; touch $$begun && $(PANDO) gen --app . --name $(APP) --out $(BUILD)/gen && \
+		mv $$begun $@ || { rm -f $$begun; exit 1; }
 $(GEN_C) $(GEN_H): $(BUILD)/gen/stamp ;
 
 # --- compile and link ---------------------------------------------------------------------------

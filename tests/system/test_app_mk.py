@@ -48,3 +48,15 @@ def test_sql_saved_while_gen_reads_it(tmp_path):
     second = make(app, f"PANDO={pando}")
     assert second.returncode == 0, second.stderr
     assert "notes_all" in (app / "build/gen/notes_sql.h").read_text()
+
+
+def test_two_builds_at_the_same_time(tmp_path):
+    app = new_app(tmp_path)
+    assert make(app, f"PANDO={PANDO}").returncode == 0
+    pando = wrapper(tmp_path, "pando", PANDO, after='[ "$1" != gen ] || sleep 0.3')
+    for name in ("queries.sql", "notes.c"):
+        (app / "modules/notes" / name).touch()
+    builds = [subprocess.Popen(["make", "-s", f"PANDO={pando}"], cwd=app, env=ENVIRONMENT, stderr=subprocess.PIPE)
+              for _ in range(2)]
+    errors = [b.communicate()[1].decode() for b in builds]
+    assert [b.returncode for b in builds] == [0, 0], errors
