@@ -69,6 +69,8 @@ def caption(meta):
         if path.startswith("build/"):
             return f'<p class="file">made by the build: {path}</p>\n'
         return f'<p class="file">from <a href="/{path}">{path}</a></p>\n'
+    if verb == "skip":
+        return f'<p class="file">{html.escape(opts["skip"])}</p>\n'
     words = {"file": "{}", "add": "add to {}", "change": "change in {}"}
     if verb not in words:
         return ""
