@@ -37,6 +37,14 @@ def pages():
     return [str(p.relative_to(ROOT)) for p in found]
 
 
+def unlisted_decisions():
+    """Those that decisions/README.md does not name yet, as lines of its list."""
+    folder = ROOT / "docs/decisions"
+    listed = (folder / "README.md").read_text()
+    return [f"- [{p.read_text().splitlines()[0].lstrip('# ')}]({p.name})" for p in sorted(folder.glob("0*.md"))
+            if f"({p.name})" not in listed]
+
+
 def build(out):
     site = website.Site(version())
     found, problems = apipages.read_all(ROOT)
@@ -48,6 +56,8 @@ def build(out):
     for page in pages():
         site.add_source(page)
     site.render_sources()
+    decisions = (ROOT / "docs/decisions/README.md").read_text() + "\n".join(unlisted_decisions()) + "\n"
+    site.add_markdown("decisions/index.html", decisions, "docs/decisions/README.md")
     if out.exists():
         shutil.rmtree(out)
     out.mkdir(parents=True)
