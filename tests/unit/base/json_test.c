@@ -611,6 +611,8 @@ static void test_money_and_time_as_people_type_them(void **state)
         check_field(&bill_shape, "at", no_times[i], &b, "must be a time like 2026-11-24T09:30:00Z");
     check_field(&bill_shape, "due", "0.99", &b, "must be at least 1.00");
     check_field(&bill_shape, "due", "1000.01", &b, "must be at most 1000.00");
+    check_field(&bill_shape, "due", "1.00", &b, "ok");
+    check_field(&bill_shape, "due", "1000", &b, "ok");
     check_field(&bill_shape, "due", "1.234", &b, "must be an amount like 12.50");
     check_field(&bill_shape, "at", "2026-11-24", &b, "must be a time like 2026-11-24T09:30:00Z");
     check_field(&bill_shape, "at", "2026-11-24T25:00", &b,
