@@ -138,7 +138,9 @@ class Site:
 
     def resolve(self, body, output, source):
         """Links between files become links between pages; names of the API become links."""
-        body = re.sub(r'href="([^"]*)"', lambda m: f'href="{self.link(m.group(1), output, source)}"', body)
+        # Only in tags: in a block of code the same letters are text.
+        body = re.sub(r'(<a\b[^<>]*?)href="([^"]*)"',
+                      lambda m: f'{m.group(1)}href="{self.link(m.group(2), output, source)}"', body)
         return self.with_names(body, output)
 
     def with_names(self, body, output):
