@@ -4,13 +4,14 @@
 BUILD ?= build
 export BUILD
 
-.PHONY: help run test install deb bench format check sanitize fuzz clean docs
+.PHONY: help run test install deb bench format check sanitize hard fuzz clean docs
 help:
 	@echo "make run       build FinFlow and serve it at http://localhost:8080 with demo data"
 	@echo "make test      build everything and prove it: unit, wire, system, simulation, browser"
 	@echo "make install   the tool and the library for authors, below PREFIX=/usr/local; DESTDIR is obeyed"
 	@echo "make deb       the same as a Debian package, here"
 	@echo "make sanitize  unit, wire, simulation and system tests under AddressSanitizer and UBSan"
+	@echo "make hard      the same with tiny buffers, no pools, random wake order, every wait yielding"
 	@echo "make docs      these pages as HTML, to be read without a network: $(BUILD)/docs/html"
 	@echo "make fuzz      the parsers under a fuzzer, TIME=60 seconds each (ONLY=\"json csv\", ENGINE=afl)"
 	@echo "make bench     pando beside its peers, in turn, on this machine"
@@ -39,6 +40,11 @@ sanitize:
 	@scripts/deps test
 	@BUILD=$(BUILD)-asan scripts/build -Db_sanitize=address,undefined -Db_lundef=false
 	@BUILD=$(BUILD)-asan scripts/test unit wire strict sim system
+
+hard:
+	@scripts/deps test
+	@BUILD=$(BUILD)-hard scripts/build -Dhard=true -Db_sanitize=address,undefined -Db_lundef=false
+	@BUILD=$(BUILD)-hard scripts/test unit wire sim system
 
 docs:
 	@scripts/deps docs

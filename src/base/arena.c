@@ -14,6 +14,8 @@
  * at the next safe point while the thread lives on; the reserve is filled again by the chunks that
  * come back. Only what no chunk of the reserve can hold ends the process.
  *
+ * In a hard build (hard.h) each block is a chunk, and none is recycled.
+ *
  * Under AddressSanitizer everything not handed out is poisoned, with a gap behind each block, so
  * an overrun or a use after reset is reported like one of malloc's. Other debug builds fill
  * released memory with 0xDD.
@@ -21,6 +23,7 @@
 #include <pando/arena.h>
 
 #include "base/fault.h"
+#include "base/hard.h"
 #include "base/sanitize.h"
 
 #include <pthread.h>
@@ -280,7 +283,7 @@ static unsigned next_class(const struct pd_arena *a, size_t need)
 
 PD_COLD static void add_chunk(struct pd_arena *a, size_t need)
 {
-    unsigned class = next_class(a, need);
+    unsigned class = PD_HARD ? CLASS_COUNT : next_class(a, need);
     push_chunk(a, chunk_get(a, class, need + sizeof(struct pd_arena_chunk)));
 }
 
@@ -288,7 +291,7 @@ void *pd_arena_alloc(struct pd_arena *a, size_t size)
 {
     pd_assert(size < BLOCK_MAX);
     size_t need = footprint(size);
-    if (__builtin_expect(need > (size_t)(a->end - a->at), 0))
+    if (PD_HARD || __builtin_expect(need > (size_t)(a->end - a->at), 0))
         add_chunk(a, need);
     char *block = a->at;
     a->at += need;
@@ -313,7 +316,8 @@ void *pd_arena_array(struct pd_arena *a, size_t count, size_t size)
 /* True if `block` could be changed to new_size where it is; then it has been. */
 static bool resize_last(struct pd_arena *a, char *block, size_t old_size, size_t new_size)
 {
-    if (block + footprint(old_size) != a->at || footprint(new_size) > (size_t)(a->end - block))
+    if (PD_HARD || block + footprint(old_size) != a->at ||
+        footprint(new_size) > (size_t)(a->end - block))
         return false;
     a->at = block + footprint(new_size);
     a->used = a->used - old_size + new_size;

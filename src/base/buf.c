@@ -5,13 +5,15 @@
  */
 #include <pando/buf.h>
 
+#include "base/hard.h"
+
 #include "base/digits.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CAP_MIN = 256 };
+enum { CAP_MIN = PD_HARD_OR(1, 256) };
 
 void pd_buf_init(struct pd_buf *b, struct pd_arena *arena, size_t max)
 {

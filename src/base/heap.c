@@ -5,11 +5,13 @@
  */
 #include "base/heap.h"
 
+#include "base/hard.h"
+
 #include <pando/err.h>
 
 #include <stdlib.h>
 
-enum { CAP_MIN = 16 };
+enum { CAP_MIN = PD_HARD_OR(1, 16) };
 
 void pd_heap_init(struct pd_heap *h, void (*moved)(void *item, size_t place))
 {

@@ -7,6 +7,7 @@
  */
 #include "base/map.h"
 
+#include "base/hard.h"
 #include "base/siphash.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { CAP_MIN = 8 };
+enum { CAP_MIN = PD_HARD_OR(2, 8) };
 
 static uint64_t process_seed[2];
 static bool seeded;
@@ -70,6 +71,12 @@ void pd_map_reset(struct pd_map *m)
 }
 
 /* --- slots ---------------------------------------------------------------------------- */
+
+/* How many entries a table of `cap` slots may have: 7/8, and one slot stays free. */
+static size_t most(size_t cap)
+{
+    return cap - (cap + 7) / 8;
+}
 
 static size_t home_of(const struct pd_map *m, uint32_t hash)
 {
@@ -168,7 +175,7 @@ static void *put(struct pd_map *m, struct pd_map_slot slot)
         s->value = slot.value;
         return replaced;
     }
-    if (m->n >= m->cap / 8 * 7)
+    if (m->n >= most(m->cap))
         grow(m);
     insert(m, slot);
     return NULL;
@@ -265,5 +272,5 @@ void pd_map_check(const struct pd_map *m)
         used++;
         pd_assert(find(m, s) == s); /* reachable, and there only once */
     }
-    pd_assert(used == m->n && m->n <= m->cap / 8 * 7);
+    pd_assert(used == m->n && m->n <= most(m->cap));
 }

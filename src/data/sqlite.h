@@ -11,6 +11,7 @@
 #ifndef PD_SQLITE_H
 #define PD_SQLITE_H
 
+#include "base/hard.h"
 #include "base/list.h"
 #include "data/driver.h"
 #include "run/loop.h"

@@ -17,10 +17,10 @@
 #include <stdlib.h>
 
 enum {
-    PROGRESS_OPS = 1000,
-    SLICE_US = 500,    /* reading without a break */
-    GRACE_US = 250000, /* for a late write when others are in the batch */
-    TABLE_START = 64,  /* prepared statements; grows */
+    PROGRESS_OPS = PD_HARD_OR(10, 1000),
+    SLICE_US = PD_HARD_OR(0, 500),   /* reading without a break */
+    GRACE_US = 250000,               /* for a late write when others are in the batch */
+    TABLE_START = PD_HARD_OR(2, 64), /* prepared statements; grows */
 };
 
 /* --- stepping
@@ -47,8 +47,8 @@ static int progress(void *arg)
     bool grace = run->writes && conn->lite->writer.nbatch > 0 && now < run->deadline + GRACE_US;
     if (now > run->deadline && !grace)
         return stop(run, PD_ETIME);
-    if (!run->may_yield || now < run->next_yield)
-        return 0;
+    if (!run->may_yield || now < run->next_yield || !pd_may_yield())
+        return 0; /* not even a reader while its context holds the writer: see pd_stmt_each */
     struct lite_pool *pool = pd_lite_pool(conn->lite);
     lite_count(&pool->yields);
     pd_err e = pd_yield();

@@ -13,7 +13,7 @@
 #include "data/sqlite.h"
 #include <stdlib.h>
 
-enum { SESSIONS_KEPT = 256 };
+enum { SESSIONS_KEPT = PD_HARD_OR(1, 256) };
 
 /* The last pool this thread used. The serial guards against a new database at an old address. */
 static _Thread_local struct {

@@ -7,6 +7,7 @@
  */
 #include "data/driver.h"
 #include "base/fault.h"
+#include "base/hard.h"
 #include "data/trace.h"
 
 /* --- results
@@ -14,7 +15,7 @@
 
 static void result_grow(struct pd_result *r)
 {
-    size_t cap = r->cap ? r->cap * 2 : 8;
+    size_t cap = r->cap ? r->cap * 2 : PD_HARD_OR(1, 8);
     size_t size = r->stmt->row_size;
     pd_assert(cap <= SIZE_MAX / size);
     r->rows = r->rows ? pd_arena_grow(r->arena, r->rows, r->cap * size, cap * size)

@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { KEEP_WORKS = 256 };
+enum { KEEP_WORKS = PD_HARD_OR(1, 256) };
 
 /* --- borrowed parts ----------------------------------------------------------------------- */
 

@@ -12,14 +12,15 @@
 #ifndef PD_HTTP_CONN_H
 #define PD_HTTP_CONN_H
 
+#include "base/hard.h"
 #include "http/chunk.h"
 #include "http/parse.h"
 #include "http/wheel.h"
 #include "net/net.h"
 
 enum {
-    IN_BYTES = 16 << 10,    /* read buffer of a work */
-    OUT_BYTES = 16 << 10,   /* one out buffer */
+    IN_BYTES = PD_HARD_OR(23, 16 << 10),  /* read buffer of a work */
+    OUT_BYTES = PD_HARD_OR(23, 16 << 10), /* one out buffer */
     OUT_PAUSE = 64 << 10,   /* pending output beyond which no further request is looked at */
     DRAIN_BYTES = 64 << 10, /* unread body that is read to keep a connection */
     DRAIN_US = 1000000,     /* … and how long that may take */

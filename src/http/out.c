@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
-enum { MAX_IOV = 16, KEEP_OUTS = 256, PIECE_BYTES = 1 << 20 };
+enum { MAX_IOV = 16, KEEP_OUTS = PD_HARD_OR(1, 256), PIECE_BYTES = PD_HARD_OR(23, 1 << 20) };
 
 static struct out *out_new(struct pd_http_server *s, size_t least)
 {

@@ -11,7 +11,7 @@
 #include "base/put.h"
 #include "http/conn.h"
 
-enum { BIG_BODY = 8192, HEAD_ROOM = 512 };
+enum { BIG_BODY = PD_HARD_OR(7, 8192), HEAD_ROOM = 512 };
 
 void pd_http_header_put(struct pd_buf *lines, pd_str name, pd_str value)
 {

@@ -8,9 +8,10 @@
 #ifndef PD_HTTP_WHEEL_H
 #define PD_HTTP_WHEEL_H
 
+#include "base/hard.h"
 #include "run/loop.h"
 
-enum { WHEEL_SLOTS = 1024, WHEEL_US = 100000 };
+enum { WHEEL_SLOTS = PD_HARD_OR(64, 1024), WHEEL_US = 100000 };
 
 struct wheel_entry { /* zero-initialised is idle */
     struct pd_list node;

@@ -226,6 +226,17 @@ void pd_run_park_deaf(struct pd_fiber *f)
     pd_assert(always_ok == PD_OK);
 }
 
+/* In a hard build whoever may wait lets the others run first, even if there is nothing to wait for.
+ * A wake that comes meanwhile must not be lost. */
+static void give_way(struct pd_fiber *f)
+{
+    f->state = FIBER_READY;
+    f->result = PD_ETIME; /* not woken */
+    pd_run_push(&f->loop->ready, f);
+    switch_to_loop(f, false);
+    f->token |= f->result == PD_OK;
+}
+
 struct pd_fiber *pd_run_yielding(void)
 {
     struct pd_loop *l = pd_run_loop;
@@ -234,6 +245,8 @@ struct pd_fiber *pd_run_yielding(void)
         pd_panic("a function that waits was called outside a fiber");
     if (l->noyield_depth)
         pd_panic("fiber \"%s\" would wait although %s", f->name, l->noyield_why);
+    if (PD_HARD)
+        give_way(f);
     return f;
 }
 
@@ -390,6 +403,11 @@ void pd_noyield_end(void)
         return;
     pd_assert(l->noyield_depth > 0);
     l->noyield_depth--;
+}
+
+bool pd_may_yield(void)
+{
+    return pd_run_loop && pd_run_loop->noyield_depth == 0;
 }
 
 void pd_fiber_set_work(void *work, const struct pd_work_kind *kind)

@@ -49,7 +49,7 @@ struct pd_loop *pd_loop_new(const struct pd_loop_opts *opts)
     if (!l)
         pd_panic("out of memory: a loop");
     l->name = opts->name ? opts->name : "loop";
-    l->shuffle = pd_os_simulated();
+    l->shuffle = PD_HARD || pd_os_simulated();
     l->poll = pd_os_poll_new();
     pd_list_init(&l->dirty);
     pd_heap_init(&l->timers, pd_run_timer_moved);
@@ -218,7 +218,7 @@ static unsigned queue_count(const struct fiber_queue *q, unsigned max)
 static struct pd_fiber *next_ready(struct pd_loop *l)
 {
     if (__builtin_expect(l->shuffle, 0))
-        return queue_take(&l->ready, pd_os_pick(queue_count(&l->ready, SHUFFLE_WINDOW)));
+        return queue_take(&l->ready, pd_run_pick(queue_count(&l->ready, SHUFFLE_WINDOW)));
     return queue_take(&l->ready, 0);
 }
 

@@ -86,6 +86,7 @@ void pd_fiber_wake(
 /* Nothing that yields may be called between these two (asserted): a database writer is held, … */
 void pd_noyield_begin(const char *why);
 void pd_noyield_end(void);
+bool pd_may_yield(void); /* false between the two */
 
 /* --- I/O
  * ------------------------------------------------------------------------------------------ */

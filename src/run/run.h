@@ -7,6 +7,7 @@
 #ifndef PD_RUN_H
 #define PD_RUN_H
 
+#include "base/hard.h"
 #include "base/heap.h"
 #include "run/loop.h"
 #include "run/sanitize.h"
@@ -73,7 +74,7 @@ struct pd_loop {
     unsigned live, max_fibers, peak;
     _Atomic uint64_t turns, switches; /* written by the loop; to the watchdog they are progress */
     atomic_bool polling;              /* waiting in the poll is not a stall */
-    bool shuffle;                     /* simulation: wake order comes from the seed */
+    bool shuffle; /* simulation, hard build: wake order is random, from a seed */
     const char *noyield_why;
     unsigned noyield_depth;
 
@@ -136,6 +137,10 @@ static inline void pd_run_push(struct fiber_queue *q, struct pd_fiber *f)
         q->head = f;
     q->tail = f;
 }
+
+/* hard.c */
+unsigned pd_run_pick(unsigned n); /* as pd_os_pick; in a hard build random everywhere */
+int64_t pd_run_jitter(void);      /* microseconds that a timer is late; 0 but in a hard build */
 
 /* stack.c */
 void pd_run_stacks_init(struct pd_loop *l, const struct pd_loop_opts *opts);

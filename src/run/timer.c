@@ -18,6 +18,8 @@ void pd_timer_set(struct pd_timer *t, pd_mono at, void (*fire)(struct pd_timer *
     pd_assert(l);
     if (l->firing && at <= l->now)
         at = l->now + 1;
+    if (PD_HARD && at < PD_FOREVER - PD_SECOND)
+        at += pd_run_jitter();
     t->at = at;
     t->fire = fire;
     if (pd_run_timer_armed(t))

@@ -169,6 +169,30 @@ TEST_WITH_DB(each_may_write_and_commit_while_it_reads)
     assert_int_equal(sum_fresh(db), 25 * 101);
 }
 
+static bool each_writes_once(void *arg, const void *row)
+{
+    struct each_state *s = arg;
+    (void)row;
+    if (s->n++ == 0)
+        change(s->c, 1, 1);
+    return true;
+}
+
+/* Reading on for longer than a slice must not let others run: they would find the writer held. */
+TEST_WITH_DB(each_may_go_on_reading_for_long_with_a_transaction_open)
+{
+    struct unit u;
+    seed(db, 1);
+    struct pd_ctx *c = unit_start(&u, db);
+    struct each_state s = { .c = c };
+    pd_id n = 100000;
+    die_of(pd_stmt_each(c, &numbers, &n, PD_SITE, each_writes_once, &s));
+    die_of(pd_commit(c));
+    unit_end(&u);
+    assert_int_equal(s.n, 100000);
+    assert_int_equal(sum_fresh(db), 101);
+}
+
 TEST_WITH_DB(rows_beyond_the_budget_fail_the_context)
 {
     struct unit u;
@@ -454,6 +478,7 @@ int main(void)
         DATA_TEST(each_takes_constant_memory),
         DATA_TEST(each_nests_outside_and_inside_a_transaction),
         DATA_TEST(each_may_write_and_commit_while_it_reads),
+        DATA_TEST(each_may_go_on_reading_for_long_with_a_transaction_open),
         DATA_TEST(rows_beyond_the_budget_fail_the_context),
         DATA_TEST(a_failed_context_does_nothing_more),
         DATA_TEST(constraints_are_named),

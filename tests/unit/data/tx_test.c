@@ -1,5 +1,6 @@
 /* Transactions: durability, visibility, group commit, and everything that can go wrong with them.
  */
+#include "base/hard.h"
 #include "data_test.h"
 #include <pthread.h>
 #include <sys/mount.h>
@@ -232,13 +233,17 @@ TEST_WITH_DB(a_failed_commit_fails_every_member)
     pd_fault_set(PD_FAULT_commit_fails, 1,
                  PD_FAULT_ONCE); /* the first is alone, the others a batch */
     commit_eight(db, all);
-    assert_int_equal(all[0].result, PD_OK);
-    for (int i = 1; i < 8; i++)
-        assert_true(all[i].result == PD_EIO && all[i].failed == PD_EIO);
-    assert_int_equal(sum_fresh(db), 101);
-    assert_int_equal(stats(db).lost, 7);
+    int done = 0, failed = 0;
+    for (int i = 0; i < 8; i++) {
+        done += all[i].result == PD_OK;
+        failed += all[i].result == PD_EIO && all[i].failed == PD_EIO;
+    }
+    assert_int_equal(done + failed, 8);
+    assert_true(PD_HARD ? failed >= 1 : failed == 7); /* hard: in other batches */
+    assert_int_equal(sum_fresh(db), 100 + done);
+    assert_int_equal(stats(db).lost, failed);
     commit_eight(db, all); /* and it goes on */
-    assert_int_equal(sum_fresh(db), 109);
+    assert_int_equal(sum_fresh(db), 100 + done + 8);
 }
 
 TEST_WITH_DB(a_lost_answer_is_unknown_not_failed)
@@ -357,10 +362,12 @@ TEST_WITH_DB(an_interrupted_write_tells_those_it_takes_along)
     die_of(pd_group_wait(&g));
     assert_int_equal(first.result, PD_OK);
     assert_int_equal(slow.failed, PD_ETIME);
-    assert_int_equal(innocent.result, PD_EUNAVAIL); /* not acknowledged, and not there */
-    assert_int_equal(sum_fresh(db), 101);
+    bool spared = PD_HARD && innocent.result == PD_OK; /* hard: it may come in another batch */
+    if (!spared)
+        assert_int_equal(innocent.result, PD_EUNAVAIL); /* not acknowledged, and not there */
+    assert_int_equal(sum_fresh(db), 101 + spared);
     commit_one(&first);
-    assert_int_equal(sum_fresh(db), 102);
+    assert_int_equal(sum_fresh(db), 102 + spared);
 }
 
 /* --- a full disk

@@ -120,9 +120,12 @@ LOOP_TEST(started_work_is_waited_for_and_queued_work_taken_back)
     check(pd_sleep(5000) == PD_OK);
     pd_group_cancel(&g);
     check(pd_group_wait(&g) == PD_OK);
-    check(o[0].err == PD_OK && o[0].worker != 0);
-    check(o[1].err == PD_OK && o[1].worker != 0);
-    check(o[2].err == PD_ECANCELED && o[2].worker == 0);
+    int done = 0, taken_back = 0;
+    for (int i = 0; i < 3; i++) { /* which of them is the third is the scheduler's choice */
+        done += o[i].err == PD_OK && o[i].worker != 0;
+        taken_back += o[i].err == PD_ECANCELED && o[i].worker == 0;
+    }
+    check(done == 2 && taken_back == 1);
 }
 
 /* --- signals -------------------------------------------------------------------------------------
