@@ -106,7 +106,8 @@ LOOP_TEST(timer_that_rearms_itself_does_not_hold_the_loop)
     check(pd_yield() == PD_OK);
     check(pd_yield() == PD_OK);
     check(ticks < 100);
-    check(pd_sleep(50000) == PD_OK);
+    for (int i = 0; i < 100 && ticks < 100; i++)
+        check(pd_sleep(50000) == PD_OK);
     check(ticks == 100);
 }
 
