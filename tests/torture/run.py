@@ -21,6 +21,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,7 @@ from session import Session
 BUILD = pathlib.Path(os.environ.get("PANDO_BUILD", ROOT / "build"))
 GOOD = ("absorbed", "error", "refused", "abort")
 UNIT_SECONDS = 30
+SEEN = re.compile(r"error: Failure!|^ERROR: \S+_test\.c:|^ERROR: \S*tests/", re.M)  # by a test: from there on it is its fault
 ONCE_ONLY = {"epoll_wait", "poll"}  # interrupted for ever: no kernel does that
 
 
@@ -104,10 +106,10 @@ class Unit(Workload):
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             text = process.communicate()[0].decode(errors="replace")
-            return Outcome("hang", text[-200:])
+            return Outcome("error" if SEEN.search(text) else "hang", text[-200:])
         if process.returncode == 0:
             return Outcome("absorbed")
-        if "error: Failure!" in text:
+        if SEEN.search(text):
             return Outcome("error")
         if process.returncode < 0:
             return of_signal(process.returncode, text)
@@ -146,6 +148,7 @@ class Report:
     def __init__(self, verbose):
         self.verbose, self.counts, self.findings = verbose, collections.Counter(), []
         self.aborts = collections.Counter()
+        self.foreign = {name for name, *_ in read_list("foreign.txt")}
         self.may_abort = {name for name, *_ in read_list("abort.txt")}
 
     def add(self, work, site, mode, outcome):
@@ -159,8 +162,10 @@ class Report:
             if not allowed:
                 outcome.kind = "unlisted abort"
             self.aborts[min(allowed, default="?")] += 1
+        if outcome.kind == "crash" and self.foreign.intersection(f for f, _, _ in map(work.program.place, site.frames)):
+            outcome.kind = "foreign crash"
         self.counts[outcome.kind] += 1
-        if outcome.kind not in GOOD:
+        if outcome.kind not in (*GOOD, "foreign crash"):
             self.findings.append(f"{outcome.kind}: {where}\n    {outcome.detail.strip()}")
             print(self.findings[-1], flush=True)
         elif self.verbose:
