@@ -75,10 +75,24 @@ static void rng_seed(struct sim_rng *r, uint64_t seed)
     }
 }
 
+void pd_sim_script(const void *bytes, size_t n)
+{
+    sim_get()->script = pd_str_n(bytes, n);
+}
+
+static uint64_t next_draw(struct sim_world *w)
+{
+    if (w->script.len == 0)
+        return sim_draw(&w->rng);
+    uint64_t byte = (unsigned char)w->script.ptr[0];
+    w->script = pd_str_sub(w->script, 1, w->script.len);
+    return byte << 56;
+}
+
 uint64_t pd_sim_random(uint64_t n)
 {
     pd_assert(n > 0);
-    return (uint64_t)(((__uint128_t)sim_draw(&sim_get()->rng) * n) >> 64);
+    return (uint64_t)(((__uint128_t)next_draw(sim_get()) * n) >> 64);
 }
 
 bool pd_sim_chance(unsigned per_mille)

@@ -33,6 +33,9 @@ extern const struct pd_sim_knobs pd_sim_rough; /* everything does, often */
 
 /* Throws the old world away (no poll or socket of it may be in use) and begins at time 0. */
 void pd_sim_begin(uint64_t seed, const struct pd_sim_knobs *knobs); /* NULL: pd_sim_rough */
+/* The next n draws are these bytes, each standing for its share of 256, and only then the seed's: a
+ * fuzzer plays the kernel with them. They are not copied. */
+void pd_sim_script(const void *bytes, size_t n);
 uint64_t pd_sim_seed(void);
 /* Of every event so far: what was polled, every byte that moved, when. */
 uint64_t pd_sim_trace_hash(void);
