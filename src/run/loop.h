@@ -142,6 +142,6 @@ struct pd_offload_opts {
     unsigned threads /* 2 */, max_queued /* 256 */;
 };
 void pd_offload_start(const struct pd_offload_opts *opts);
-void pd_offload_stop(void);
+void pd_offload_stop(void); /* no fiber may be waiting for work of the pool */
 
 #endif

@@ -14,7 +14,8 @@ static struct {
     pthread_mutex_t lock;
     struct pd_os_pool *pool;
     struct pd_offload_opts opts;
-    unsigned loops; /* that may use the pool */
+    unsigned loops;      /* that may use the pool */
+    atomic_uint waiting; /* fibers in pd_offload */
 } offload = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 struct job {
@@ -45,8 +46,13 @@ void pd_offload_start(const struct pd_offload_opts *opts)
     pool_get();
 }
 
+/* Without the pool nobody would ever wake a fiber that waits for it: that is a bug of the caller.
+ */
 void pd_offload_stop(void)
 {
+    if (atomic_load(&offload.waiting) > 0)
+        pd_panic("the offload pool is stopped while %u fibers wait for it",
+                 atomic_load(&offload.waiting));
     pthread_mutex_lock(&offload.lock);
     struct pd_os_pool *pool = offload.pool;
     offload.pool = NULL;
@@ -96,10 +102,8 @@ static void job_done(struct pd_os_job *os) /* on the loop */
     pd_fiber_wake(job->fiber);
 }
 
-pd_err pd_offload(void (*fn)(void *arg), void *arg)
+static pd_err offload_in(struct pd_fiber *me, void (*fn)(void *arg), void *arg)
 {
-    struct pd_fiber *me = pd_run_yielding();
-    PD_TRY(pd_check());
     struct pd_os_pool *pool = pool_get();
     struct job job = { .fiber = me, .fn = fn, .arg = arg };
     job.os =
@@ -121,4 +125,14 @@ pd_err pd_offload(void (*fn)(void *arg), void *arg)
     while (!job.done)
         pd_run_park_deaf(me);
     return PD_OK;
+}
+
+pd_err pd_offload(void (*fn)(void *arg), void *arg)
+{
+    struct pd_fiber *me = pd_run_yielding();
+    PD_TRY(pd_check());
+    atomic_fetch_add(&offload.waiting, 1);
+    pd_err err = offload_in(me, fn, arg);
+    atomic_fetch_sub(&offload.waiting, 1);
+    return err;
 }

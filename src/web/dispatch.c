@@ -271,8 +271,10 @@ static void settle(struct pd_ctx *c, pd_status reply)
         pd_ctx_fail(c, PD_EINTERNAL);
     if (c->failed != PD_OK)
         fail(c);
-    if (q->problem)
+    if (q->problem) {
         pd_problem_render(c);
+        pd_rollback(c); /* the app's error page may have written: others need not wait for it */
+    }
 }
 
 /* --- sending -------------------------------------------------------------------------- */

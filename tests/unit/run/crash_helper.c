@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static volatile int depth;
 __attribute__((noinline)) static int recurse(int n)
@@ -67,6 +68,29 @@ static pd_err do_noyield(void)
 {
     pd_noyield_begin("the writer is held");
     return pd_yield();
+}
+
+static void nap(void *arg)
+{
+    (void)arg;
+    struct timespec t = { .tv_nsec = 50000000 };
+    nanosleep(&t, NULL);
+}
+
+static void offload_nap(void *arg)
+{
+    (void)arg;
+    (void)!pd_offload(nap, NULL);
+}
+
+static pd_err do_stop_pool(void)
+{
+    struct pd_group g;
+    pd_group_init(&g);
+    PD_TRY(pd_group_go(&g, "napping", offload_nap, NULL));
+    PD_TRY(pd_yield());
+    pd_offload_stop();
+    return pd_group_wait(&g);
 }
 
 static pd_err do_panic(void)
@@ -153,11 +177,11 @@ static pd_err run(void *arg)
         const char *name;
         pd_err (*fn)(void);
     } ways[] = { { "overflow", do_overflow }, { "deadlock", do_deadlock },
-                 { "noyield", do_noyield },   { "panic", do_panic },
-                 { "segv", do_segv },         { "divide", do_divide },
-                 { "abort", do_abort },       { "jump", do_jump },
-                 { "stale", do_stale },       { "twice", do_twice },
-                 { "lines", do_lines } };
+                 { "noyield", do_noyield },   { "stop_pool", do_stop_pool },
+                 { "panic", do_panic },       { "segv", do_segv },
+                 { "divide", do_divide },     { "abort", do_abort },
+                 { "jump", do_jump },         { "stale", do_stale },
+                 { "twice", do_twice },       { "lines", do_lines } };
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
         if (strcmp(ways[i].name, arg) == 0)
             return ways[i].fn();

@@ -78,6 +78,13 @@ static void waiting_where_it_is_forbidden_says_why(void **state)
     says("fiber \"main\" would wait although the writer is held");
 }
 
+static void a_pool_that_is_waited_for_cannot_be_stopped(void **state)
+{
+    (void)state;
+    assert_int_equal(helper(real, "stop_pool"), SIGABRT);
+    says("the offload pool is stopped while 1 fibers wait for it");
+}
+
 static void waiting_outside_a_fiber_is_refused(void **state)
 {
     (void)state;
@@ -242,6 +249,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(stack_overflow_names_fiber_and_request),
         cmocka_unit_test(deadlock_in_simulation_lists_the_parked_fibers),
         cmocka_unit_test(waiting_where_it_is_forbidden_says_why),
+        cmocka_unit_test(a_pool_that_is_waited_for_cannot_be_stopped),
         cmocka_unit_test(waiting_outside_a_fiber_is_refused),
         cmocka_unit_test(panic_names_fiber_and_request),
         cmocka_unit_test(a_null_row_names_function_line_and_request),

@@ -371,12 +371,16 @@ static void authenticate(struct pd_ctx *c, const struct pd_session_data *s)
                                 : PD_ROLE_ACCOUNTANT;
 }
 
+static bool error_page_writes;
+
 /* The page for 503 needs a database that is away. */
 static pd_status error_page(struct pd_ctx *c, int status, pd_str title, pd_str detail)
 {
     (void)detail;
     if (status == 503)
         pd_ctx_fail(c, pd_fail(PD_EUNAVAIL, "no database"));
+    if (error_page_writes)
+        assert_true(pd_begin(c));
     pd_buf_fmt(pd_html_begin(c), "<p>our page: %.*s", PD_ARG(title));
     return pd_html_end(c, status);
 }
@@ -908,6 +912,20 @@ TEST_WITH_DB(an_error_page_that_fails_is_replaced)
     with_error_page = false;
 }
 
+TEST_WITH_DB(an_error_page_that_writes_is_rolled_back_before_its_reply_is_sent)
+{
+    with_error_page = error_page_writes = true;
+    site_up(db, false);
+    struct pd_db_stats before, after;
+    pd_db_stats(db, &before);
+    struct reply r = get("/nowhere");
+    pd_db_stats(db, &after);
+    assert_int_equal(r.status, 404);
+    assert_int_equal(after.rollbacks - before.rollbacks, 1);
+    site_down();
+    with_error_page = error_page_writes = false;
+}
+
 SITE_TEST(roles_are_checked, false)
 {
     static const struct {
@@ -1079,6 +1097,7 @@ int main(void)
         DATA_TEST(the_last_forwarded_line_counts_site),
         DATA_TEST(a_session_cookie_is_never_cached_site),
         DATA_TEST(an_error_page_that_fails_is_replaced),
+        DATA_TEST(an_error_page_that_writes_is_rolled_back_before_its_reply_is_sent),
         DATA_TEST(roles_are_checked_site),
         DATA_TEST(flash_is_shown_once_site),
         DATA_TEST(secrets_work_site),
