@@ -177,6 +177,16 @@ static enum oracle_told told(const struct sim_answer *got)
     return got->status == 503 ? TOLD_NOTHING : TOLD_NO;
 }
 
+/* What was acknowledged is there for whoever asks next. */
+static void read_own_write(struct actor *a, const char *id)
+{
+    char path[96];
+    struct sim_answer got;
+    snprintf(path, sizeof path, "/api/v1/transfers/%s", id);
+    if (call(a, "GET", path, PD_STR_NULL, &got) == PD_OK && got.status == 404)
+        give_up(a, "reading one's own write");
+}
+
 static void transfer(struct actor *a)
 {
     struct oracle_op *op = plan_transfer(a);
@@ -195,6 +205,19 @@ static void transfer(struct actor *a)
         if (got.status == 401 || got.status == 400 || got.status == 404)
             give_up(a, "a transfer that is in order");
     }
+    if (op->told == TOLD_DONE && pd_sim_chance(300))
+        read_own_write(a, id);
+}
+
+/* A page ends as pages do; what lists the accounts names them. */
+static bool whole(const struct actor *a, const struct sim_answer *got)
+{
+    bool page = pd_str_starts(got->body, PD_STR("<!"));
+    bool accounts = pd_str_find_str(got->body, PD_STR("\"currency\"")) != PD_NPOS;
+    if (page)
+        return pd_str_find_str(got->body, PD_STR("</html>")) != PD_NPOS;
+    return got->status != 200 || !accounts ||
+           pd_str_find_str(got->body, pd_str_c(a->org->canary)) != PD_NPOS;
 }
 
 /* Pages and lists in every manner of asking: one by one, revalidating, pipelined, given up. Most of
@@ -225,7 +248,10 @@ static void browse(struct actor *a)
     case 0: (void)!settled(a, sim_client_pipeline(&a->client, three, 3)); break;
     case 1: sim_client_abandon(&a->client, "GET", three[0], PD_STR_NULL); break;
     case 2: sim_client_abandon(&a->client, "POST", "/api/v1/transfers", PD_STR("{\"id\":")); break;
-    default: (void)!call(a, "GET", three[0], PD_STR_NULL, &got); break;
+    default:
+        if (call(a, "GET", three[0], PD_STR_NULL, &got) == PD_OK && !whole(a, &got))
+            give_up(a, "answering in full");
+        break;
     }
     pd_deadline_restore(old);
     a->client.headers = NULL;
