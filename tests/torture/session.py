@@ -34,7 +34,7 @@ class Session:
     def run(self):
         """The exit status, or None if it had to be killed."""
         self.port = free_port()
-        env = {"PATH": os.environ["PATH"], "PANDO_ENV": "test", "PORT": str(self.port), "THREADS": "1",
+        env = {"PATH": os.environ["PATH"], "PANDO_ENV": "test", "PORT": str(self.port), "THREADS": "2",
                "DATABASE_URL": f"sqlite:{self.dir}/finflow.db", **self.preload}
         with open(self.dir / "log", "wb") as log:
             self.process = subprocess.Popen([self.program, "serve"], cwd=self.dir, env=env, stdout=log, stderr=log)

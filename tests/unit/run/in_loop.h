@@ -7,16 +7,19 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
 /* cmocka's assertions jump out of the test: never from a fiber. A body checks with this instead,
- * and the test fails once the loop is gone. */
+ * and the test fails once the loop is gone; it says so at once, in case it never gets there. */
 extern const char *in_loop_failed;
 #define check(cond)                                                                                \
     do {                                                                                           \
-        if (!(cond) && !in_loop_failed)                                                            \
+        if (!(cond) && !in_loop_failed) {                                                          \
             in_loop_failed = IN_LOOP_AT(__LINE__) #cond;                                           \
+            fprintf(stderr, "ERROR: %s\n", in_loop_failed);                                        \
+        }                                                                                          \
     } while (0)
 #define IN_LOOP_TEXT(x) #x
 #define IN_LOOP_AT(x)   __FILE__ ":" IN_LOOP_TEXT(x) ": "

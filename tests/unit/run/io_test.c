@@ -19,7 +19,9 @@ static void pair_open(struct pair *p)
     check(pd_os_addr_parse(PD_STR("127.0.0.1:0"), &addr));
     pd_os_sock l = pd_os_listen(&addr, NULL);
     check(l >= 0);
-    addr.port = (uint16_t)pd_os_listen_port(l);
+    int port = pd_os_listen_port(l);
+    check(port > 0);
+    addr.port = (uint16_t)port;
     check(pd_io_open(&p->listener, l, 0, NULL) == PD_OK);
     check(pd_io_open(&p->client, pd_os_connect(&addr), 0, NULL) == PD_OK);
     check(pd_io_wait(&p->client, PD_OS_WRITE) == PD_OK);
