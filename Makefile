@@ -4,7 +4,7 @@
 BUILD ?= build
 export BUILD
 
-.PHONY: help run test install deb bench format check sanitize hard fuzz clean docs
+.PHONY: help run test install deb bench format check sanitize hard tsan valgrind fuzz clean docs
 help:
 	@echo "make run       build FinFlow and serve it at http://localhost:8080 with demo data"
 	@echo "make test      build everything and prove it: unit, wire, system, simulation, browser"
@@ -12,6 +12,8 @@ help:
 	@echo "make deb       the same as a Debian package, here"
 	@echo "make sanitize  unit, wire, simulation and system tests under AddressSanitizer and UBSan"
 	@echo "make hard      the same with tiny buffers, no pools, random wake order, every wait yielding"
+	@echo "make tsan      loops, data and a server of two threads under ThreadSanitizer"
+	@echo "make valgrind  the unit tests under memcheck"
 	@echo "make docs      these pages as HTML, to be read without a network: $(BUILD)/docs/html"
 	@echo "make fuzz      the parsers under a fuzzer, TIME=60 seconds each (ONLY=\"json csv\", ENGINE=afl)"
 	@echo "make bench     pando beside its peers, in turn, on this machine"
@@ -45,6 +47,16 @@ hard:
 	@scripts/deps test
 	@BUILD=$(BUILD)-hard scripts/build -Dhard=true -Db_sanitize=address,undefined -Db_lundef=false
 	@BUILD=$(BUILD)-hard scripts/test unit wire sim system
+
+tsan:
+	@scripts/deps test
+	@BUILD=$(BUILD)-tsan scripts/build -Db_sanitize=thread -Db_lundef=false
+	@BUILD=$(BUILD)-tsan tests/races tsan
+
+valgrind:
+	@scripts/deps valgrind
+	@scripts/build
+	@tests/races valgrind
 
 docs:
 	@scripts/deps docs

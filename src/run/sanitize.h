@@ -108,6 +108,8 @@ static inline void pd_san_arrive(struct pd_san *me, struct pd_san *from)
 #define VALGRIND_STACK_REGISTER(low, high) ((void)(low), (void)(high), 0u)
 #define VALGRIND_STACK_DEREGISTER(id)      ((void)(id))
 #define RUNNING_ON_VALGRIND                0
+#define VALGRIND_DISABLE_ERROR_REPORTING   ((void)0)
+#define VALGRIND_ENABLE_ERROR_REPORTING    ((void)0)
 #endif
 
 #ifdef PD_RUN_TSAN

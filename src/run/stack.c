@@ -122,7 +122,11 @@ void pd_run_stack_used(struct pd_fiber *f)
         const uint64_t *probe = (const uint64_t *)(shallow - i * PAGE);
         if ((const char *)probe < f->stack_low)
             return;
-        if (*(volatile const uint64_t *)probe == 0)
+        VALGRIND_DISABLE_ERROR_REPORTING; /* below a stack's pointer: only its pages are of interest
+                                           */
+        uint64_t word = *(volatile const uint64_t *)probe;
+        VALGRIND_ENABLE_ERROR_REPORTING;
+        if (word == 0)
             continue;
         madvise(f->stack_low, (size_t)(shallow - f->stack_low), MADV_DONTNEED);
         return;
