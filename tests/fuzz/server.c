@@ -106,7 +106,7 @@ static void inspect(const struct play *p, const struct link *l, const char *byte
 
 static void keep_tail(struct link *l, const char *bytes, size_t n)
 {
-    char all[sizeof l->tail + 2048];
+    static char all[sizeof l->tail + 2048];
     memcpy(all, l->tail, l->ntail);
     memcpy(all + l->ntail, bytes, n);
     size_t total = l->ntail + n, keep = total < sizeof l->tail ? total : sizeof l->tail;
