@@ -16,6 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build-mutants"
+PATIENCE = 300  # seconds for all worlds of a mutant; they take some ten
 
 MUTANTS = [
     ("a failed statement does not end the transaction and is forgotten", "src/data/stmt.c",
@@ -65,7 +66,7 @@ def copy_tree():
         to = WORK / "tree" / name
         to.parent.mkdir(parents=True, exist_ok=True)
         if not to.exists() or to.read_bytes() != (ROOT / name).read_bytes():
-            shutil.copy2(ROOT / name, to)
+            shutil.copyfile(ROOT / name, to)  # with a new time: what a mutant left is built anew
     if not (WORK / "build" / "build.ninja").exists():
         subprocess.run(["meson", "setup", WORK / "build", WORK / "tree"], check=True, capture_output=True)
 
@@ -76,8 +77,11 @@ def build():
 
 def simulate(seeds):
     """(worlds, broken, first line about a broken one)"""
-    text = subprocess.run([WORK / "build/tests/sim/finflow_sim", "--seeds", str(seeds)], capture_output=True,
-                          text=True).stdout
+    try:
+        text = subprocess.run([WORK / "build/tests/sim/finflow_sim", "--seeds", str(seeds)], capture_output=True,
+                              text=True, timeout=PATIENCE).stdout
+    except subprocess.TimeoutExpired:
+        return seeds, seeds, f"no end after {PATIENCE} s"
     worlds, broken = map(int, re.search(r"(\d+) worlds, (\d+) broken", text).groups())
     first = re.search(r"^seed (\d+): .*", text, re.M)
     return worlds, broken, first[0] if first else ""
