@@ -52,7 +52,7 @@ struct sim_world {
     uint64_t seed, hash;
     struct pd_sim_knobs knobs;
     struct sim_rng rng, secrets; /* what programs draw must not move the network's draws */
-    pd_str script; /* draws that are not left to rng */
+    pd_str script;               /* draws that are not left to rng */
     pd_mono now;
     struct pd_heap events;
     struct sim_sock **socks;
