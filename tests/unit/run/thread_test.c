@@ -4,8 +4,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 IN_LOOP_MAIN
@@ -80,10 +82,23 @@ static void stop_from_another_thread_ends_an_idle_loop(void **state)
 /* --- offload ------------------------------------------------------------------------------------
  */
 
-static void nap(void *arg)
+static atomic_int working;
+static atomic_bool may_end;
+
+/* Works until the test has seen what it wants to see: a busy machine takes its time. */
+static void work(void *arg)
 {
-    usleep(20000);
+    atomic_fetch_add(&working, 1);
+    while (!atomic_load(&may_end))
+        usleep(1000);
     *(pthread_t *)arg = pthread_self();
+    atomic_fetch_sub(&working, 1);
+}
+
+static void until_working(int n)
+{
+    while (atomic_load(&working) < n)
+        check(pd_sleep(1000) == PD_OK);
 }
 
 struct offloader {
@@ -91,10 +106,10 @@ struct offloader {
     pd_err err;
     bool returned;
 };
-static void offload_nap(void *arg)
+static void offload_work(void *arg)
 {
     struct offloader *o = arg;
-    o->err = pd_offload(nap, &o->worker);
+    o->err = pd_offload(work, &o->worker);
     o->returned = true;
 }
 
@@ -103,9 +118,11 @@ LOOP_TEST(offloaded_work_runs_elsewhere_while_the_loop_goes_on)
     struct offloader o = { 0 };
     struct pd_group g;
     pd_group_init(&g);
-    check(pd_group_go(&g, "offloader", offload_nap, &o) == PD_OK);
-    check(pd_sleep(2000) == PD_OK);
+    atomic_store(&may_end, false);
+    check(pd_group_go(&g, "offloader", offload_work, &o) == PD_OK);
+    until_working(1);
     check(!o.returned);
+    atomic_store(&may_end, true);
     check(pd_group_wait(&g) == PD_OK);
     check(o.err == PD_OK && o.worker != 0 && !pthread_equal(o.worker, pthread_self()));
 }
@@ -115,10 +132,12 @@ LOOP_TEST(started_work_is_waited_for_and_queued_work_taken_back)
     struct offloader o[3] = { 0 }; /* two threads: the third is queued */
     struct pd_group g;
     pd_group_init(&g);
+    atomic_store(&may_end, false);
     for (int i = 0; i < 3; i++)
-        check(pd_group_go(&g, "offloader", offload_nap, &o[i]) == PD_OK);
-    check(pd_sleep(5000) == PD_OK);
+        check(pd_group_go(&g, "offloader", offload_work, &o[i]) == PD_OK);
+    until_working(2);
     pd_group_cancel(&g);
+    atomic_store(&may_end, true);
     check(pd_group_wait(&g) == PD_OK);
     int done = 0, taken_back = 0;
     for (int i = 0; i < 3; i++) { /* which of them is the third is the scheduler's choice */
@@ -150,23 +169,35 @@ LOOP_TEST(signals_are_counted_and_told_on_the_loop)
 /* --- the watchdog
  * ------------------------------------------------------------------------------------ */
 
+struct stall {
+    struct pd_loop_stats stats;
+    int log;
+};
+
+static bool is_empty(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_size == 0;
+}
+
+/* Until the watchdog has told of it, which takes a busy machine a while. */
 static void hold_the_loop(void *arg)
 {
-    (void)arg;
+    const struct stall *s = arg;
     pd_mono start = pd_os_mono();
-    while (pd_os_mono() - start < 80000)
+    while (is_empty(s->log) && pd_os_mono() - start < 10 * PD_SECOND)
         ;
 }
 
 static pd_err stall(void *arg)
 {
-    struct pd_loop_stats *st = arg;
+    struct stall *s = arg;
     struct pd_group g;
     pd_group_init(&g);
-    PD_TRY(pd_group_go(&g, "greedy", hold_the_loop, NULL));
+    PD_TRY(pd_group_go(&g, "greedy", hold_the_loop, s));
     PD_TRY(pd_group_wait(&g));
-    PD_TRY(pd_sleep(50000)); /* the watchdog reports with its next look */
-    pd_loop_stats(pd_loop_self(), st);
+    PD_TRY(pd_sleep(50000)); /* waiting is no stall */
+    pd_loop_stats(pd_loop_self(), &s->stats);
     return PD_OK;
 }
 
@@ -176,13 +207,13 @@ static void watchdog_names_the_fiber_and_its_stack(void **state)
     static char text[8192];
     FILE *log = tmpfile();
     pd_log_start(&(struct pd_log_opts){ .fd = fileno(log), .sync = true });
-    struct pd_loop_stats st = { 0 };
+    struct stall st = { .log = fileno(log) };
     assert_int_equal(pd_loop_main(&(struct pd_loop_opts){ .stall_us = 20000 }, stall, &st), PD_OK);
     pd_log_stop();
     rewind(log);
     text[fread(text, 1, sizeof text - 1, log)] = 0;
     fclose(log);
-    assert_int_equal(st.stalls, 1); /* reported once, and waiting is no stall */
+    assert_int_equal(st.stats.stalls, 1); /* reported once, and waiting is no stall */
     assert_non_null(strstr(text, "holds its loop"));
     assert_non_null(strstr(text, "greedy"));
     assert_non_null(strstr(text, "thread_test")); /* a frame of this program */
