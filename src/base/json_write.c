@@ -1,13 +1,14 @@
 /* json_write.c - structs to JSON, straight into a buffer.
  *
  * Numbers, ids and times have a known greatest length: room for name and value is made once, and
- * both are stored without further checks. Strings are copied in runs between the bytes that a table
- * marks. The result is ASCII-safe where it matters: valid JSON whatever the bytes (malformed UTF-8
- * becomes U+FFFD), and harmless inside HTML (<, >, & and U+2028/9 are escaped).
+ * both are stored without further checks. Strings are copied in runs between the bytes that a scan
+ * and a table mark. The result is ASCII-safe where it matters: valid JSON whatever the bytes
+ * (malformed UTF-8 becomes U+FFFD), and harmless inside HTML (<, >, & and U+2028/9 are escaped).
  */
 #include <pando/json.h>
 
 #include "base/digits.h"
+#include "base/scan.h"
 #include "base/utf8.h"
 
 enum {
@@ -49,11 +50,18 @@ static size_t put_escaped(struct pd_buf *b, const char *p, size_t left)
     return 1;
 }
 
+static pd_bytes16 maybe_escaped(pd_bytes16 x)
+{
+    return (pd_bytes16)((x < ' ') | (x >= 127) | (x == '"') | (x == '\\') | (x == '<') |
+                        (x == '>') | (x == '&'));
+}
+
 static void put_content(struct pd_buf *b, pd_str s)
 {
     size_t i = 0;
     while (i < s.len) {
         size_t from = i;
+        i = (size_t)(pd_scan(s.ptr, s.ptr + i, s.ptr + s.len, maybe_escaped) - s.ptr);
         while (i < s.len && !escapes[(unsigned char)s.ptr[i]])
             i++;
         pd_buf_put(b, pd_str_n(s.ptr + from, i - from));

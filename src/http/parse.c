@@ -40,7 +40,7 @@ void pd_http_parser_init(struct pd_http_parser *p, const struct pd_http_limits *
     };
 }
 
-static enum pd_http_parsed bad(struct pd_http_parser *p, int status, const char *reason)
+PD_COLD static enum pd_http_parsed bad(struct pd_http_parser *p, int status, const char *reason)
 {
     p->status = (uint16_t)status;
     p->reason = reason;
@@ -48,9 +48,9 @@ static enum pd_http_parsed bad(struct pd_http_parser *p, int status, const char 
 }
 
 /* The bytes ended inside a line: more are needed, or the line or head is over its limit. */
-static enum pd_http_parsed more(struct pd_http_parser *p, const struct scan *s, int status)
+static enum pd_http_parsed more(struct pd_http_parser *p, bool limited, int status)
 {
-    if (!s->limited)
+    if (!limited)
         return PD_HTTP_MORE;
     return bad(p, status, status == 414 ? "request line too long" : "header fields too large");
 }
@@ -67,12 +67,12 @@ static struct scan scan_line(const struct pd_http_parser *p, const char *bytes, 
 }
 
 /* CRLF at s->at, which holds a byte that ended the line's content. */
-static enum pd_http_parsed line_end(struct pd_http_parser *p, struct scan *s, int too_long)
+static inline enum pd_http_parsed line_end(struct pd_http_parser *p, struct scan *s, int too_long)
 {
     if (*s->at != '\r')
         return bad(p, 400, *s->at == '\n' ? "bare LF" : "control character");
     if (s->at + 1 == s->end)
-        return more(p, s, too_long);
+        return more(p, s->limited, too_long);
     if (s->at[1] != '\n')
         return bad(p, 400, "bare CR");
     s->at += 2;
@@ -126,7 +126,7 @@ static pd_bytes16 not_target(pd_bytes16 x)
     return (pd_bytes16)((x <= ' ') | (x >= 0x7f) | (x == '#'));
 }
 
-static void skip(struct scan *s, pd_scan_test *test, unsigned class)
+static inline void skip(struct scan *s, pd_scan_test *test, unsigned class)
 {
     s->at = pd_scan(s->start, s->at, s->end, test);
     while (s->at < s->end && pd_http_is(*s->at, class))
@@ -138,7 +138,7 @@ static enum pd_http_parsed header_name(struct pd_http_parser *p, struct scan *s,
     const char *start = s->at;
     skip(s, not_name, PD_CH_TOKEN);
     if (s->at == s->end)
-        return more(p, s, 431);
+        return more(p, s->limited, 431);
     if (*s->at == ':' && s->at > start) {
         *name = pd_str_n(start, (size_t)(s->at++ - start));
         return PD_HTTP_HEAD;
@@ -161,7 +161,7 @@ static enum pd_http_parsed header_line(struct pd_http_parser *p, struct scan *s,
     const char *start = s->at;
     skip(s, not_value, PD_CH_VALUE);
     if (s->at == s->end)
-        return more(p, s, 431);
+        return more(p, s->limited, 431);
     const char *stop = s->at;
     while (stop > start && (stop[-1] == ' ' || stop[-1] == '\t'))
         stop--;
@@ -188,7 +188,7 @@ static enum pd_http_parsed header_lines(struct pd_http_parser *p, const char *by
         struct scan s = scan_line(p, bytes, n);
         enum pd_http_parsed step;
         if (s.at >= s.end)
-            return more(p, &s, 431);
+            return more(p, s.limited, 431);
         if (*s.at == '\r' || *s.at == '\n') {
             step = line_end(p, &s, 431);
             p->at = p->length = (uint32_t)(s.at - bytes);
@@ -350,7 +350,7 @@ static enum pd_http_parsed method(struct pd_http_parser *p, struct scan *s, stru
     if (s->at - start > PD_HTTP_MAX_METHOD)
         return bad(p, 501, "method too long");
     if (s->at == s->end)
-        return more(p, s, 414);
+        return more(p, s->limited, 414);
     if (*s->at != ' ' || s->at == start)
         return bad(p, 400, "malformed method");
     r->method_text = pd_str_n(start, (size_t)(s->at++ - start));
@@ -412,7 +412,7 @@ static enum pd_http_parsed target(struct pd_http_parser *p, struct scan *s, stru
     if (s->at < s->end && *s->at == '?')
         skip(s, not_target, PD_CH_TARGET);
     if (s->at == s->end)
-        return more(p, s, 414);
+        return more(p, s->limited, 414);
     if (*s->at != ' ' || s->at == start)
         return bad(p, 400,
                    *s->at == '\r' || *s->at == '\n' ? "no HTTP version" : "malformed target");
@@ -433,7 +433,7 @@ static enum pd_http_parsed version(struct pd_http_parser *p, struct scan *s, int
     }
     for (int i = 0; i < 8; i++, s->at++) {
         if (s->at == s->end)
-            return more(p, s, 414);
+            return more(p, s->limited, 414);
         bool fits = i < 5    ? *s->at == form[i]
                     : i == 6 ? *s->at == '.'
                              : *s->at >= '0' && *s->at <= '9';
@@ -441,7 +441,7 @@ static enum pd_http_parsed version(struct pd_http_parser *p, struct scan *s, int
             return bad(p, 400, "malformed HTTP version");
     }
     if (s->at == s->end) /* what follows it decides first, whenever it comes */
-        return more(p, s, 414);
+        return more(p, s->limited, 414);
     if (*s->at != '\r' && *s->at != '\n' && *s->at != ' ')
         return bad(p, 400, "malformed HTTP version");
     if (v[5] == '0')
@@ -520,7 +520,7 @@ static enum pd_http_parsed status_code(struct pd_http_parser *p, struct scan *s,
     *status = 0;
     for (int i = 0; i < 5; i++, s->at++) { /* " 200 " */
         if (s->at == s->end)
-            return more(p, s, 431);
+            return more(p, s->limited, 431);
         char c = *s->at;
         bool fits = i == 0 || i == 4 ? c == ' ' : c >= '0' && c <= '9';
         if (!fits)
@@ -542,7 +542,7 @@ static enum pd_http_parsed status_line(struct pd_http_parser *p, const char *byt
         return step;
     skip(&s, not_value, PD_CH_VALUE);
     if (s.at == s.end)
-        return more(p, &s, 431);
+        return more(p, s.limited, 431);
     step = line_end(p, &s, 431);
     if (step != PD_HTTP_HEAD)
         return step;

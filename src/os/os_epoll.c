@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -87,8 +88,19 @@ unsigned pd_os_pick(unsigned n)
 
 /* --- poll ------------------------------------------------------------------------------------ */
 
+/* glibc makes recv, send and epoll_wait cancellation points, at two atomic instructions each way in
+ * a program of several threads. Nobody cancels threads here; with cancellation disabled and its
+ * type asynchronous there is nothing to switch. */
+static void no_cancellation(void)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+}
+
+/* Called on the thread that will wait on it. */
 struct pd_os_poll *pd_os_poll_new(void)
 {
+    no_cancellation();
     struct pd_os_poll *p = calloc(1, sizeof *p);
     if (!p)
         pd_panic("out of memory: a poll");

@@ -1,14 +1,16 @@
 /* html.c - escaping, as compiled templates call it.
  *
- * Most text needs no escaping at all. Each function looks for the next byte that does, in a table
- * of 256 classes, and copies the clean run before it in one piece; so a string without special
- * bytes costs one scan and one copy.
+ * Most text needs no escaping at all. Each function looks for the next byte that does, sixteen
+ * at a time and then in a table of 256 classes, and copies the clean run before it in one piece; so
+ * a string without special bytes costs one scan and one copy.
  *
  * The bytes that are written keep the HTML tokenizer in the state it was in (views_html.c relies on
  * that): text cannot begin a tag, an attribute's value cannot end its quotes, a URL cannot choose a
  * scheme that runs code, a component cannot begin another part of the URL.
  */
 #include <pando/html.h>
+
+#include "base/scan.h"
 
 enum { IN_TEXT = 1, IN_ATTR = 2, IN_COMPONENT = 4 };
 
@@ -34,10 +36,17 @@ static const uint8_t special[256] = {
     /* clang-format on */
 };
 
+static pd_bytes16 marked(pd_bytes16 x)
+{
+    return (pd_bytes16)((x == '&') | (x == '<') | (x == '>') | (x == '"') | (x == '\''));
+}
+
 /* Length of the run at s[from…] without bytes of these classes. */
 static size_t clean_run(pd_str s, size_t from, unsigned classes)
 {
     size_t to = from;
+    if (!(classes & IN_COMPONENT))
+        to = (size_t)(pd_scan(s.ptr, s.ptr + from, s.ptr + s.len, marked) - s.ptr);
     while (to < s.len && !(special[(unsigned char)s.ptr[to]] & classes))
         to++;
     return to - from;
