@@ -15,7 +15,8 @@ struct maker { /* one run */
     struct pd_arena *arena;
     struct cli_app app;
     pd_str share;
-    unsigned missing; /* marks not found */
+    unsigned missing;    /* marks not found */
+    const char *changed; /* the file changed last */
 };
 
 static void say_made(void *arg, pd_str path)
@@ -43,7 +44,9 @@ static pd_err add_above(struct maker *m, const char *file, const char *mark, pd_
     pd_str whole = pd_str_fmt(m->arena, "%.*s%.*s\n%.*s", (int)at, text.ptr, PD_ARG(line),
                               PD_ARG(pd_str_sub(text, at, text.len)));
     PD_TRY(cli_replace(m->arena, path, whole));
-    printf("  changed %s\n", file);
+    if (!m->changed || strcmp(m->changed, file) != 0) /* said once, however many lines it gets */
+        printf("  changed %s\n", file);
+    m->changed = file;
     return PD_OK;
 }
 

@@ -69,7 +69,7 @@ static const char *error_outlook(int status, pd_err e, bool committed)
 
 void pd_problem_of_error(struct pd_ctx *c, pd_err e, bool committed)
 {
-    int status = e == PD_EUNKNOWN ? 503 : pd_err_http(e); /* the client may ask again later */
+    int status = pd_err_http(e);
     if (status == 503)
         pd_reply_header(c, "Retry-After", PD_STR("1"));
     pd_problem(c, status, error_code(e), "%s%s", error_detail(status, e),
