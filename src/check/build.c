@@ -104,10 +104,11 @@ struct check_module *check_generated_of(struct check *k, pd_str path, pd_str *pa
     }
     name = pd_str_sub(name, 0, name.len - 2);
     for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++) {
-        if (!pd_str_ends(name, pd_str_c(PARTS[i])))
+        pd_str end = pd_str_c(PARTS[i]);
+        if (!pd_str_ends(name, end))
             continue;
-        *part = pd_str_c(PARTS[i] + 1);
-        return check_module_find(k, pd_str_sub(name, 0, name.len - strlen(PARTS[i])));
+        *part = pd_str_sub(end, 1, PD_NPOS);
+        return check_module_find(k, pd_str_sub(name, 0, name.len - end.len));
     }
     return NULL;
 }
