@@ -79,6 +79,20 @@ static bool is_noting(const struct pd_place *p)
     return pd_str_ends(p->file, PD_STR("src/data/trace.c"));
 }
 
+static void forget_calls(struct pd_debug *d)
+{
+    d->ncalls = 0;
+    d->author = (struct pd_place){ 0 };
+}
+
+static void add_call(struct pd_debug *d, const struct pd_place *place)
+{
+    struct pd_debug_call *call = &d->calls[d->ncalls++];
+    *call = (struct pd_debug_call){ *place, is_platform(place->file) };
+    if (!call->platform && !d->author.file.len)
+        d->author = *place;
+}
+
 static void collect_calls(struct search *s)
 {
     struct pd_debug *d = s->d;
@@ -88,12 +102,10 @@ static void collect_calls(struct search *s)
             const struct pd_place *place = &s->frames[i].places[p];
             if (is_below_handler(place))
                 return;
-            if (d->ncalls == MAX_CALLS || is_noting(place) || !place->function.len)
-                continue;
-            struct pd_debug_call *call = &d->calls[d->ncalls++];
-            *call = (struct pd_debug_call){ *place, is_platform(place->file) };
-            if (!call->platform && !d->author.file.len)
-                d->author = *place;
+            if (is_noting(place)) /* inside it is what walks the stack, a sanitizer's too */
+                forget_calls(d);
+            else if (place->function.len && d->ncalls < MAX_CALLS)
+                add_call(d, place);
         }
     }
 }

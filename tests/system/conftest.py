@@ -3,6 +3,7 @@
 PANDO_BUILD names the build directory (default: build). Every server gets a directory of its own and a free
 port of the loopback; its log is shown when a test fails.
 """
+import json
 import os
 import pathlib
 import signal
@@ -19,6 +20,12 @@ BUILD = pathlib.Path(os.environ.get("PANDO_BUILD", ROOT / "build"))
 FINFLOW = pathlib.Path(os.environ.get("FINFLOW", BUILD / "finflow" / "finflow"))
 API = "/api/v1"
 PASSWORD = "correct horse battery"
+
+
+def sanitizer():
+    """What the programs of this build are instrumented with, as meson names it: "none", "address,undefined"."""
+    options = json.loads((BUILD / "meson-info" / "intro-buildoptions.json").read_text())
+    return next(o["value"] for o in options if o["name"] == "b_sanitize")
 
 
 def free_port():

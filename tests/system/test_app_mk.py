@@ -3,8 +3,13 @@ import os
 import pathlib
 import subprocess
 
+import pytest
+from conftest import sanitizer
+
 BUILD = pathlib.Path(os.environ["PANDO_BUILD"])
 PANDO = BUILD / "src/cli/pando"
+pytestmark = pytest.mark.skipif(
+    sanitizer() != "none", reason="an app's plain program does not link with an instrumented library")
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("PANDO_")}
 
 
