@@ -28,6 +28,17 @@ def sanitizer():
     return next(o["value"] for o in options if o["name"] == "b_sanitize")
 
 
+def one_clear_line(result, *words):
+    """A command that was refused said why in one line; a hard build begins with a line of its own."""
+    assert result.returncode != 0
+    lines = [line for line in result.stderr.splitlines()
+             if line.strip() and not line.startswith("pando: hard build")]
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert word in lines[0]
+    assert "Sanitizer" not in result.stderr
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

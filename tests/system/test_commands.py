@@ -12,18 +12,8 @@ import time
 
 import httpx
 import pytest
-from conftest import API, FINFLOW, Person, Server, sanitizer
+from conftest import API, FINFLOW, Person, Server, one_clear_line, sanitizer
 from ledger_oracle import broken_rules
-
-
-def one_clear_line(result, *words):
-    assert result.returncode != 0
-    lines = [line for line in result.stderr.splitlines()
-             if line.strip() and not line.startswith("pando: hard build")]
-    assert len(lines) == 1, result.stderr
-    for word in words:
-        assert word in lines[0]
-    assert "Sanitizer" not in result.stderr
 
 
 def serve(server, **settings):
