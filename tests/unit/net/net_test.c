@@ -161,6 +161,8 @@ static void test_connects_or_says_why(void **state)
 static void test_shortage_is_survived(void **state)
 {
     (void)state;
+    if (getenv("TEST_UNDER"))
+        skip(); /* valgrind itself sets the limit: it accepts a connection, then closes it */
     assert_int_equal(pd_loop_main(NULL, shortage_is_survived, NULL), PD_OK);
 }
 
