@@ -152,15 +152,14 @@ pd_err sim_client_call(struct sim_client *cl, const char *method, const char *pa
 
 pd_err sim_client_pipeline(struct sim_client *cl, const char *const *paths, unsigned n)
 {
-    struct sim_answer got;
     for (unsigned i = 0; i < n; i++)
         PD_TRY(send_request(cl, "GET", paths[i], PD_STR_NULL));
-    for (unsigned i = 0; i < n; i++) {
-        PD_TRY(read_answer(cl, &got));
-        if (!cl->open && i + 1 < n)
-            return pd_fail(PD_ECLOSED, "closed with answers still owed");
-    }
     return PD_OK;
+}
+
+pd_err sim_client_next(struct sim_client *cl, struct sim_answer *out)
+{
+    return cl->open ? read_answer(cl, out) : pd_fail(PD_ECLOSED, "closed with answers still owed");
 }
 
 void sim_client_abandon(struct sim_client *cl, const char *method, const char *path, pd_str body)

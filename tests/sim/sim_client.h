@@ -33,9 +33,10 @@ void sim_client_close(struct sim_client *cl);
 pd_err sim_client_call(struct sim_client *cl, const char *method, const char *path, pd_str body,
                        struct sim_answer *out) PD_MUST PD_YIELDS;
 
-/* Sends GETs for all of `paths` at once and reads their answers one after the other. */
+/* Sends GETs for all of `paths` at once; their answers are read one by one with sim_client_next. */
 pd_err sim_client_pipeline(struct sim_client *cl, const char *const *paths,
                            unsigned n) PD_MUST PD_YIELDS;
+pd_err sim_client_next(struct sim_client *cl, struct sim_answer *out) PD_MUST PD_YIELDS;
 
 /* Sends the request and hangs up without having read anything. */
 void sim_client_abandon(struct sim_client *cl, const char *method, const char *path,
