@@ -27,7 +27,7 @@ run:
 
 test:
 	@scripts/deps test
-	@scripts/build
+	@scripts/build -Dtests=enabled
 	@scripts/test
 
 install:

@@ -132,11 +132,15 @@ static void chunk_put(struct pd_arena_chunk *c)
     pd_poison(c->body, (size_t)(c->end - c->body));
     if (!cache.registered)
         register_thread();
+    if (c->class == CLASS_COUNT || !cache.registered) {
+        chunk_free(c);
+        return;
+    }
     if (c->class == RESERVE_CLASS && cache.filled && cache.nreserve < RESERVE_CHUNKS) {
         reserve_put(c);
         return;
     }
-    if (c->class == CLASS_COUNT || cache.bytes[c->class] >= CACHE_BYTES || !cache.registered) {
+    if (cache.bytes[c->class] >= CACHE_BYTES) {
         chunk_free(c);
         return;
     }

@@ -8,7 +8,7 @@ from app import App, found
 BUILDS = {
     "gcc -O2": ("gcc", ("-O2", "-g", "-fPIC")),
     "gcc -O0": ("gcc", ("-O0", "-g")),
-    "clang -O2": ("clang", ("-O2", "-g", "-fPIC")),
+    "clang -O2": ("clang-14", ("-O2", "-g", "-fPIC")),
     "asan": ("gcc", ("-O1", "-g", "-fsanitize=address,undefined")),
 }
 
