@@ -119,13 +119,13 @@ _ := $$(call remember,$$(BUILD)/$(1)/flags,$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1))
 $$(BUILD)/$(1)/%.o: %.c $$(BUILD)/$(1)/flags | $$(GEN_H)
 	$$(call say,cc,$$<)
 	@mkdir -p $$(@D) && touch $$@.begun
-	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$< $$(call on_failure) && touch -r $$@.begun $$@
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -MT $$@ -MF $$(@:.o=.d) -c -o $$@.$$$$$$$$ $$< $$(call on_failure) && touch -r $$@.begun $$@.$$$$$$$$ && mv $$@.$$$$$$$$ $$@
 $$(BUILD)/$(1)/gen/%.o: $$(BUILD)/gen/%.c $$(BUILD)/$(1)/flags | $$(GEN_H)
 	@mkdir -p $$(@D) && touch $$@.begun
-	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$< $$(call on_failure) && touch -r $$@.begun $$@
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -MT $$@ -MF $$(@:.o=.d) -c -o $$@.$$$$$$$$ $$< $$(call on_failure) && touch -r $$@.begun $$@.$$$$$$$$ && mv $$@.$$$$$$$$ $$@
 $$(PROGRAM_$(1)): $$(linked_$(1)) $$(LIB_$(1))
 	$$(call say,link,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(PANDO_LDLIBS) $$(LDLIBS_EXTRA) $$(call on_failure)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS_$(1)) -o $$@.$$$$$$$$ $$^ $$(PANDO_LDLIBS) $$(LDLIBS_EXTRA) $$(call on_failure) && mv $$@.$$$$$$$$ $$@
 	@touch $$(BUILD)/built
 -include $$(patsubst %.o,%.d,$$(call objects,$(1)))
 endef

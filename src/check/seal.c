@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,13 +90,11 @@ static pd_err join(struct check *k, const struct check_seal *s, char *joined)
     return run(argv);
 }
 
-static pd_err localise(struct check *k, const struct check_seal *s, char *joined, const char *list)
+static pd_err localise(struct check *k, char *joined, char *sealed, const char *list)
 {
     char *keep = pd_str_cstr(&k->arena, pd_str_fmt(&k->arena, "--keep-global-symbols=%s", list));
-    char *argv[] = { (char *)(uintptr_t) "objcopy", keep, joined, (char *)(uintptr_t)s->out, NULL };
-    pd_err e = run(argv);
-    unlink(joined);
-    return e;
+    char *argv[] = { (char *)(uintptr_t) "objcopy", keep, joined, sealed, NULL };
+    return run(argv);
 }
 
 /* An empty list would keep all: objcopy takes a name that nobody has. */
@@ -108,6 +107,31 @@ static pd_err write_list(struct check *k, const char *path, struct pd_buf *list)
     if (path[0] == '/')
         k->gen.out_dir = PD_STR("/");
     return gen_write(&k->gen, pd_str_c(path), pd_buf_str(list));
+}
+
+static char *own_file(struct check *k, const struct check_seal *s, const char *what)
+{
+    pd_str name = pd_str_fmt(&k->arena, "%s.%ld.%s", s->out, (long)getpid(), what);
+    return pd_str_cstr(&k->arena, name);
+}
+
+/* In files of this process's own, renamed at the end: two builds may run at the same time, and a
+ * linker must never see half an object. */
+static pd_err make(struct check *k, const struct check_seal *s, struct pd_buf *list)
+{
+    char *names = own_file(k, s, "public"), *joined = own_file(k, s, "joined");
+    char *sealed = own_file(k, s, "sealed");
+    pd_err e = write_list(k, names, list);
+    if (e == PD_OK)
+        e = join(k, s, joined);
+    if (e == PD_OK)
+        e = localise(k, joined, sealed, names);
+    if (e == PD_OK && rename(sealed, s->out) < 0)
+        e = pd_fail_errno(PD_EIO, errno, "cannot write %s", s->out);
+    unlink(names);
+    unlink(joined);
+    unlink(sealed);
+    return e;
 }
 
 pd_err check_seal(struct check *k, const struct check_seal *s)
@@ -124,9 +148,5 @@ pd_err check_seal(struct check *k, const struct check_seal *s)
         return pd_fail(PD_EUNSUPPORTED, "libelf is too old");
     for (size_t i = 0; i < s->nobjects; i++)
         PD_TRY(read_object(k, m, s->objects[i], &list));
-    char *names = pd_str_cstr(&k->arena, pd_str_fmt(&k->arena, "%s.public", s->out));
-    char *joined = pd_str_cstr(&k->arena, pd_str_fmt(&k->arena, "%s.joined", s->out));
-    PD_TRY(write_list(k, names, &list));
-    PD_TRY(join(k, s, joined));
-    return localise(k, s, joined, names);
+    return make(k, s, &list);
 }
