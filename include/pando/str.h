@@ -16,28 +16,31 @@
 
 struct pd_arena;
 
+/* The length stands first so that a bare `.title = "x"` does not compile: the literal would begin
+ * the struct, and a pointer is no length. (With the pointer first gcc 12 takes it without a word
+ * beside other compound literals, and the text is empty.) */
 typedef struct pd_str {
-    const char *ptr;
     size_t len;
+    const char *ptr;
 } pd_str;
 
-#define PD_STR(literal) ((pd_str){ "" literal, sizeof(literal) - 1 })
+#define PD_STR(literal) ((pd_str){ .ptr = "" literal, .len = sizeof(literal) - 1 })
 #define PD_STR_INIT(literal)                                                                       \
     {                                                                                              \
-        "" literal, sizeof(literal) - 1                                                            \
+        .ptr = "" literal, .len = sizeof(literal) - 1                                              \
     } /* for static initialisers */
-#define PD_STR_NULL ((pd_str){ NULL, 0 })
+#define PD_STR_NULL ((pd_str){ .ptr = NULL })
 /* printf("%.*s", PD_ARG(s)) */
 #define PD_ARG(s) (int)(s).len, (s).ptr
 
 /* From bytes, and from a terminated string. */
 static inline pd_str pd_str_n(const char *ptr, size_t len)
 {
-    return (pd_str){ ptr, len };
+    return (pd_str){ .ptr = ptr, .len = len };
 }
 static inline pd_str pd_str_c(const char *c_string) /* NULL gives the absent string */
 {
-    return (pd_str){ c_string, c_string ? strlen(c_string) : 0 };
+    return (pd_str){ .ptr = c_string, .len = c_string ? strlen(c_string) : 0 };
 }
 static inline bool pd_str_is_null(pd_str s)
 {
@@ -62,7 +65,7 @@ static inline pd_str pd_str_sub(pd_str s, size_t from, size_t to)
 {
     to = to < s.len ? to : s.len;
     from = from < to ? from : to;
-    return (pd_str){ s.ptr ? s.ptr + from : NULL, to - from };
+    return (pd_str){ .ptr = s.ptr ? s.ptr + from : NULL, .len = to - from };
 }
 
 #define PD_NPOS ((size_t)-1)

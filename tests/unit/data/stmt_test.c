@@ -13,7 +13,7 @@ TEST_WITH_DB(every_type_survives)
                       .m = -5,
                       .id = 7,
                       .s = PD_STR("h\xc3\xa9llo"),
-                      .y = { "\0\1\2", 3 },
+                      .y = { .ptr = "\0\1\2", .len = 3 },
                       .t = 1234567,
                       .d = -3,
                       .u = { { 1, 2, 3 } },
