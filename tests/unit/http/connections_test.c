@@ -1,0 +1,208 @@
+/* Tests of http/http.h: timeouts, hang-ups, limits, and how a server drains. */
+#include "server_test.h"
+
+SERVER_TEST(slow_clients_time_out, .head_us = 100 * MS, .idle_us = 300 * MS, .request_us = 100 * MS)
+{
+    open_talk(&talk);
+    say(&talk, "GET / HT");
+    hear(&talk, SIZE_MAX, 600 * MS);
+    expect_in(&talk, "408 Request Timeout");
+    assert_true(talk.closed);
+    pd_io_close(&talk.io);
+    open_talk(&talk);
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&talk, SIZE_MAX, 900 * MS);
+    expect_in(&talk, "hello");
+    expect_not(&talk, "408");
+    assert_true(talk.closed); /* idle */
+    pd_io_close(&talk.io);
+    open_talk(&talk);
+    say(&talk, "GET /late HTTP/1.1\r\n" H "\r\n");
+    hear(&talk, SIZE_MAX, 250 * MS);
+    expect_in(&talk, "503 Service Unavailable"); /* the handler's deadline */
+    pd_io_close(&talk.io);
+    open_talk(&talk);
+    say(&talk, "POST /echo HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nab");
+    hear(&talk, SIZE_MAX, 250 * MS);
+    expect_in(&talk, "503 Service Unavailable");
+    assert_true(talk.closed);
+    pd_io_close(&talk.io);
+    struct pd_http_server_stats st;
+    pd_http_server_stats(server, &st);
+    assert_int_equal(st.timeouts, 1);
+}
+
+SERVER_TEST(a_hang_up_cancels_the_handler)
+{
+    open_talk(&talk);
+    say(&talk, "GET /late HTTP/1.1\r\n" H "\r\n");
+    assert_int_equal(pd_sleep(20 * MS), PD_OK);
+    pd_io_close(&talk.io);
+    assert_int_equal(pd_sleep(50 * MS), PD_OK);
+    assert_int_equal(seen.canceled, 1);
+    struct pd_http_server_stats st;
+    pd_http_server_stats(server, &st);
+    assert_int_equal(st.connections, 0);
+    assert_int_equal(st.in_flight, 0);
+}
+
+SERVER_TEST(connections_are_limited, .max_connections = 1, .max_requests_per_connection = 2)
+{
+    static struct talk first, second;
+    open_talk(&first);
+    say(&first, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&first, 50, 50 * MS);
+    open_talk(&second);
+    say(&second, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&second, SIZE_MAX, 100 * MS);
+    expect_in(&second, "503 Service Unavailable");
+    assert_true(second.closed);
+    pd_io_close(&second.io);
+    say(&first, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&first, SIZE_MAX, 100 * MS);
+    expect_in(&first, "Connection: close"); /* its second and last */
+    assert_true(first.closed);
+    pd_io_close(&first.io);
+    assert_int_equal(pd_sleep(10 * MS), PD_OK);
+    exchange("GET / HTTP/1.1\r\n" H "\r\n");
+    expect_in(&talk, "200 OK");
+}
+
+SERVER_TEST(drain_answers_what_is_in_flight)
+{
+    static struct talk idle;
+    open_talk(&idle);
+    say(&idle, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&idle, 50, 50 * MS);
+    open_talk(&talk);
+    say(&talk, "GET /late HTTP/1.1\r\n" H "\r\n");
+    assert_int_equal(pd_sleep(10 * MS), PD_OK);
+    pd_mono old = pd_deadline_within(1000 * MS);
+    pd_http_server_drain(server);
+    pd_deadline_restore(old);
+    hear(&talk, SIZE_MAX, 10 * MS);
+    expect_in(&talk, "late");
+    expect_in(&talk, "Connection: close");
+    hear(&idle, SIZE_MAX, 10 * MS);
+    assert_true(talk.closed && idle.closed);
+    pd_io_close(&talk.io);
+    pd_io_close(&idle.io);
+    struct pd_http_server_stats st;
+    pd_http_server_stats(server, &st);
+    assert_int_equal(st.connections, 0);
+    server_gone();
+}
+
+static void drain_in_background(void *arg)
+{
+    (void)arg;
+    pd_mono old = pd_deadline_within(5 * PD_SECOND);
+    pd_http_server_drain(server);
+    pd_deadline_restore(old);
+}
+
+/* A client cannot know that the server drains when it sends its next request. */
+SERVER_TEST(drain_answers_idle_connections)
+{
+    struct pd_group g;
+    open_talk(&talk);
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&talk, 50, 50 * MS);
+    expect_not(&talk, "Connection: close");
+    pd_group_init(&g);
+    assert_int_equal(pd_group_go(&g, "drain", drain_in_background, NULL), PD_OK);
+    assert_int_equal(pd_sleep(20 * MS), PD_OK);
+    talk.n = 0;
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&talk, SIZE_MAX, 5 * PD_SECOND);
+    expect_in(&talk, "200 OK");
+    expect_in(&talk, "Connection: close");
+    assert_true(talk.closed);
+    assert_int_equal(pd_group_wait(&g), PD_OK);
+    pd_io_close(&talk.io);
+    server_gone();
+}
+
+SERVER_TEST(drain_closes_idle_connections_in_the_end)
+{
+    struct pd_http_server_stats st;
+    open_talk(&talk);
+    pd_mono old = pd_deadline_within(60 * PD_SECOND);
+    pd_http_server_drain(server);
+    pd_deadline_restore(old);
+    pd_http_server_stats(server, &st);
+    assert_int_equal(st.connections, 0);
+    hear(&talk, SIZE_MAX, 50 * MS);
+    assert_true(talk.closed);
+    pd_io_close(&talk.io);
+    server_gone();
+}
+
+#ifndef PD_TEST_SIM /* there, a connection arrives in a turn of its own and is accepted in it */
+SERVER_TEST(drain_accepts_what_has_connected)
+{
+    int sock = pd_os_connect(&address); /* in the queue: the loop has had no turn since */
+    assert_true(sock >= 0);
+    clear_talk(&talk);
+    assert_int_equal(pd_io_open(&talk.io, sock, 0, NULL), PD_OK);
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    drain_in_background(NULL);
+    hear(&talk, SIZE_MAX, 50 * MS);
+    expect_in(&talk, "200 OK");
+    expect_in(&talk, "Connection: close");
+    pd_io_close(&talk.io);
+    server_gone();
+}
+
+/* The socket is handed on: its queue is the next process's. */
+SERVER_TEST(drain_leaves_a_shared_queue)
+{
+    server_gone();
+    struct pd_http_server_opts opts = { .handle = handle, .done = done, .shared_listeners = true };
+    int listener = pd_os_listen(&address, NULL);
+    int again = dup(listener);
+    server_listen(&opts, listener);
+    clear_talk(&talk);
+    assert_int_equal(pd_io_open(&talk.io, pd_os_connect(&address), 0, NULL), PD_OK);
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    drain_in_background(NULL);
+    assert_int_equal(seen.handled, 0);
+    server_gone();
+    server_listen(&opts, again);
+    hear(&talk, 50, PD_SECOND);
+    expect_in(&talk, "200 OK");
+    expect_not(&talk, "Connection: close");
+    pd_io_close(&talk.io);
+}
+#endif
+
+SERVER_TEST(drain_cancels_at_its_deadline)
+{
+    open_talk(&talk);
+    say(&talk, "GET /late HTTP/1.1\r\n" H "\r\n");
+    assert_int_equal(pd_sleep(10 * MS), PD_OK);
+    pd_mono old = pd_deadline_within(30 * MS);
+    pd_http_server_drain(server);
+    pd_deadline_restore(old);
+    assert_int_equal(seen.canceled, 1);
+    pd_io_close(&talk.io);
+    server_gone();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slow_clients_time_out),
+        cmocka_unit_test(test_a_hang_up_cancels_the_handler),
+        cmocka_unit_test(test_connections_are_limited),
+        cmocka_unit_test(test_drain_answers_what_is_in_flight),
+        cmocka_unit_test(test_drain_answers_idle_connections),
+        cmocka_unit_test(test_drain_closes_idle_connections_in_the_end),
+#ifndef PD_TEST_SIM
+        cmocka_unit_test(test_drain_accepts_what_has_connected),
+        cmocka_unit_test(test_drain_leaves_a_shared_queue),
+#endif
+        cmocka_unit_test(test_drain_cancels_at_its_deadline),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+/* Tests of pando/web.h: header lines, redirects, and static files. */
+#include "site_test.h"
+
+static pd_status page(struct pd_ctx *c)
+{
+    pd_buf_put(pd_html_begin(c), PD_STR("<p>hi"));
+    return pd_html_end(c, 200);
+}
+
+static pd_status go(struct pd_ctx *c)
+{
+    return pd_redirect(c, "%.*s", PD_ARG(pd_query(c, "to")));
+}
+
+static pd_status put_header(struct pd_ctx *c)
+{
+    pd_reply_header(c, "X-Value", pd_query(c, "v"));
+    return text(c, "x");
+}
+
+static const struct pd_route routes[] = {
+    { PD_POST_, "/login", log_in },
+    { PD_GET_, "/page", page },
+    { PD_GET_, "/go", go },
+    { PD_GET_, "/header", put_header },
+};
+
+SITE_TEST(headers_protect)
+{
+    struct reply r = get("/page");
+    pd_str policy = header(r, "Content-Security-Policy");
+    expect(has(policy, "default-src 'none'") && has(policy, "frame-ancestors 'none'"), r);
+    expect(has(policy, "base-uri 'none'") && has(policy, "form-action 'self'"), r);
+    expect(has(policy, "script-src 'self' https://cdn.example;") && !has(policy, "unsafe"), r);
+    expect(pd_str_eq(header(r, "X-Content-Type-Options"), PD_STR("nosniff")), r);
+    expect(header(r, "Referrer-Policy").ptr && header(r, "Cross-Origin-Opener-Policy").ptr, r);
+    expect(!header(r, "Strict-Transport-Security").ptr, r);
+    r = get("/api/absent");
+    expect(has(header(r, "Content-Security-Policy"), "default-src 'none'"), r);
+    expect(pd_str_eq(header(r, "X-Pando-Statements"), PD_STR("0")), r);
+}
+
+SITE_TEST(values_cannot_become_headers)
+{
+    static const char *const bad[] = { "a%0d%0aSet-Cookie:+x=1", "a%0a", "a%0d", "%01", "%7f" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct reply r = get(pd_str_fmt(&arena, "/header?v=%s", bad[i]).ptr);
+        expect(r.status == 200 && !header(r, "X-Value").ptr && !header(r, "Set-Cookie").ptr, r);
+        r = get(pd_str_fmt(&arena, "/go?to=/%s", bad[i]).ptr);
+        expect(r.status == 303 && pd_str_eq(header(r, "Location"), PD_STR("/")), r);
+        expect(!header(r, "Set-Cookie").ptr, r);
+    }
+    struct reply r = get("/header?v=fine");
+    expect(pd_str_eq(header(r, "X-Value"), PD_STR("fine")), r);
+}
+
+SITE_TEST(redirects_stay_here)
+{
+    static const char *const bad[] = { "//evil.example",
+                                       "https://evil.example",
+                                       "/%5Cevil.example",
+                                       "%09//evil.example",
+                                       "",
+                                       "evil" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct reply r = get(pd_str_fmt(&arena, "/go?to=%s", bad[i]).ptr);
+        expect(r.status == 303 && pd_str_eq(header(r, "Location"), PD_STR("/")), r);
+    }
+    struct reply r = get("/go?to=/accounts?x=1");
+    expect(pd_str_eq(header(r, "Location"), PD_STR("/accounts?x=1")), r);
+}
+
+static void unable(struct pd_ctx *c, const struct pd_session_data *s)
+{
+    (void)s;
+    pd_ctx_fail(c, pd_fail(PD_EUNAVAIL, "no database"));
+}
+
+SITE_TEST(assets_are_served, .authenticate = unable)
+{
+    struct reply r = get("/assets/app-1234.css");
+    expect(r.status == 200 && pd_str_eq(r.body, PD_STR("body{}")), r);
+    expect(has(header(r, "Cache-Control"), "immutable") &&
+               has(header(r, "Cache-Control"), "public"),
+           r);
+    expect(pd_str_eq(header(r, "Vary"), PD_STR("Accept-Encoding")), r);
+    expect(!header(r, "Content-Encoding").ptr &&
+               pd_str_eq(header(r, "Content-Type"), PD_STR("text/css")),
+           r);
+    struct reply gz =
+        ask("GET", "/assets/app-1234.css", "Accept-Encoding: br, gzip\r\n", PD_STR_NULL);
+    expect(pd_str_eq(header(gz, "Content-Encoding"), PD_STR("gzip")) &&
+               pd_str_eq(gz.body, PD_STR("gz")),
+           gz);
+    expect(!pd_str_eq(header(gz, "ETag"), header(r, "ETag")), gz);
+    pd_str line = pd_str_fmt(&arena, "If-None-Match: %.*s\r\n", PD_ARG(header(r, "ETag")));
+    r = ask("GET", "/assets/app-1234.css", line.ptr, PD_STR_NULL);
+    expect(r.status == 304 && r.body.len == 0, r);
+    expect(has(header(r, "Cache-Control"), "immutable") && header(r, "ETag").ptr, r);
+    expect(get("/assets/app-0000.css").status == 404, r);
+    expect(get("/assets/app.css").status == 404, r);
+    r = ask("GET", "/assets/app-1234.css", signed_in(7), PD_STR_NULL); /* nobody is asked who */
+    expect(r.status == 200, r);
+}
+
+int main(void)
+{
+    SITE_SERVES(routes);
+    const struct CMUnitTest tests[] = {
+        DATA_TEST(headers_protect_site),
+        DATA_TEST(values_cannot_become_headers_site),
+        DATA_TEST(redirects_stay_here_site),
+        DATA_TEST(assets_are_served_site),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+/* Tests of pando/web.h: who asks, from where, and what only this site can have made. */
+#include "site_test.h"
+
+static pd_status log_in_cached(struct pd_ctx *c)
+{
+    pd_session_start(c, 7, 5);
+    pd_cache_control(c, PD_STR("public, max-age=60"));
+    return pd_no_content(c);
+}
+
+static pd_status log_out(struct pd_ctx *c)
+{
+    pd_session_end(c);
+    return pd_no_content(c);
+}
+
+static pd_status who(struct pd_ctx *c)
+{
+    return pd_text(c, 200, PD_STR("text/plain"),
+                   pd_str_fmt(c->arena, "%lld %lld %d", (long long)c->user_id, (long long)c->org_id,
+                              pd_session_get(c) != NULL));
+}
+
+static pd_status flash(struct pd_ctx *c)
+{
+    if (pd_query(c, "set").ptr) {
+        pd_flash_set(c, "good", "Saved %d", 3);
+        return pd_no_content(c);
+    }
+    pd_str message = pd_flash_take(c);
+    if (!message.ptr)
+        return text(c, "none");
+    return pd_text(c, 200, PD_STR("text/plain"),
+                   pd_str_fmt(c->arena, "%.*s: %.*s", PD_ARG(pd_flash_kind(c)), PD_ARG(message)));
+}
+
+static pd_status password(struct pd_ctx *c)
+{
+    pd_str hash;
+    bool right = false, wrong = true, unknown = true;
+    if (pd_password_hash(c, PD_STR("secret"), &hash) != PD_OK ||
+        pd_password_verify(c, PD_STR("secret"), hash, &right) != PD_OK ||
+        pd_password_verify(c, PD_STR("Secret"), hash, &wrong) != PD_OK ||
+        pd_password_verify(c, PD_STR("secret"), PD_STR_NULL, &unknown) != PD_OK)
+        return text(c, "failed");
+    return text(c, right && !wrong && !unknown ? "fine" : "wrong");
+}
+
+static pd_status seals(struct pd_ctx *c)
+{
+    pd_str sealed = pd_seal(c, "cursor", PD_STR("17")), plain;
+    bool good = pd_unseal(c, "cursor", sealed, 0, &plain) && pd_str_eq(plain, PD_STR("17"));
+    bool other = pd_unseal(c, "link", sealed, 0, &plain);
+    return text(c, good && !other ? "fine" : "wrong");
+}
+
+static pd_status ip(struct pd_ctx *c)
+{
+    return pd_text(c, 200, PD_STR("text/plain"), pd_client_ip(c));
+}
+
+static const struct pd_route routes[] = {
+    { PD_GET_, "/", hello },
+    { PD_POST_, "/login", log_in },
+    { PD_POST_, "/cached", log_in_cached },
+    { PD_POST_, "/logout", log_out },
+    { PD_GET_, "/who", who },
+    { PD_GET_, "/mine", who, .auth = PD_AUTH_USER },
+    { PD_POST_, "/mine", who, .auth = PD_AUTH_USER },
+    { PD_GET_, "/api/mine", who, .auth = PD_AUTH_USER },
+    { PD_GET_, "/api/writer", who, .auth = PD_AUTH_WRITER },
+    { PD_GET_, "/api/admin", who, .auth = PD_AUTH_ADMIN },
+    { PD_GET_, "/flash", flash },
+    { PD_POST_, "/any", hello, .any_origin = true },
+    { PD_GET_, "/password", password },
+    { PD_GET_, "/seals", seals },
+    { PD_GET_, "/ip", ip },
+};
+
+/* User 7 is an owner, 8 a viewer, 9 has been thrown out, 10 makes the database fail. */
+static void authenticate(struct pd_ctx *c, const struct pd_session_data *s)
+{
+    if (s->user_id == 10)
+        pd_ctx_fail(c, pd_fail(PD_EUNAVAIL, "no database"));
+    if (s->user_id == 9)
+        return;
+    c->user_id = s->user_id;
+    c->org_id = s->org_id;
+    c->role = s->user_id == 8   ? PD_ROLE_VIEWER
+              : s->user_id == 7 ? PD_ROLE_OWNER
+                                : PD_ROLE_ACCOUNTANT;
+}
+
+SITE_TEST(production_is_secure, .production = true)
+{
+    struct reply r = ask("POST", "/login?user=7", "", PD_STR_NULL);
+    pd_str cookie = header(r, "Set-Cookie");
+    expect(pd_str_starts(cookie, PD_STR("__Host-t_session=")) && has(cookie, "; Secure"), r);
+    expect(has(cookie, "; HttpOnly") && has(cookie, "; SameSite=Lax") && has(cookie, "; Path=/"),
+           r);
+    expect(has(header(r, "Strict-Transport-Security"), "max-age=31536000"), r);
+    expect(!header(r, "X-Pando-Statements").ptr, r);
+    expect(has(ask("GET", "/who", cookie_line(r), PD_STR_NULL).body, "7 5 1"), r);
+}
+
+SITE_TEST(cross_site_writes)
+{
+    struct reply r = ask("POST", "/login?user=7", "Sec-Fetch-Site: cross-site\r\n", PD_STR_NULL);
+    expect(r.status == 403 && !header(r, "Set-Cookie").ptr, r);
+    r = ask("POST", "/login?user=7", "Origin: https://evil.example\r\n", PD_STR_NULL);
+    expect(r.status == 403, r);
+    r = ask("POST", "/login?user=7", "Origin: https://a.example\r\n", PD_STR_NULL);
+    expect(r.status == 204, r);
+    r = ask("POST", "/any", "Sec-Fetch-Site: cross-site\r\n", PD_STR_NULL);
+    expect(r.status == 200, r);
+    r = ask("GET", "/", "Sec-Fetch-Site: cross-site\r\n", PD_STR_NULL);
+    expect(r.status == 200, r);
+}
+
+SITE_TEST(sessions_sign_in_and_out)
+{
+    struct reply in = ask("POST", "/login?user=7", "", PD_STR_NULL);
+    const char *cookie = cookie_line(in);
+    expect(pd_str_starts(header(in, "Set-Cookie"), PD_STR("t_session=")), in);
+    struct reply r = ask("GET", "/who", cookie, PD_STR_NULL);
+    expect(pd_str_eq(r.body, PD_STR("7 5 1")), r);
+    expect(pd_str_eq(header(r, "Cache-Control"), PD_STR("private, no-store")), r);
+    expect(!header(r, "Set-Cookie").ptr, r); /* fresh enough */
+    r = get("/who");
+    expect(pd_str_eq(r.body, PD_STR("0 0 0")), r);
+    expect(pd_str_eq(header(r, "Cache-Control"), PD_STR("no-cache")), r);
+    r = ask("POST", "/logout", cookie, PD_STR_NULL);
+    expect(has(header(r, "Set-Cookie"), "t_session=;") && has(header(r, "Set-Cookie"), "Max-Age=0"),
+           r);
+    r = ask("GET", "/who", "Cookie: t_session=AAAA; x=1\r\n", PD_STR_NULL);
+    expect(pd_str_eq(r.body, PD_STR("0 0 0")), r);
+}
+
+/* A proxy may add a line of its own behind the one the client made up. */
+SITE_TEST(the_last_forwarded_line_counts)
+{
+    struct reply r =
+        ask("GET", "/ip", "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 9.8.7.6\r\n", PD_STR_NULL);
+    assert_true(pd_str_eq(r.body, PD_STR("9.8.7.6")));
+    r = ask("GET", "/ip", "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 127.0.0.1\r\n",
+            PD_STR_NULL);
+    assert_true(pd_str_eq(r.body, PD_STR("1.2.3.4")));
+}
+
+SITE_TEST(a_session_cookie_is_never_cached)
+{
+    struct reply r = post("/cached", "text/plain", "");
+    assert_true(header(r, "Set-Cookie").ptr);
+    assert_true(pd_str_eq(header(r, "Cache-Control"), PD_STR("private, no-store")));
+}
+
+SITE_TEST(roles_are_checked, .authenticate = authenticate)
+{
+    static const struct {
+        int user;
+        const char *path;
+        int status;
+    } cases[] = {
+        { 7, "/api/mine", 200 },   { 7, "/api/writer", 200 },
+        { 7, "/api/admin", 200 },  { 8, "/api/mine", 200 },
+        { 8, "/api/writer", 403 }, { 8, "/api/admin", 403 },
+        { 6, "/api/writer", 200 }, { 6, "/api/admin", 403 },
+        { 9, "/api/mine", 401 },  /* authenticate says no */
+        { 10, "/api/mine", 503 }, /* it cannot say: not 401 */
+        { 10, "/who", 503 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reply r = ask("GET", cases[i].path, signed_in(cases[i].user), PD_STR_NULL);
+        expect(r.status == cases[i].status, r);
+    }
+    struct reply r = get("/api/mine");
+    expect(r.status == 401 && has(r.body, "unauthenticated"), r);
+    r = get("/mine?a=b");
+    expect(r.status == 303 && pd_str_eq(header(r, "Location"), PD_STR("/login?next=/mine")), r);
+    r = ask("POST", "/mine", "", PD_STR_NULL);
+    expect(r.status == 303 && pd_str_eq(header(r, "Location"), PD_STR("/login")), r);
+}
+
+SITE_TEST(flash_is_shown_once)
+{
+    struct reply set = get("/flash?set=1");
+    struct reply r = ask("GET", "/flash", cookie_line(set), PD_STR_NULL);
+    expect(pd_str_eq(r.body, PD_STR("good: Saved 3")), r);
+    expect(has(header(r, "Set-Cookie"), "t_flash=;"), r);
+    r = get("/flash");
+    expect(pd_str_eq(r.body, PD_STR("none")) && !header(r, "Set-Cookie").ptr, r);
+    r = ask("GET", "/flash", "Cookie: t_flash=forged\r\n", PD_STR_NULL);
+    expect(pd_str_eq(r.body, PD_STR("none")), r);
+}
+
+SITE_TEST(secrets_work)
+{
+    struct reply r = get("/password");
+    expect(pd_str_eq(r.body, PD_STR("fine")), r);
+    r = get("/seals");
+    expect(pd_str_eq(r.body, PD_STR("fine")), r);
+    r = ask("GET", "/ip", "X-Forwarded-For: 6.6.6.6, 1.2.3.4\r\n", PD_STR_NULL);
+    expect(pd_str_eq(r.body, PD_STR("1.2.3.4")), r);
+    r = ask("POST", "/login?user=7", "X-Forwarded-Proto: https\r\n", PD_STR_NULL);
+    expect(pd_str_starts(header(r, "Set-Cookie"), PD_STR("__Host-t_session=")), r);
+}
+
+SITE_TEST(commands_are_bound)
+{
+    struct pd_ctx c;
+    pd_ctx_init(&c, NULL, &arena);
+    pd_web_ctx_bind(web, &c);
+    pd_str sealed = pd_seal(&c, "x", PD_STR("1")), plain, hash;
+    assert_true(pd_unseal(&c, "x", sealed, 0, &plain));
+    die_of(pd_password_hash(&c, PD_STR("p"), &hash));
+    assert_true(pd_str_starts(hash, PD_STR("$argon2id$")));
+    assert_true(pd_str_eq(pd_asset_url(&c, PD_STR("app.css")),
+                          PD_STR("https://cdn.example/assets/app-1234.css")));
+    assert_false(pd_uuid_eq(pd_uuid_new(), pd_uuid_new()));
+    pd_ctx_fini(&c);
+}
+
+int main(void)
+{
+    SITE_SERVES(routes);
+    const struct CMUnitTest tests[] = {
+        DATA_TEST(production_is_secure_site),
+        DATA_TEST(cross_site_writes_site),
+        DATA_TEST(sessions_sign_in_and_out_site),
+        DATA_TEST(the_last_forwarded_line_counts_site),
+        DATA_TEST(a_session_cookie_is_never_cached_site),
+        DATA_TEST(roles_are_checked_site),
+        DATA_TEST(flash_is_shown_once_site),
+        DATA_TEST(secrets_work_site),
+        DATA_TEST(commands_are_bound_site),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
