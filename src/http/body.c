@@ -144,9 +144,8 @@ pd_err pd_http_body_read(struct pd_http_req *r, pd_str *piece)
             send_continue(r->conn, b);
         PD_TRY(fill(r->conn, w));
     }
-    /* From here on the socket is watched for a hang-up only: see conn_settle. */
     if (b->done && r->conn->fiber)
-        pd_io_want(&r->conn->io, PD_OS_HUP);
+        conn_watch(r->conn);
     return PD_OK;
 }
 

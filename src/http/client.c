@@ -304,7 +304,9 @@ static pd_err read_head(struct pd_http_call *call, bool body)
         if (step == PD_HTTP_BAD)
             return pd_fail(PD_EPROTO, "malformed answer: %s", p.reason);
         l->pos += p.length;
-    } while (call->head.status < 200 && call->head.status != 101);
+        if (call->head.status == 101)
+            return pd_fail(PD_EPROTO, "the server switches to a protocol that nobody asked for");
+    } while (call->head.status < 200);
     l->base = l->pos;
     call->left = call->head.body_length > 0 ? (uint64_t)call->head.body_length : 0;
     call->done = call->head.body_length == 0;
@@ -320,11 +322,14 @@ static pd_err exchange(struct pd_http_call *call, const struct pd_http_ask *ask,
     return read_head(call, ask->method != PD_HEAD);
 }
 
-/* A kept connection may have been closed by the server while our request was on its way. */
+/* A kept connection may have been closed by the server while our request was on its way. Of a
+ * method that is not known here nobody can say whether doing it twice is as good as once. */
 static bool may_repeat(const struct pd_http_ask *ask, const struct pd_http_link *l, pd_err err)
 {
-    bool idempotent = ask->method != PD_POST && ask->method != PD_PATCH && !ask->next;
-    return err == PD_ECLOSED && l->used && l->len == 0 && idempotent;
+    static const bool idempotent[PD_METHODS] = {
+        [PD_GET] = true, [PD_HEAD] = true, [PD_PUT] = true, [PD_DELETE] = true, [PD_OPTIONS] = true
+    };
+    return err == PD_ECLOSED && l->used && l->len == 0 && idempotent[ask->method] && !ask->next;
 }
 
 static pd_err send_on(struct pd_http_call *call, const struct pd_http_ask *ask, const struct url *u,

@@ -158,6 +158,15 @@ static void linger_read(struct pd_http_conn *c)
 /* --- requests ------------------------------------------------------------------------------------
  */
 
+/* A handler waits: of interest are the end of the connection, and room for output that the socket
+ * has not taken. While the handler has not read the body, an early end shows when it does. */
+void conn_watch(struct pd_http_conn *c)
+{
+    unsigned want = (c->work->body.done ? PD_OS_HUP : 0u) | (c->out_bytes > 0 ? PD_OS_WRITE : 0u);
+    if (c->io.want != want)
+        pd_io_want(&c->io, want);
+}
+
 static void finish_request(struct pd_http_conn *c)
 {
     struct pd_http_server *s = c->server;
@@ -211,6 +220,8 @@ static void serve(struct pd_http_conn *c)
     w->stream = STREAM_NONE;
     w->parting = !r->keep_alive;
     body_start(w, &s->limits);
+    if (c->fiber)
+        conn_watch(c);
     c->requests++;
     s->stats.requests++;
     s->stats.in_flight++;
@@ -262,14 +273,6 @@ static void conn_fiber(void *arg)
     conn_settle(c);
 }
 
-/* The handler waits: from now on only the end of the connection is of interest; while it has not
- * read the body, an early end shows when it does. */
-static void watch_hangup(struct pd_http_conn *c)
-{
-    pd_io_want(&c->io, c->work->body.done ? PD_OS_HUP : 0);
-    out_flush(c);
-}
-
 void conn_run(struct pd_http_conn *c)
 {
     struct pd_fiber *fiber = NULL;
@@ -285,7 +288,8 @@ void conn_run(struct pd_http_conn *c)
         conn_settle(c);
     } else if (fiber) {
         c->fiber = fiber;
-        watch_hangup(c);
+        conn_watch(c);
+        out_flush(c);
     }
 }
 
@@ -399,6 +403,11 @@ static void conn_read(struct pd_http_conn *c)
         conn_settle(c);
         return;
     }
+    if (n == 0 && c->out_bytes > 0) { /* it asks no more, and waits for what was answered */
+        c->closing = true;
+        conn_settle(c);
+        return;
+    }
     if (n <= 0) {
         conn_abort(c);
         return;
@@ -407,14 +416,24 @@ static void conn_read(struct pd_http_conn *c)
     conn_run(c);
 }
 
+/* Something happened while a handler waits. */
+static void handler_ready(struct pd_http_conn *c, unsigned events)
+{
+    if (events & PD_OS_WRITE) {
+        out_flush(c);
+        conn_watch(c);
+    }
+    if (events & PD_OS_HUP && c->work->body.done) {
+        c->closing = true;
+        pd_fiber_cancel(c->fiber);
+    }
+}
+
 static void conn_ready(struct pd_io *io, unsigned events)
 {
     struct pd_http_conn *c = pd_container(io, struct pd_http_conn, io);
     if (c->running) {
-        if (events & PD_OS_HUP && c->fiber && c->work->body.done) {
-            c->closing = true;
-            pd_fiber_cancel(c->fiber);
-        }
+        handler_ready(c, events);
         return;
     }
     if (c->lingering) {

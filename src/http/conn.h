@@ -117,6 +117,7 @@ struct pd_http_server {
 void conn_open(struct pd_http_server *s, pd_os_sock sock, const struct pd_os_addr *peer);
 void conn_run(struct pd_http_conn *c);    /* on the loop's stack: handles what is in the buffer */
 void conn_settle(struct pd_http_conn *c); /* may free it */
+void conn_watch(struct pd_http_conn *c);  /* what to wait for while its handler waits */
 void conn_abort(struct pd_http_conn *c);  /* closes and frees it now; no fiber may be in it */
 void conn_expired(struct pd_http_conn *c);
 

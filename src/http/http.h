@@ -112,7 +112,7 @@ pd_err pd_http_reply_begin(struct pd_http_req *r, int status, pd_str headers,
                            int64_t length) PD_MUST;
 pd_err pd_http_reply_write(struct pd_http_req *r, pd_str piece) PD_MUST PD_YIELDS;
 pd_err pd_http_reply_end(struct pd_http_req *r) PD_MUST PD_YIELDS;
-/* Called when the client hangs up while the handler runs: its fiber is canceled. */
+/* When the client hangs up while the handler runs, its fiber is canceled. */
 
 pd_str pd_http_status_text(int status); /* "Not Found" */
 

@@ -163,8 +163,11 @@ bool out_flush(struct pd_http_conn *c)
         size_t before = c->out_bytes;
         if (send_once(c, PD_STR_NULL) < 0)
             return false;
-        if (c->out_bytes == before || (c->out && c->out->pos > 0))
-            return true; /* the socket is full */
+        if (c->out_bytes == before || (c->out && c->out->pos > 0)) { /* the socket is full */
+            if (c->fiber)
+                conn_watch(c);
+            return true;
+        }
     }
     return !c->broken;
 }

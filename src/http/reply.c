@@ -19,10 +19,12 @@ void pd_http_header_put(struct pd_buf *lines, pd_str name, pd_str value)
         lines->failed = true;
         return;
     }
-    pd_buf_put(lines, name);
-    pd_buf_put(lines, PD_STR(": "));
-    pd_buf_put(lines, value);
-    pd_buf_put(lines, PD_STR("\r\n"));
+    char *start = pd_buf_reserve(lines, name.len + value.len + 4), *at = start;
+    if (!start)
+        return; /* all of the line or nothing: half a line would swallow the next one */
+    at = pd_put(pd_put(at, name), PD_STR(": "));
+    at = pd_put(pd_put(at, value), PD_STR("\r\n"));
+    lines->len += (size_t)(at - start);
 }
 
 /* --- the head ------------------------------------------------------------------------------- */

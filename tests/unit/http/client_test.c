@@ -132,8 +132,8 @@ SERVER_TEST(client_refuses_injection_and_obeys_deadlines)
         assert_int_equal(pd_http_send(cl, &arena, &wrong[i], &call), PD_EINVAL);
     assert_int_equal(seen.handled, 0);
     assert_int_equal(
-        pd_http_send(
-            cl, &arena, &(struct pd_http_ask){ .url = url("/late"), .timeout_us = 20 * MS }, &call),
+        pd_http_send(cl, &arena,
+                     &(struct pd_http_ask){ .url = url("/late"), .timeout_us = 20 * MS }, &call),
         PD_ETIME);
     assert_int_equal(
         pd_http_send(cl, &arena, &(struct pd_http_ask){ .url = PD_STR("https://a/") }, &call),
@@ -145,6 +145,98 @@ SERVER_TEST(client_refuses_injection_and_obeys_deadlines)
     pd_http_client_free(cl);
 }
 
+/* --- a server that says what it is told ------------------------------------------------------ */
+
+static struct {
+    const char *const *says; /* to one request after the other; NULL: it closes without a word */
+    unsigned asked, connections;
+} canned;
+
+static void serve_canned(void *arg)
+{
+    struct talk *t = arg;
+    for (bool more = true; more; t->n = 0) {
+        t->got[0] = '\0';
+        while (!t->closed && !strstr(t->got, "\r\n\r\n"))
+            hear(t, t->n + 1, PD_SECOND);
+        const char *says = t->closed ? NULL : canned.says[canned.asked++];
+        more = says != NULL;
+        if (says)
+            say(t, says);
+    }
+    pd_io_close(&t->io);
+}
+
+static void accept_canned(void *arg, pd_os_sock sock, const struct pd_os_addr *peer)
+{
+    static struct talk talks[4];
+    (void)arg;
+    (void)peer;
+    assert_true(canned.connections < 4);
+    struct talk *t = &talks[canned.connections++];
+    clear_talk(t);
+    assert_int_equal(pd_io_open(&t->io, sock, 0, NULL), PD_OK);
+    assert_int_equal(pd_fiber_go("canned", serve_canned, t, NULL), PD_OK);
+}
+
+/* Asks twice on connections that may be kept; what the second one gave. */
+static pd_err second_of_two(enum pd_method method, const char *text, const char *const *says)
+{
+    struct pd_listener l;
+    struct pd_http_call call;
+    struct pd_http_client *cl = pd_http_client_new(NULL);
+    address = (struct pd_os_addr){ .kind = PD_ADDR_IP4, .ip = { 127, 0, 0, 1 } };
+    int sock = pd_os_listen(&address, NULL);
+    assert_int_equal(pd_listener_open(&l, sock, accept_canned, NULL), PD_OK);
+    address.port = (uint16_t)pd_os_listen_port(sock);
+    canned.says = says;
+    canned.asked = canned.connections = 0;
+    struct pd_http_ask ask = { .url = url("/"), .method = method, .method_text = pd_str_c(text) };
+    pd_err err = PD_OK;
+    for (int i = 0; i < 2; i++) {
+        err = pd_http_send(cl, &arena, &ask, &call);
+        if (err == PD_OK)
+            pd_http_call_close(&call);
+    }
+    pd_http_client_free(cl);
+    pd_listener_close(&l);
+    assert_int_equal(pd_sleep(10 * MS), PD_OK); /* its fibers see the end */
+    return err;
+}
+
+#define EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+/* The server may have done it: only what may be done twice is asked again. */
+SERVER_TEST(client_repeats_idempotent_requests_only)
+{
+    static const char *const says[] = { EMPTY, NULL, EMPTY, NULL };
+    assert_int_equal(second_of_two(PD_GET, "", says), PD_OK);
+    assert_int_equal(canned.connections, 2);
+    assert_int_equal(second_of_two(PD_DELETE, "", says), PD_OK);
+    assert_int_equal(second_of_two(PD_POST, "", says), PD_ECLOSED);
+    assert_int_equal(canned.connections, 1);
+    assert_int_equal(second_of_two(PD_PATCH, "", says), PD_ECLOSED);
+    assert_int_equal(second_of_two(PD_METHOD_OTHER, "LOCK", says), PD_ECLOSED);
+    assert_int_equal(canned.connections, 1);
+}
+
+/* Nobody asked for another protocol: what follows is no answer, and the connection is of no use. */
+SERVER_TEST(client_does_not_switch_protocols)
+{
+    static const char *const says[] = { EMPTY, "HTTP/1.1 101 Switching Protocols\r\n\r\n", NULL };
+    assert_int_equal(second_of_two(PD_GET, "", says), PD_EPROTO);
+    static const char *const early[] = { EMPTY, "HTTP/1.1 103 Early Hints\r\n\r\n" EMPTY, NULL };
+    assert_int_equal(second_of_two(PD_GET, "", early), PD_OK);
+}
+
+/* Bytes behind an answer would be taken for the next one. */
+SERVER_TEST(client_does_not_reuse_what_says_more)
+{
+    static const char *const says[] = { EMPTY "HTTP/1.1 200 OK", EMPTY, NULL };
+    assert_int_equal(second_of_two(PD_GET, "", says), PD_OK);
+    assert_int_equal(canned.connections, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +244,9 @@ int main(void)
         cmocka_unit_test(test_client_passes_on),
         cmocka_unit_test(test_client_hears_an_early_answer),
         cmocka_unit_test(test_client_refuses_injection_and_obeys_deadlines),
+        cmocka_unit_test(test_client_repeats_idempotent_requests_only),
+        cmocka_unit_test(test_client_does_not_switch_protocols),
+        cmocka_unit_test(test_client_does_not_reuse_what_says_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

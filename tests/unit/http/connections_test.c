@@ -46,6 +46,22 @@ SERVER_TEST(a_hang_up_cancels_the_handler)
     assert_int_equal(st.in_flight, 0);
 }
 
+/* Its body came behind another request, and the end before the handler had read it. */
+SERVER_TEST(a_hang_up_behind_a_pipelined_body_cancels_the_handler)
+{
+    open_talk(&talk);
+    say(&talk, "GET /late HTTP/1.1\r\n" H "\r\n"
+               "POST /read-and-wait HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\n");
+    hear(&talk, 50, 400 * MS);
+    say(&talk, "abc");
+    assert_int_equal(pd_os_shutdown_write(talk.io.sock), 0);
+    assert_int_equal(pd_sleep(100 * MS), PD_OK);
+    assert_int_equal(seen.handled, 2);
+    assert_int_equal(seen.body_error, PD_OK);
+    assert_int_equal(seen.canceled, 1);
+    pd_io_close(&talk.io);
+}
+
 SERVER_TEST(connections_are_limited, .max_connections = 1, .max_requests_per_connection = 2)
 {
     static struct talk first, second;
@@ -194,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slow_clients_time_out),
         cmocka_unit_test(test_a_hang_up_cancels_the_handler),
+        cmocka_unit_test(test_a_hang_up_behind_a_pipelined_body_cancels_the_handler),
         cmocka_unit_test(test_connections_are_limited),
         cmocka_unit_test(test_drain_answers_what_is_in_flight),
         cmocka_unit_test(test_drain_answers_idle_connections),

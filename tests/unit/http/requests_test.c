@@ -81,7 +81,8 @@ SERVER_TEST(long_heads_may_follow_each_other)
 }
 
 /* The loop is held up over the end of the idle time while requests have already arrived. */
-SERVER_TEST(late_turns_do_not_expire_what_waits_for_its_turn, .idle_us = 100 * MS, .max_pipelined = 1)
+SERVER_TEST(late_turns_do_not_expire_what_waits_for_its_turn, .idle_us = 100 * MS,
+            .max_pipelined = 1)
 {
     open_talk(&talk);
     assert_int_equal(pd_sleep(20 * MS), PD_OK);

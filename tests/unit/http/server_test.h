@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -39,6 +40,7 @@ static struct seen { /* what the handler and `done` saw */
     int last_status;
     uint64_t last_bytes;
     pd_err body_error;
+    bool waiting; /* a handler has written and waits for something else */
 } seen;
 
 static void answer_body(struct pd_http_req *r)
@@ -86,9 +88,26 @@ static void answer_late(struct pd_http_req *r)
         pd_http_reply(r, 200, PD_STR_NULL, PD_STR("late"));
 }
 
+/* As many bytes as the query says, in small pieces, and then nothing for long. */
+static void answer_and_wait(struct pd_http_req *r)
+{
+    static const char piece[1000];
+    int64_t left = 0;
+    assert_true(pd_str_to_i64(r->query, &left));
+    if (pd_http_reply_begin(r, 200, PD_STR_NULL, left) != PD_OK)
+        return;
+    for (; left > 0; left -= (int64_t)sizeof piece)
+        if (pd_http_reply_write(r, pd_str_n(piece, sizeof piece)) != PD_OK)
+            return;
+    seen.waiting = true;
+    seen.canceled += pd_sleep(5000 * MS) == PD_ECANCELED;
+    if (pd_http_reply_end(r) != PD_OK)
+        return;
+}
+
 static void handle(struct pd_http_req *r, void *arg)
 {
-    static char big[300000];
+    static char big[4 << 20];
     (void)arg;
     seen.handled++;
     if (pd_str_eq(r->path, PD_STR("/echo"))) {
@@ -107,8 +126,16 @@ static void handle(struct pd_http_req *r, void *arg)
         pd_http_body_limit(r, 4);
         answer_body(r);
     } else if (pd_str_eq(r->path, PD_STR("/big"))) {
-        memset(big, 'b', sizeof big);
+        memset(big, 'b', 300000);
+        pd_http_reply(r, 200, PD_STR_NULL, pd_str_n(big, 300000));
+    } else if (pd_str_eq(r->path, PD_STR("/huge"))) {
         pd_http_reply(r, 200, PD_STR_NULL, pd_str_n(big, sizeof big));
+    } else if (pd_str_eq(r->path, PD_STR("/wait"))) {
+        answer_and_wait(r);
+    } else if (pd_str_eq(r->path, PD_STR("/read-and-wait"))) {
+        pd_str body;
+        seen.body_error = pd_sleep(20 * MS) ? PD_ECANCELED : pd_http_body_all(r, &body);
+        answer_late(r);
     } else if (pd_str_eq(r->path, PD_STR("/none"))) {
         pd_http_reply(r, 204, PD_STR_NULL, PD_STR("not sent"));
     } else if (pd_str_eq(r->path, PD_STR("/same"))) {
@@ -142,6 +169,10 @@ static void server_start(const struct pd_http_limits *limits)
     address = (struct pd_os_addr){ .kind = PD_ADDR_IP4, .ip = { 127, 0, 0, 1 } };
     seen = (struct seen){ 0 };
     int sock = pd_os_listen(&address, NULL);
+#ifndef PD_TEST_SIM /* connections take little at once */
+    assert_int_equal(setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &(int){ 16 << 10 }, sizeof(int)), 0);
+    assert_int_equal(setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &(int){ 16 << 10 }, sizeof(int)), 0);
+#endif
     server_listen(
         &(struct pd_http_server_opts){ .limits = *limits, .handle = handle, .done = done }, sock);
     address.port = (uint16_t)pd_os_listen_port(sock);
