@@ -124,7 +124,8 @@ pd_err pd_body_next(struct pd_ctx *c, pd_str *piece) PD_MUST PD_YIELDS;
 
 #define pd_json(c, status, type, value) pd_json_((c), (status), &type##_shape, (value))
 pd_status pd_json_(struct pd_ctx *c, int status, const struct pd_shape *shape, const void *value);
-/* A body as it is. */
+/* A body as it is. A content type that cannot stand in a header (see pd_reply_header) is sent as
+ * application/octet-stream. */
 pd_status pd_text(struct pd_ctx *c, int status, pd_str content_type, pd_str body);
 pd_status pd_no_content(struct pd_ctx *c); /* 204 */
 /* 303. Local paths only: anything a browser could take for another site goes to "/" instead. */
@@ -141,7 +142,8 @@ pd_status pd_forbidden(struct pd_ctx *c); /* 403 */
  * panics in development, elsewhere it is dropped and logged. */
 void pd_reply_header(struct pd_ctx *c, const char *name, pd_str value);
 /* Cache-Control; default is "private, no-store" when somebody is signed in, else "no-cache". A
- * reply that sets the session cookie is "private, no-store" in any case. */
+ * reply that sets a cookie is "private, no-store" in any case, and an error (pd_problem,
+ * pd_not_found, …) has the default whatever was said before. */
 void pd_cache_control(struct pd_ctx *c, pd_str value);
 
 /* What templates write into; the generated render functions call these. */
@@ -176,8 +178,9 @@ pd_err pd_password_hash(struct pd_ctx *c, pd_str password, pd_str *hash) PD_MUST
 pd_err pd_password_verify(struct pd_ctx *c, pd_str password, pd_str hash,
                           bool *ok) PD_MUST PD_YIELDS;
 
-/* Seals bytes with the app's key for a purpose ("cursor"), base64url; opening fails if it was made
- * for another purpose, changed, or older than max_age (0 = any age). Used for cursors and links. */
+/* Seals at most 4 KiB with the app's key for a purpose ("cursor"), base64url; more fails the
+ * context. Opening fails if it was made for another purpose, changed, or older than max_age (0 =
+ * any age). Used for cursors and links. */
 pd_str pd_seal(struct pd_ctx *c, const char *purpose, pd_str plain);
 bool pd_unseal(struct pd_ctx *c, const char *purpose, pd_str sealed, int64_t max_age_us,
                pd_str *plain);

@@ -86,7 +86,7 @@ pd_str pd_asset_url(struct pd_ctx *c, pd_str name)
 static bool is_refused(pd_str params)
 {
     pd_str q = pd_str_trim(params);
-    if (!pd_str_starts(q, PD_STR("q=0")))
+    if (!pd_str_eq_nocase(pd_str_sub(q, 0, 3), PD_STR("q=0")))
         return false;
     for (size_t i = 3; i < q.len; i++)
         if (q.ptr[i] != '.' && q.ptr[i] != '0')

@@ -18,8 +18,8 @@ struct pd_cookie {
     int64_t max_age_s;
     bool secure; /* __Host- and Secure */
 };
-/* Appends a whole "Set-Cookie: …" line. HttpOnly, SameSite=Lax, Path=/ always. A name or value with
- * anything but cookie characters panics: they are ours. */
+/* Appends a "Set-Cookie: …" line, whole or (buffer failed) not at all. HttpOnly, SameSite=Lax,
+ * Path=/ always. A name or value with anything but cookie characters panics: they are ours. */
 void pd_cookie_put(struct pd_buf *lines, const struct pd_cookie *c);
 
 #define PD_HOST_PREFIX "__Host-"

@@ -16,7 +16,10 @@
 #include "web/web.h"
 #include <pando/log.h>
 
-enum { VARYING_ROOM = 128 }; /* for what is constant in varying_lines */
+enum {
+    VARYING_ROOM = 160, /* for what is constant in varying_lines */
+    NEXT_MAX = 512, /* bytes of a path to come back to; escaped it is up to three times as long */
+};
 
 /* --- no route ------------------------------------------------------------------------- */
 
@@ -65,11 +68,12 @@ static pd_status sign_in_first(struct pd_ctx *c)
         pd_reply_header(c, "WWW-Authenticate", PD_STR("Cookie"));
         return pd_problem(c, 401, NULL, "Sign in first.");
     }
-    if (q->http->method != PD_GET && q->http->method != PD_HEAD)
+    bool asks = q->http->method == PD_GET || q->http->method == PD_HEAD;
+    if (!asks || q->http->path.len > NEXT_MAX)
         return pd_redirect(c, "%s", page);
     struct pd_buf next;
-    pd_buf_init(&next, c->arena, 8192);
-    pd_component_put(&next, pd_str_sub(q->http->path, 0, 1024));
+    pd_buf_init(&next, c->arena, 3 * NEXT_MAX);
+    pd_component_put(&next, q->http->path);
     return pd_redirect(c, "%s?next=%.*s", page, PD_ARG(pd_buf_str(&next)));
 }
 
@@ -244,6 +248,7 @@ static void fail(struct pd_ctx *c)
     if (q->web->opts.development)
         q->debug = pd_debug_note(c, d, e);
     q->lines = (struct pd_buf){ 0 };
+    q->sets_cookie = false;
     q->session_action = PD_SESSION_KEEP;
     q->cache_control = q->fixed_lines = PD_STR_NULL;
     pd_errors_reset(q);
@@ -272,6 +277,7 @@ static void settle(struct pd_ctx *c, pd_status reply)
     if (c->failed != PD_OK)
         fail(c);
     if (q->problem) {
+        q->cache_control = PD_STR_NULL; /* the handler meant what it had hoped to say */
         pd_problem_render(c);
         pd_rollback(c); /* the app's error page may have written: others need not wait for it */
     }
@@ -279,11 +285,11 @@ static void settle(struct pd_ctx *c, pd_status reply)
 
 /* --- sending -------------------------------------------------------------------------- */
 
-/* A reply with a session cookie is for one browser, whatever the handler said: any reply to who is
- * signed in may refresh the cookie, and a cache would hand it to others. */
+/* A reply with a cookie is for one browser, whatever the handler said: any reply to who is signed
+ * in may refresh the session's, and a cache would hand it to others. */
 static pd_str cache_control(const struct pd_ctx *c)
 {
-    if (c->request->session_action != PD_SESSION_KEEP)
+    if (c->request->session_action != PD_SESSION_KEEP || c->request->sets_cookie)
         return PD_STR("private, no-store");
     if (c->request->cache_control.ptr)
         return c->request->cache_control;
@@ -295,10 +301,16 @@ static pd_str varying_lines(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
     pd_str type = q->content_type, caching = cache_control(c);
-    char *start = pd_arena_alloc(c->arena, type.len + caching.len + VARYING_ROOM), *at = start;
+    size_t most = type.len + caching.len + q->location.len + VARYING_ROOM;
+    char *start = pd_arena_alloc(c->arena, most), *at = start;
     if (type.ptr) {
         at = pd_put(at, PD_STR("Content-Type: "));
         at = pd_put(at, type);
+        at = pd_put(at, PD_STR("\r\n"));
+    }
+    if (q->location.ptr) {
+        at = pd_put(at, PD_STR("Location: "));
+        at = pd_put(at, q->location);
         at = pd_put(at, PD_STR("\r\n"));
     }
     at = pd_put(at, PD_STR("Cache-Control: "));
@@ -313,6 +325,7 @@ static void send_reply(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
     const struct pd_web *w = q->web;
+    q->lines.max = PD_REPLY_HEAD_MAX; /* the handler had half of it */
     if (q->session_action != PD_SESSION_KEEP)
         pd_session_send(c);
     pd_str fixed = q->is_page ? w->page_lines : w->other_lines;

@@ -52,20 +52,23 @@ struct pd_buf *pd_reply_lines(struct pd_ctx *c)
     return &q->lines;
 }
 
+void pd_header_refused(struct pd_ctx *c, const char *name)
+{
+    if (pd_request_of(c, "a reply function")->web->opts.development)
+        pd_panic("the value of header %s holds a line end or another control", name);
+    pd_log_error("header dropped: it holds a line end or another control", "name", name);
+}
+
 void pd_reply_header(struct pd_ctx *c, const char *name, pd_str value)
 {
     struct pd_buf *lines = pd_reply_lines(c);
     pd_str n = pd_str_c(name);
-    if (!pd_http_is_token(n) || !pd_http_is_value(value)) {
-        if (c->request->web->opts.development)
-            pd_panic("the value of header %s holds a line end or another control", name);
-        pd_log_error("header dropped: it holds a line end or another control", "name", name);
-        return;
-    }
-    pd_buf_put(lines, n);
-    pd_buf_put(lines, PD_STR(": "));
-    pd_buf_put(lines, value);
-    pd_buf_put(lines, PD_STR("\r\n"));
+    if (!pd_http_is_token(n) || !pd_http_is_value(value))
+        pd_header_refused(c, name);
+    else
+        pd_http_header_put(lines, n, value);
+    if (pd_str_eq_nocase(n, PD_STR("Set-Cookie")))
+        c->request->sets_cookie = true;
 }
 
 void pd_cache_control(struct pd_ctx *c, pd_str value)

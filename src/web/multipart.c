@@ -7,6 +7,7 @@
  * browsers send none of them.
  */
 #include "web/urlencoded.h"
+#include "http/parse.h"
 
 enum { BOUNDARY_MAX = 70 };
 
@@ -69,16 +70,20 @@ static pd_err head_read(pd_str head, pd_str *name, bool *is_file)
 {
     *name = PD_STR_NULL;
     *is_file = false;
-    pd_str line;
-    while (pd_str_split(&head, '\n', &line)) {
-        line = pd_str_trim(line);
+    while (head.len > 0) {
+        size_t end = pd_str_find_str(head, PD_STR("\r\n"));
+        pd_str line = pd_str_sub(head, 0, end);
+        head = end == PD_NPOS ? PD_STR_NULL : pd_str_sub(head, end + 2, head.len);
+        if (!pd_http_is_value(line))
+            return malformed("a header line has a bare line end or another control");
         size_t colon = pd_str_find(line, ':');
         if (colon == PD_NPOS)
             return malformed("a header line has no colon");
         pd_str value = pd_str_trim(pd_str_sub(line, colon + 1, line.len));
         if (!pd_str_eq_nocase(pd_str_sub(line, 0, colon), PD_STR("content-disposition")))
             continue;
-        if (!pd_str_eq_nocase(pd_str_sub(value, 0, 9), PD_STR("form-data")) || name->ptr)
+        pd_str kind = pd_str_trim(pd_str_sub(value, 0, pd_str_find(value, ';')));
+        if (!pd_str_eq_nocase(kind, PD_STR("form-data")) || name->ptr)
             return malformed("a part is not form-data");
         *name = pd_header_param(value, PD_STR("name"));
         *is_file = pd_header_param(value, PD_STR("filename")).ptr ||

@@ -5,6 +5,7 @@
  * has been undone (problem.c).
  */
 #include "web/web.h"
+#include "http/parse.h"
 #include "web/path.h"
 #include <pando/json.h>
 #include <pando/log.h>
@@ -19,12 +20,13 @@ pd_status pd_reply_set(struct pd_ctx *c, int status, pd_str content_type, pd_str
     q->content_type = content_type;
     q->body = body;
     q->problem = NULL;
+    q->location = PD_STR_NULL;
     q->is_page = pd_str_starts(content_type, PD_STR("text/html"));
     return (pd_status){ status };
 }
 
-/* What a failed context read is not there: the value must not be looked at. dispatch.c answers with
- * the failure, whatever is noted here. */
+/* A context that has failed has no values: what the handler passes may never have been filled, so
+ * it is not looked at. dispatch.c answers with the failure, whatever is noted here. */
 static pd_status failed(struct pd_ctx *c)
 {
     return pd_reply_set(c, 500, PD_STR_NULL, PD_STR_NULL);
@@ -37,17 +39,8 @@ static pd_status too_large(struct pd_ctx *c)
     return failed(c);
 }
 
-/* A context that has failed has no values: what the handler passes may never have been filled, so
- * it is not looked at. The answer is the failure's anyway. */
-static pd_status failed_already(struct pd_ctx *c)
-{
-    return pd_reply_set(c, 500, PD_STR_NULL, PD_STR_NULL);
-}
-
 pd_status pd_json_(struct pd_ctx *c, int status, const struct pd_shape *shape, const void *value)
 {
-    if (c->failed != PD_OK)
-        return failed_already(c);
     struct pd_buf b;
     if (c->failed != PD_OK)
         return failed(c);
@@ -60,6 +53,10 @@ pd_status pd_json_(struct pd_ctx *c, int status, const struct pd_shape *shape, c
 
 pd_status pd_text(struct pd_ctx *c, int status, pd_str content_type, pd_str body)
 {
+    if (!pd_http_is_value(content_type)) { /* it may be what somebody uploaded */
+        pd_header_refused(c, "Content-Type");
+        content_type = PD_STR("application/octet-stream");
+    }
     return pd_reply_set(c, status, content_type, body);
 }
 
@@ -80,8 +77,9 @@ pd_status pd_redirect(struct pd_ctx *c, const char *fmt, ...)
         pd_log_warn("redirect to another site refused", "target", target);
         target = PD_STR("/");
     }
-    pd_reply_header(c, "Location", target);
-    return pd_reply_set(c, 303, PD_STR_NULL, PD_STR_NULL);
+    pd_status reply = pd_reply_set(c, 303, PD_STR_NULL, PD_STR_NULL);
+    c->request->location = pd_str_dup(c->arena, target);
+    return reply;
 }
 
 /* --- errors --------------------------------------------------------------------------- */

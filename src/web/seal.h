@@ -39,6 +39,7 @@ pd_err pd_keys_init(struct pd_keys *k, pd_str secrets) PD_MUST;
 void pd_keys_fini(struct pd_keys *k); /* wipes them */
 
 void pd_sealer_init(struct pd_sealer *s, const struct pd_keys *k, pd_str purpose);
+/* At most PD_SEAL_MAX bytes (asserted). */
 pd_str pd_sealer_seal(const struct pd_sealer *s, struct pd_arena *a, pd_str plain, pd_time now);
 /* False if it was changed, made for another purpose or by another key, is older than max_age_us
  * (0 = any age) or comes from the future. `made` may be NULL. */

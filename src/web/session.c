@@ -81,6 +81,7 @@ void pd_session_refresh(struct pd_ctx *c)
 
 static void cookie_clear(struct pd_ctx *c, pd_str name)
 {
+    c->request->sets_cookie = true;
     pd_cookie_put(pd_reply_lines(c),
                   &(struct pd_cookie){ .name = name, .secure = c->request->secure });
 }
@@ -158,6 +159,7 @@ void pd_flash_set(struct pd_ctx *c, const char *kind, const char *fmt, ...)
     va_end(args);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text - from ? (size_t)n : sizeof text - from - 1;
     pd_str plain = pd_str_n(text, from + len);
+    q->sets_cookie = true;
     pd_cookie_put(pd_reply_lines(c),
                   &(struct pd_cookie){
                       .name = q->web->flash_cookie,
@@ -204,6 +206,10 @@ static void app_sealer(struct pd_ctx *c, const char *purpose, struct pd_sealer *
 pd_str pd_seal(struct pd_ctx *c, const char *purpose, pd_str plain)
 {
     struct pd_sealer s;
+    if (plain.len > PD_SEAL_MAX) {
+        pd_ctx_fail(c, pd_fail(PD_ETOOBIG, "at most %d bytes can be sealed", PD_SEAL_MAX));
+        return PD_STR_NULL;
+    }
     app_sealer(c, purpose, &s);
     return pd_sealer_seal(&s, c->arena, plain, pd_time_now());
 }

@@ -76,6 +76,7 @@ struct pd_request {
     /* the reply */
     int status;          /* of the last reply function; 0 = none yet */
     pd_str content_type; /* null: no Content-Type line */
+    pd_str location;     /* null: no Location line */
     pd_str body;
     bool is_page;           /* text/html: gets the page's policy */
     const char *problem;    /* code of the problem to be answered; NULL = none */
@@ -84,6 +85,7 @@ struct pd_request {
     pd_str cache_control; /* null: the default */
     pd_str fixed_lines;   /* instead of other_lines, for assets; null = other_lines */
     struct pd_buf lines;  /* header lines of the handler's; arena NULL = none yet */
+    bool sets_cookie;     /* one of them, other than the session's */
 
     /* what pd_read_… found */
     int read_status; /* 0 = fine; else what pd_invalid answers */
@@ -122,6 +124,8 @@ void pd_session_send(struct pd_ctx *c); /* puts the cookie into the reply, if it
 
 /* headers.c */
 void pd_header_lines_make(struct pd_web *w);
+/* A value that cannot be a header's: panics in development, is logged elsewhere. */
+void pd_header_refused(struct pd_ctx *c, const char *name);
 /* Where the handler's header lines go. */
 struct pd_buf *pd_reply_lines(struct pd_ctx *c);
 

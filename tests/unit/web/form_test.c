@@ -1,4 +1,5 @@
-/* Tests of pando/web.h: what authors read of queries, forms, JSON and bodies, and forms shown again. */
+/* Tests of pando/web.h: what authors read of queries, forms, JSON and bodies, and forms shown
+ * again. */
 #include "site_test.h"
 #include <pando/json.h>
 

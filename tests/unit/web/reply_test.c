@@ -18,11 +18,52 @@ static pd_status put_header(struct pd_ctx *c)
     return text(c, "x");
 }
 
+static pd_status put_type(struct pd_ctx *c)
+{
+    return pd_text(c, 200, pd_query(c, "v"), PD_STR("x"));
+}
+
+/* The last reply counts; `how` says which that is. */
+static pd_status go_twice(struct pd_ctx *c)
+{
+    pd_str how = pd_query(c, "how");
+    pd_redirect(c, "/first");
+    if (pd_str_eq(how, PD_STR("text")))
+        return text(c, "x");
+    if (pd_str_eq(how, PD_STR("absent")))
+        return pd_not_found(c);
+    return pd_redirect(c, "/second");
+}
+
+/* Nearly as many header lines as a handler may have, and a cookie. */
+static pd_status many_lines(struct pd_ctx *c)
+{
+    char value[80];
+    memset(value, 'v', sizeof value);
+    for (int i = 0; i < 289; i++)
+        pd_reply_header(c, "X", pd_str_n(value, sizeof value));
+    pd_session_start(c, 7, 5);
+    return text(c, "x");
+}
+
+static pd_status cached(struct pd_ctx *c)
+{
+    pd_str how = pd_query(c, "how");
+    pd_cache_control(c, PD_STR("public, max-age=60"));
+    if (pd_str_eq(how, PD_STR("flash")))
+        pd_flash_set(c, "good", "saved");
+    if (pd_str_eq(how, PD_STR("cookie")))
+        pd_reply_header(c, "set-cookie", PD_STR("a=1"));
+    if (pd_str_eq(how, PD_STR("absent")))
+        return pd_not_found(c);
+    return text(c, "x");
+}
+
 static const struct pd_route routes[] = {
-    { PD_POST_, "/login", log_in },
-    { PD_GET_, "/page", page },
-    { PD_GET_, "/go", go },
-    { PD_GET_, "/header", put_header },
+    { PD_GET_, "/type", put_type },   { PD_GET_, "/twice", go_twice },
+    { PD_GET_, "/many", many_lines }, { PD_GET_, "/cached", cached },
+    { PD_POST_, "/login", log_in },   { PD_GET_, "/page", page },
+    { PD_GET_, "/go", go },           { PD_GET_, "/header", put_header },
 };
 
 SITE_TEST(headers_protect)
@@ -52,6 +93,47 @@ SITE_TEST(values_cannot_become_headers)
     }
     struct reply r = get("/header?v=fine");
     expect(pd_str_eq(header(r, "X-Value"), PD_STR("fine")), r);
+}
+
+SITE_TEST(types_cannot_become_headers)
+{
+    struct reply r = get("/type?v=image/png%0d%0aSet-Cookie:+x=1");
+    expect(r.status == 200 && !header(r, "Set-Cookie").ptr, r);
+    expect(pd_str_eq(header(r, "Content-Type"), PD_STR("application/octet-stream")), r);
+    r = get("/type?v=image/png");
+    expect(pd_str_eq(header(r, "Content-Type"), PD_STR("image/png")), r);
+}
+
+SITE_TEST(what_the_platform_adds_has_room)
+{
+    struct reply r = get("/many");
+    expect(r.status == 200 && pd_str_eq(r.body, PD_STR("x")), r);
+    expect(has(header(r, "Set-Cookie"), "; Max-Age="), r);
+    expect(pd_str_eq(header(r, "Content-Length"), PD_STR("1")), r);
+}
+
+SITE_TEST(the_last_reply_counts)
+{
+    struct reply r = get("/twice");
+    expect(r.status == 303 && pd_str_eq(header(r, "Location"), PD_STR("/second")), r);
+    expect(!has(r.head, "/first"), r);
+    r = get("/twice?how=text");
+    expect(r.status == 200 && !header(r, "Location").ptr, r);
+    r = get("/twice?how=absent");
+    expect(r.status == 404 && !header(r, "Location").ptr, r);
+}
+
+/* A cache would hand the cookie, or the page of an error that says who is signed in, to others. */
+SITE_TEST(cookies_and_errors_are_not_cached)
+{
+    struct reply r = get("/cached");
+    expect(pd_str_eq(header(r, "Cache-Control"), PD_STR("public, max-age=60")), r);
+    r = get("/cached?how=flash");
+    expect(pd_str_eq(header(r, "Cache-Control"), PD_STR("private, no-store")), r);
+    r = get("/cached?how=cookie");
+    expect(pd_str_eq(header(r, "Cache-Control"), PD_STR("private, no-store")), r);
+    r = get("/cached?how=absent");
+    expect(pd_str_eq(header(r, "Cache-Control"), PD_STR("no-cache")), r);
 }
 
 SITE_TEST(redirects_stay_here)
@@ -109,6 +191,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         DATA_TEST(headers_protect_site),
         DATA_TEST(values_cannot_become_headers_site),
+        DATA_TEST(types_cannot_become_headers_site),
+        DATA_TEST(what_the_platform_adds_has_room_site),
+        DATA_TEST(the_last_reply_counts_site),
+        DATA_TEST(cookies_and_errors_are_not_cached_site),
         DATA_TEST(redirects_stay_here_site),
         DATA_TEST(assets_are_served_site),
     };

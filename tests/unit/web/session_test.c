@@ -59,7 +59,17 @@ static pd_status ip(struct pd_ctx *c)
     return pd_text(c, 200, PD_STR("text/plain"), pd_client_ip(c));
 }
 
+static pd_status seal_much(struct pd_ctx *c)
+{
+    int64_t n = 0;
+    pd_str_to_i64(pd_query(c, "n"), &n);
+    return pd_text(c, 200, PD_STR("text/plain"),
+                   pd_seal(c, "cursor", pd_str_n(pd_arena_zalloc(c->arena, (size_t)n), (size_t)n)));
+}
+
 static const struct pd_route routes[] = {
+    { PD_GET_, "/mine/{way:rest}", who, .auth = PD_AUTH_USER },
+    { PD_GET_, "/seals/much", seal_much },
     { PD_GET_, "/", hello },
     { PD_POST_, "/login", log_in },
     { PD_POST_, "/cached", log_in_cached },
@@ -205,6 +215,29 @@ SITE_TEST(secrets_work)
     expect(pd_str_starts(header(r, "Set-Cookie"), PD_STR("__Host-t_session=")), r);
 }
 
+/* What is sealed may come from the client. */
+SITE_TEST(what_is_too_long_to_seal_fails_the_request)
+{
+    struct reply r = get("/seals/much?n=4096");
+    expect(r.status == 200 && r.body.len > 4096, r);
+    r = get("/seals/much?n=4097");
+    expect(r.status == 413, r);
+}
+
+/* The way back is left out where it would not fit; the way to the sign-in page is not. */
+SITE_TEST(a_long_path_leads_to_the_sign_in_page)
+{
+    char *path = pd_arena_zalloc(&arena, 1100);
+    memset(path, '(', 1000);
+    memcpy(path, "/mine/", 6);
+    struct reply r = get(path);
+    expect(r.status == 303 && pd_str_eq(header(r, "Location"), PD_STR("/login")), r);
+    path[100] = '\0';
+    r = get(path);
+    expect(r.status == 303 && pd_str_starts(header(r, "Location"), PD_STR("/login?next=/mine/%28")),
+           r);
+}
+
 SITE_TEST(commands_are_bound)
 {
     struct pd_ctx c;
@@ -232,6 +265,8 @@ int main(void)
         DATA_TEST(roles_are_checked_site),
         DATA_TEST(flash_is_shown_once_site),
         DATA_TEST(secrets_work_site),
+        DATA_TEST(what_is_too_long_to_seal_fails_the_request_site),
+        DATA_TEST(a_long_path_leads_to_the_sign_in_page_site),
         DATA_TEST(commands_are_bound_site),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

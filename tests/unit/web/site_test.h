@@ -1,5 +1,5 @@
-/* site_test.h - a whole site on a real server, database and sockets, asked over raw connections, all
- * in fibers of one loop: what the tests of web/dispatch.h and pando/web.h share.
+/* site_test.h - a whole site on a real server, database and sockets, asked over raw connections,
+ * all in fibers of one loop: what the tests of web/dispatch.h and pando/web.h share.
  *
  *     static const struct pd_route routes[] = { … };
  *     SITE_TEST(name, .production = true) { struct reply r = get("/"); … }
@@ -154,7 +154,8 @@ static inline struct reply exchange(pd_str request)
 }
 
 /* `lines`: further header lines, each with its CRLF. */
-static inline struct reply ask(const char *method, const char *target, const char *lines, pd_str body)
+static inline struct reply ask(const char *method, const char *target, const char *lines,
+                               pd_str body)
 {
     pd_str head = pd_str_fmt(&arena,
                              "%s %s HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n%s"

@@ -231,6 +231,7 @@ static void the_best_coding_is_chosen(void **state)
         { "gzip, deflate, br", true, true, PD_ENC_BROTLI },
         { "gzip, deflate, br", true, false, PD_ENC_GZIP },
         { "gzip, br;q=0", true, true, PD_ENC_GZIP },
+        { "gzip, br;Q=0", true, true, PD_ENC_GZIP },
         { "br;q=0.0, gzip; q=0.5", true, true, PD_ENC_GZIP },
         { "BR", true, true, PD_ENC_BROTLI },
         { "br;q=0.001", true, true, PD_ENC_BROTLI },
