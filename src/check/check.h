@@ -107,7 +107,7 @@ struct check_mention {
     unsigned loops;          /* loops of this function it stands in */
     bool call;               /* name(…) */
     bool offloaded;          /* handed to pd_offload: runs in the pool, not on the loop */
-    bool per_row;            /* handed to an :each statement: called for each row */
+    bool repeated;           /* handed to what calls it repeatedly: an :each statement, qsort */
     struct check_node *node; /* by check_graph */
     struct check_mention *next;
 };

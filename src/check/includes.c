@@ -19,9 +19,12 @@ struct scan {
     size_t ndirs;
     struct gen_xref_fact *xrefs;
     size_t nxrefs;
+    struct pd_map parts;         /* files read because they were included */
     struct check_module *module; /* of the file being read; NULL: the app's own */
     pd_str path, shown;
 };
+
+static void read_part(struct scan *s, pd_str path);
 
 /* --- finding the file ------------------------------------------------------------------------ */
 
@@ -134,8 +137,10 @@ static void judge_directive(struct scan *s, pd_str text, pd_str word, int line)
     end = pd_str_find(name, close);
     name = pd_str_sub(name, 0, end == PD_NPOS ? name.len : end);
     pd_str path = included(s, name, close == '"');
-    if (path.ptr)
-        judge(s, name, path, line);
+    if (!path.ptr)
+        return;
+    judge(s, name, path, line);
+    read_part(s, path);
 }
 
 /* --- the app's files ------------------------------------------------------------------------- */
@@ -154,6 +159,32 @@ static void read_file(struct scan *s)
     }
 }
 
+static bool is_source(pd_str path)
+{
+    static const char *const ENDS[] = { ".c", ".h", ".def", ".inc" };
+    bool source = false;
+    for (size_t i = 0; i < sizeof ENDS / sizeof *ENDS; i++)
+        source |= pd_str_ends(path, pd_str_c(ENDS[i]));
+    return source;
+}
+
+/* A file of another name is a source if it is included: "colors.list". */
+static void read_part(struct scan *s, pd_str path)
+{
+    pd_str shown, outer_path = s->path, outer_shown = s->shown;
+    struct check_module *outer_module = s->module;
+    if (is_source(path) || pd_map_find(&s->parts, path) || !check_shown(s->k, path, &shown))
+        return;
+    pd_map_put(&s->parts, path, s);
+    s->path = path;
+    s->shown = shown;
+    s->module = check_module_of(s->k, path);
+    read_file(s);
+    s->path = outer_path;
+    s->shown = outer_shown;
+    s->module = outer_module;
+}
+
 static bool is_dir(struct check *k, pd_str path)
 {
     struct stat st;
@@ -168,8 +199,7 @@ static void read_folder(struct scan *s, pd_str dir, unsigned depth)
         return;
     for (size_t i = 0; i < n; i++) {
         pd_str path = pd_str_fmt(&s->k->arena, "%.*s/%.*s", PD_ARG(dir), PD_ARG(names[i]));
-        bool source = pd_str_ends(path, PD_STR(".c")) || pd_str_ends(path, PD_STR(".h")) ||
-                      pd_str_ends(path, PD_STR(".def")) || pd_str_ends(path, PD_STR(".inc"));
+        bool source = is_source(path);
         s->path = check_real(s->k, PD_STR_NULL, path);
         if (source && check_shown(s->k, s->path, &s->shown)) {
             s->module = check_module_of(s->k, s->path);
@@ -185,6 +215,7 @@ void check_includes(struct check *k)
 {
     struct scan *s = pd_arena_new(&k->arena, struct scan);
     s->k = k;
+    pd_map_init(&s->parts, &k->arena, PD_MAP_STR);
     s->xrefs = gen_facts_xrefs(&k->gen, &s->nxrefs);
     for (struct check_unit *u = k->units; u && !s->ndirs; u = u->next) {
         if (!u->generated)

@@ -58,7 +58,7 @@ static pd_str remedy(struct check *k, const struct gen_stmt_fact *s)
 
 static const char *loop_name(const struct check_mention *m)
 {
-    return m->per_row && !m->loops ? "for each row" : "in a loop";
+    return m->repeated && !m->loops ? "for each element" : "in a loop";
 }
 
 /* Where the statement itself stands, down the chain of functions. */
@@ -74,7 +74,7 @@ static void look(struct check *k, struct check_node *n, struct check_mention *m)
 {
     const struct gen_stmt_fact *s = keyed(k, m->name);
     pd_str subject = pd_str_fmt(&k->arena, "%.*s.%.*s", PD_ARG(n->name), PD_ARG(m->name));
-    if ((!m->loops && !m->per_row) || (!s && (!m->node || !m->node->runs)) ||
+    if ((!m->loops && !m->repeated) || (!s && (!m->node || !m->node->runs)) ||
         check_exempt(k, m->file, m->line, "nplus1 ok"))
         return;
     if (s) {
@@ -151,7 +151,7 @@ static void look_at_recursion(struct check *k, struct check_node *n, struct chec
     const struct gen_stmt_fact *s = keyed(k, m->name);
     if (!s && m->node && !m->node->cyclic)
         s = m->node->runs;
-    if (!s || m->loops || m->per_row || check_exempt(k, m->file, m->line, "nplus1 ok"))
+    if (!s || m->loops || m->repeated || check_exempt(k, m->file, m->line, "nplus1 ok"))
         return;
     check_find(k, "PD-CHECK-022", m->file, m->line,
                pd_str_fmt(&k->arena, "%.*s.%.*s", PD_ARG(n->name), PD_ARG(m->name)), remedy(k, s),

@@ -127,33 +127,36 @@ static bool section_at(struct reader *r, size_t index, struct section *out)
     return true;
 }
 
-/* What the loader writes once at start (relocated constants, constructors) is no state. */
-static bool is_state(const struct section *s)
+static bool starts_with_any(pd_str name, const char *const *prefixes, size_t n)
 {
-    static const char *const CONSTANT[] = { ".data.rel.ro",   ".init_array",     ".fini_array",
-                                            ".preinit_array", ".ctors",          ".dtors",
-                                            ".got",           ".tm_clone_table", "asan_globals",
-                                            "__sancov" };
-    if (!(s->h.sh_flags & SHF_ALLOC) || !(s->h.sh_flags & SHF_WRITE))
-        return false;
-    for (size_t i = 0; i < sizeof CONSTANT / sizeof *CONSTANT; i++) {
-        if (pd_str_starts(s->name, pd_str_c(CONSTANT[i])))
-            return false;
-    }
-    return true;
-}
-
-/* Sanitizers, coverage and profiles bring their own. */
-static bool is_compilers_own(pd_str name)
-{
-    static const char *const PREFIXES[] = { "__odr_asan", "__asan",   "__ubsan", "__tsan",
-                                            "__sancov",   "__gcov",   "__prof",  "__llvm",
-                                            ".LASAN",     "__emutls", ".L",      "__sanitizer" };
-    for (size_t i = 0; i < sizeof PREFIXES / sizeof *PREFIXES; i++) {
-        if (pd_str_starts(name, pd_str_c(PREFIXES[i])))
+    for (size_t i = 0; i < n; i++) {
+        if (pd_str_starts(name, pd_str_c(prefixes[i])))
             return true;
     }
     return false;
+}
+
+/* What the loader writes once at start (relocated constants, constructors) is no state: it is
+ * read-only when the program runs. */
+static bool is_state(const struct section *s)
+{
+    static const char *const CONSTANT[] = {
+        ".data.rel.ro", ".init_array", ".fini_array", ".preinit_array", ".ctors", ".dtors", ".got"
+    };
+    return (s->h.sh_flags & SHF_ALLOC) && (s->h.sh_flags & SHF_WRITE) &&
+           !starts_with_any(s->name, CONSTANT, sizeof CONSTANT / sizeof *CONSTANT);
+}
+
+/* Sanitizers, coverage and profiles bring their own, by these names and in these sections. None of
+ * them is declared anywhere: what the debug information explains is the author's. */
+static bool is_compilers_own(pd_str name, pd_str section)
+{
+    static const char *const NAMES[] = { "__odr_asan", "__asan",   "__ubsan", "__tsan",
+                                         "__sancov",   "__gcov",   "__prof",  "__llvm",
+                                         ".LASAN",     "__emutls", ".L",      "__sanitizer" };
+    static const char *const SECTIONS[] = { ".tm_clone_table", "asan_globals", "__sancov" };
+    return starts_with_any(name, NAMES, sizeof NAMES / sizeof *NAMES) ||
+           starts_with_any(section, SECTIONS, sizeof SECTIONS / sizeof *SECTIONS);
 }
 
 /* --- variables ------------------------------------------------------------------------------- */
@@ -228,6 +231,8 @@ static void add_variable(struct reader *r, pd_str symbol, const GElf_Sym *sym, D
 {
     bool tls = GELF_ST_TYPE(sym->st_info) == STT_TLS;
     const struct declared *d = explain(r, symbol, at, tls);
+    if (!d && is_compilers_own(symbol, s ? s->name : PD_STR("")))
+        return;
     struct check_variable *v = pd_arena_new(&r->k->arena, struct check_variable);
     *v = (struct check_variable){ .name = d ? d->name : plain_name(symbol, true),
                                   .function = d ? d->function : PD_STR_NULL,
@@ -247,6 +252,14 @@ static void add_variable(struct reader *r, pd_str symbol, const GElf_Sym *sym, D
     r->o->variables = v;
 }
 
+/* A symbol without a type is one made by an assembler text, or the mark of a region ("$d"). */
+static bool may_be_variable(const GElf_Sym *sym, pd_str name)
+{
+    int type = GELF_ST_TYPE(sym->st_info);
+    return type == STT_OBJECT || type == STT_TLS || type == STT_COMMON ||
+           (type == STT_NOTYPE && !pd_str_starts(name, PD_STR("$")));
+}
+
 static void read_symbol(struct reader *r, int index)
 {
     GElf_Sym sym;
@@ -254,13 +267,12 @@ static void read_symbol(struct reader *r, int index)
     GElf_Word shndx;
     struct section s;
     const char *text = dwfl_module_getsym_info(r->mod, index, &sym, &at, &shndx, NULL, NULL);
-    int type = text ? GELF_ST_TYPE(sym.st_info) : STT_NOTYPE;
     if (!text || !text[0] || shndx == SHN_UNDEF)
         return;
     pd_str name = pd_str_dup(&r->k->arena, pd_str_c(text));
     if (GELF_ST_BIND(sym.st_info) != STB_LOCAL)
         pd_map_put(&r->o->defined, name, r->u);
-    if ((type != STT_OBJECT && type != STT_TLS && type != STT_COMMON) || is_compilers_own(name))
+    if (!may_be_variable(&sym, name))
         return;
     if (shndx == SHN_COMMON)
         add_variable(r, name, &sym, at, NULL);

@@ -29,7 +29,7 @@ struct parser {
     uint32_t n, cap;
     struct check_node *node; /* being read */
     struct pd_map locals;    /* names the function declares itself */
-    unsigned loops, per_row, offloaded;
+    unsigned loops, repeated, offloaded;
     bool in_switch; /* break ends a switch, not the loop */
     bool bare;      /* a loop's body without braces: what follows is behind the loop */
     unsigned depth; /* of nested statements */
@@ -170,16 +170,30 @@ static void mention(struct parser *p, uint32_t i)
                                  .at = i,
                                  .loops = p->loops,
                                  .call = is(p, i + 1, "("),
-                                 .offloaded = p->offloaded > 0,
-                                 .per_row = p->per_row > 0 && !is(p, i + 1, "(") };
+                                 .offloaded = p->offloaded > 0 && !is(p, i + 1, "("),
+                                 .repeated = p->repeated > 0 && !is(p, i + 1, "(") };
     *p->node->last = m;
     p->node->last = &m->next;
 }
 
 static void statement(struct parser *p, uint32_t *i);
 
-/* Tokens [from, to) of an expression. Handlers given to pd_offload and to an :each statement, and
- * statements inside an expression, are what is special. */
+/* Whether the call at `i` calls what it is given again and again: an :each statement for each row,
+ * or a function of the C library that sorts or searches. */
+static bool calls_repeatedly(struct parser *p, uint32_t i)
+{
+    static const char *const NAMES[] = { "qsort",   "qsort_r", "bsearch", "lfind",   "lsearch",
+                                         "tsearch", "tfind",   "twalk",   "twalk_r", "tdelete" };
+    const struct gen_stmt_fact *fact = pd_map_get(&p->k->statements, p->at[i].text);
+    bool known = fact && fact->each;
+    for (size_t n = 0; n < sizeof NAMES / sizeof *NAMES; n++)
+        known |= is(p, i, NAMES[n]);
+    return known;
+}
+
+/* Tokens [from, to) of an expression. Special are functions that are given to others (to
+ * pd_offload, or to what calls them repeatedly) and statements inside an expression. What is called
+ * there to make an argument runs at once. */
 static void expression(struct parser *p, uint32_t from, uint32_t to)
 {
     for (uint32_t i = from; i < to; i++) {
@@ -194,16 +208,15 @@ static void expression(struct parser *p, uint32_t from, uint32_t to)
         mention(p, i);
         if (!is(p, i + 1, "(") || is_member(p, i))
             continue;
-        struct gen_stmt_fact *fact = pd_map_get(&p->k->statements, p->at[i].text);
-        bool offload = pd_str_eq(p->at[i].text, PD_STR("pd_offload"));
-        if (!offload && !(fact && fact->each))
+        bool offload = is(p, i, "pd_offload");
+        if (!offload && !calls_repeatedly(p, i))
             continue;
         uint32_t end = behind(p, i + 1);
         p->offloaded += offload;
-        p->per_row += !offload;
+        p->repeated += !offload;
         expression(p, i + 2, end < to ? end : to);
         p->offloaded -= offload;
-        p->per_row -= !offload;
+        p->repeated -= !offload;
         i = end - 1;
     }
 }
@@ -423,7 +436,7 @@ static void function(struct parser *p, uint32_t from, uint32_t name, uint32_t bo
 {
     add_node(p, name, CHECK_FUNCTION, from);
     note_parameters(p, name + 1, body);
-    p->loops = p->per_row = p->offloaded = p->depth = 0;
+    p->loops = p->repeated = p->offloaded = p->depth = 0;
     p->in_switch = p->bare = false;
     uint32_t i = body;
     block(p, &i);
@@ -433,7 +446,7 @@ static void function(struct parser *p, uint32_t from, uint32_t name, uint32_t bo
 static void variable(struct parser *p, uint32_t from, uint32_t name, uint32_t value, uint32_t end)
 {
     add_node(p, name, CHECK_VARIABLE, from);
-    p->loops = p->per_row = p->offloaded = p->depth = 0;
+    p->loops = p->repeated = p->offloaded = p->depth = 0;
     expression(p, value, end);
 }
 

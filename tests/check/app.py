@@ -64,7 +64,7 @@ class App:
         """(file, line, code) of every mark `//! CODE …`, `-- ! CODE …` or `; ! CODE …`, sorted."""
         marks = []
         for file in sorted(self.folder.rglob("*.*")):
-            if file.suffix not in (".c", ".h", ".sql", ".conf") or "build" in file.parts:
+            if file.suffix not in (".c", ".h", ".list", ".sql", ".conf") or "build" in file.parts:
                 continue
             for number, line in enumerate(file.read_text().splitlines(), 1):
                 found = re.search(r"(//!|-- !|; !)(.*)", line)

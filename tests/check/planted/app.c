@@ -1,6 +1,6 @@
 #include "shop/shop.h"
 #include "stock/stock.h"
-#include "stock/secret.h" //! PD-CHECK-050
+#include "parts.list"
 
 static const struct pd_module *const MODULES[] = { &shop_module, &stock_module };
 extern const struct pd_app app;
