@@ -137,7 +137,10 @@ struct sql_table {
 
 /* --- statements ---------------------------------------------------------------------------- */
 
-enum { SQL_UNKNOWN = -1 };                                   /* a type */
+/* What stands for a type. UNKNOWN: the value has one that gen does not know (a float, a field of
+ * JSON), and keeps it from being called anything else. UNTYPED: it has none of its own (NULL, a
+ * parameter used nowhere else) and takes that of what it meets. */
+enum { SQL_UNKNOWN = -1, SQL_UNTYPED = -2 };
 enum sql_null { SQL_NOT_NULL, SQL_NULLABLE, SQL_AMBIGUOUS }; /* what is known of a value */
 
 enum {
@@ -310,6 +313,7 @@ bool sql_is_name(pd_str s); /* [a-z][a-z0-9_]*, no C keyword: usable in C and SQ
 pd_str sql_quoted(struct sql *s, pd_str name); /* "order": in quotes if SQL would not take it */
 const char *sql_type_name(int type);           /* as authors write it: "money" */
 int sql_type_of(pd_str alias);                 /* SQL_UNKNOWN if it is no alias for a value */
+bool sql_type_fits(int a, int b);              /* a value of one can meaningfully meet the other */
 
 /* --- sql_lex.c ----------------------------------------------------------------------------- */
 

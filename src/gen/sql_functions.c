@@ -13,9 +13,12 @@ enum rule {
     R_FIXED,   /* the type given; null if an argument is */
     R_NOTNULL, /* the type given; never null */
     R_MAYBE,   /* the type given; may be null for other reasons */
-    R_FIRST,   /* type of the first argument; null if an argument is */
+    R_NUMBER,  /* type of the argument, a whole number; null if it is */
     R_FIRST_MAYBE,
     R_COALESCE,
+    R_GREATEST,  /* type that all arguments share; null if one is */
+    R_SLICE,     /* a piece of text or of bytes; null if an argument is */
+    R_SUM,       /* as the next, of whole numbers only */
     R_AGGREGATE, /* type of the argument; null without rows */
     R_FLOAT,
 };
@@ -27,7 +30,7 @@ struct function {
 };
 static const struct function functions[] = {
     { "count", R_NOTNULL, PD_T_I64, SQL_UNKNOWN },
-    { "sum", R_AGGREGATE, 0, SQL_UNKNOWN },
+    { "sum", R_SUM, 0, SQL_UNKNOWN },
     { "avg", R_FLOAT, 0, SQL_UNKNOWN },
     { "total", R_FLOAT, 0, SQL_UNKNOWN },
     { "round", R_FLOAT, 0, SQL_UNKNOWN },
@@ -51,7 +54,7 @@ static const struct function functions[] = {
     { "nullif", R_FIRST_MAYBE, 0, SQL_UNKNOWN },
     { "coalesce", R_COALESCE, 0, SQL_UNKNOWN },
     { "ifnull", R_COALESCE, 0, SQL_UNKNOWN },
-    { "abs", R_FIRST, 0, SQL_UNKNOWN },
+    { "abs", R_NUMBER, 0, SQL_UNKNOWN },
     { "length", R_FIXED, PD_T_I64, PD_T_STR },
     { "instr", R_FIXED, PD_T_I64, PD_T_STR },
     { "unicode", R_MAYBE, PD_T_I64, PD_T_STR },
@@ -61,8 +64,8 @@ static const struct function functions[] = {
     { "ltrim", R_FIXED, PD_T_STR, PD_T_STR },
     { "rtrim", R_FIXED, PD_T_STR, PD_T_STR },
     { "replace", R_FIXED, PD_T_STR, PD_T_STR },
-    { "substr", R_FIXED, PD_T_STR, PD_T_STR },
-    { "substring", R_FIXED, PD_T_STR, PD_T_STR },
+    { "substr", R_SLICE, PD_T_STR, PD_T_STR },
+    { "substring", R_SLICE, PD_T_STR, PD_T_STR },
     { "hex", R_NOTNULL, PD_T_STR, PD_T_BYTES },
     { "quote", R_NOTNULL, PD_T_STR, SQL_UNKNOWN },
     { "printf", R_MAYBE, PD_T_STR, PD_T_STR },
@@ -143,9 +146,9 @@ struct arguments {
 
 static struct arguments read_arguments(struct sql_expr *x, uint32_t close, const struct function *f)
 {
-    struct arguments args = { .first = unknown, .merged = SQL_UNKNOWN, .best = SQL_AMBIGUOUS };
+    struct arguments args = { .first = unknown, .merged = SQL_UNTYPED, .best = SQL_AMBIGUOUS };
     struct sql_val all[16];
-    bool merges = f && (f->rule == R_COALESCE || f->rule == R_FIRST_MAYBE);
+    bool merges = f && (f->rule == R_COALESCE || f->rule == R_FIRST_MAYBE || f->rule == R_GREATEST);
     struct sql_expr in = *x;
     in.end = close;
     sql_take(&in, "distinct");
@@ -197,6 +200,14 @@ static bool read_window(struct sql_expr *x, bool *windowed)
     return may_be_empty;
 }
 
+/* What can be added up: SQLite would make a float of anything else. */
+static int number_of(int type)
+{
+    if (type == PD_T_BOOL)
+        return PD_T_I64;
+    return type == PD_T_I64 || type == PD_T_MONEY || type == SQL_UNTYPED ? type : SQL_UNKNOWN;
+}
+
 static struct sql_val call_result(const struct function *f, struct arguments *args, bool some_rows)
 {
     enum sql_null null = sql_computed(args->worst);
@@ -204,22 +215,36 @@ static struct sql_val call_result(const struct function *f, struct arguments *ar
     case R_FIXED: return sql_value(f->type, null);
     case R_NOTNULL: return sql_value(f->type, SQL_NOT_NULL);
     case R_MAYBE: return sql_value(f->type, SQL_AMBIGUOUS);
-    case R_FIRST: return sql_value(args->first.type, null);
+    case R_NUMBER: return sql_value(number_of(args->first.type), null);
+    case R_GREATEST: return sql_value(args->merged, null);
+    case R_SLICE: return sql_value(args->first.type == PD_T_BYTES ? PD_T_BYTES : f->type, null);
     case R_FIRST_MAYBE: return sql_value(args->first.type, SQL_AMBIGUOUS);
     case R_COALESCE: return sql_value(args->merged, sql_computed(args->best));
-    case R_AGGREGATE:
-        return sql_value(args->first.type == PD_T_BOOL ? PD_T_I64 : args->first.type,
-                         some_rows ? null : SQL_AMBIGUOUS);
+    case R_SUM: return sql_value(number_of(args->first.type), some_rows ? null : SQL_AMBIGUOUS);
+    case R_AGGREGATE: return sql_value(args->first.type, some_rows ? null : SQL_AMBIGUOUS);
     case R_FLOAT: break;
     }
     return unknown;
 }
 
+/* An aggregate of nothing but the columns of a statement around it belongs to that statement, which
+ * then has one row for all, and none of whose other columns is what it seems. */
+static void refuse_outer(struct sql_expr *x, uint32_t name)
+{
+    struct sql_token *t = &x->a->t->at[name];
+    if (x->a->st->failed)
+        return;
+    x->a->st->failed = true;
+    sql_error(x->a->s, (struct sql_pos){ x->a->st->pos.file, t->line, t->column }, "PD-SQL-037",
+              PD_STR("give it a column of the subquery's own tables, or move it out"),
+              "this \"%.*s\" is of the statement around the subquery", PD_ARG(t->text));
+}
+
 struct sql_val sql_call_read(struct sql_expr *x)
 {
     static const struct function extreme = { "max", R_AGGREGATE, 0, SQL_UNKNOWN },
-                                 scalar_extreme = { "max", R_FIRST, 0, SQL_UNKNOWN },
-                                 choice = { "iif", R_FIRST, 0, SQL_UNKNOWN };
+                                 scalar_extreme = { "max", R_GREATEST, 0, SQL_UNKNOWN },
+                                 choice = { "iif", R_MAYBE, SQL_UNKNOWN, SQL_UNKNOWN };
     uint32_t name = x->at, open = x->at + 1, close = x->a->t->at[open].match;
     const struct sql_token *t = &x->a->t->at[name];
     const struct function *f = function_named(t);
@@ -228,18 +253,18 @@ struct sql_val sql_call_read(struct sql_expr *x)
         f = aggregate ? &extreme : &scalar_extreme;
     if (sql_is(t, "iif"))
         f = &choice;
-    bool outside = x->in_aggregate;
+    struct sql_reach *outside = x->aggregate, reach = { 0 };
     x->at = open + 1;
-    x->in_aggregate |= aggregate;
+    x->aggregate = aggregate ? &reach : outside;
     struct arguments args = read_arguments(x, close, f);
-    x->in_aggregate = outside;
+    x->aggregate = outside;
     x->at = close + 1;
     bool may_be_empty = read_window(x, &windowed);
+    if (reach.outer && !reach.own && !windowed)
+        refuse_outer(x, name);
     if (!f)
         return unknown;
     if (args.first.param)
         sql_param_type(x->a, args.first.param, f->argument, PD_STR("its function"), name);
-    if (f == &choice)
-        return sql_value(SQL_UNKNOWN, SQL_AMBIGUOUS);
     return call_result(f, &args, (x->grouped || windowed) && !may_be_empty);
 }

@@ -41,14 +41,17 @@ struct sql_val {
     unsigned nrow;
     uint32_t from;
 };
+struct sql_reach { /* whose columns the arguments of an aggregate name */
+    bool own, outer;
+};
 /* A cursor over the tokens [at, end). */
 struct sql_expr {
     struct sql_analysis *a;
     struct sql_scope *scope;
     uint32_t at, end;
-    bool in_aggregate;
-    bool grouped; /* within GROUP BY: an aggregate has at least one row */
-    bool filter;  /* an aggregate with FILTER was read */
+    struct sql_reach *aggregate; /* the call of an aggregate that is being read, or NULL */
+    bool grouped;                /* within GROUP BY: an aggregate has at least one row */
+    bool filter;                 /* an aggregate with FILTER was read */
 };
 
 static inline struct sql_val sql_value(int type, enum sql_null null)
@@ -84,7 +87,7 @@ void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r,
 void sql_val_store(struct sql_analysis *a, struct sql_column *c, struct sql_val v);
 void sql_param_type(struct sql_analysis *a, struct sql_param *p, int type, pd_str because,
                     uint32_t at);
-int sql_type_merge(int a, int b);
+int sql_type_merge(int a, int b); /* of what may be the one or the other */
 enum sql_null sql_null_worst(enum sql_null a, enum sql_null b);
 
 /* --- sql_functions.c ----------------------------------------------------------------------- */

@@ -129,10 +129,20 @@ static void parameter(struct lexer *l)
     }
 }
 
+/* The sign in 1e-3. */
+static bool is_exponent_sign(const struct lexer *l, const char *from)
+{
+    return (*l->at == '-' || *l->at == '+') && l->at > from &&
+           (l->at[-1] == 'e' || l->at[-1] == 'E') && l->at + 1 < l->end &&
+           isdigit((unsigned char)l->at[1]);
+}
+
 static void number(struct lexer *l)
 {
     const char *from = l->at;
-    while (l->at < l->end && (is_word(*l->at) || *l->at == '.'))
+    bool hex = l->at + 1 < l->end && (l->at[1] == 'x' || l->at[1] == 'X');
+    while (l->at < l->end &&
+           (is_word(*l->at) || *l->at == '.' || (!hex && is_exponent_sign(l, from))))
         l->at++;
     add(l, SQL_NUMBER, from, l->at);
 }
@@ -177,7 +187,7 @@ static bool next(struct lexer *l)
         line_comment(l);
     } else if (c == ':' && is_word(after)) {
         parameter(l);
-    } else if (isdigit((unsigned char)c)) {
+    } else if (isdigit((unsigned char)c) || (c == '.' && isdigit((unsigned char)after))) {
         number(l);
     } else if (is_word(c)) {
         const char *from = l->at;

@@ -214,6 +214,14 @@ static bool find_in(struct sql_source *s, pd_str name, struct sql_val *v)
     return false;
 }
 
+static void note_reach(struct sql_expr *x, const struct sql_scope *scope)
+{
+    if (x->aggregate && scope == x->scope)
+        x->aggregate->own = true;
+    else if (x->aggregate)
+        x->aggregate->outer = true;
+}
+
 struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name)
 {
     struct sql_val v = { .type = SQL_UNKNOWN, .null = SQL_AMBIGUOUS };
@@ -223,7 +231,8 @@ struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name)
                 continue;
             if (!find_in(s, name, &v))
                 continue;
-            bool inside = scope == x->scope && x->in_aggregate;
+            note_reach(x, scope);
+            bool inside = scope == x->scope && x->aggregate;
             if (scope->loose && !inside)
                 v.null = SQL_AMBIGUOUS;
             return v;
@@ -515,10 +524,13 @@ struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer
     a->whole |= top && compound;
     if (order < to)
         read_order(a, &scope, order + 2, limit, top && !compound);
-    if (limit < to)
+    out = out ? out : pd_arena_new(a->s->arena, struct sql_cols);
+    if (limit < to) {
         read_limit(a, &scope, limit + 1, to, top);
+        out->one_row = false; /* none, if the limit is 0 */
+    }
     a->ctes = known;
-    return out ? out : pd_arena_new(a->s->arena, struct sql_cols);
+    return out;
 }
 
 /* --- insert, update, delete ---------------------------------------------------------------- */

@@ -24,10 +24,9 @@ static bool is_integer(int type)
            type == PD_T_DATE || type == PD_T_BOOL;
 }
 
-/* Whether a value of one type can meaningfully meet the other. */
-static bool compatible(int a, int b)
+bool sql_type_fits(int a, int b)
 {
-    if (a == b || a == SQL_UNKNOWN || b == SQL_UNKNOWN)
+    if (a == b || a < 0 || b < 0)
         return true;
     if (is_integer(a) && is_integer(b))
         return a == PD_T_I64 || b == PD_T_I64;
@@ -36,11 +35,11 @@ static bool compatible(int a, int b)
 
 int sql_type_merge(int a, int b)
 {
-    if (a == b || b == SQL_UNKNOWN)
+    if (a == b || b == SQL_UNTYPED)
         return a;
-    if (a == SQL_UNKNOWN)
+    if (a == SQL_UNTYPED)
         return b;
-    if (!compatible(a, b))
+    if (a == SQL_UNKNOWN || b == SQL_UNKNOWN || !sql_type_fits(a, b))
         return SQL_UNKNOWN;
     return a == PD_T_I64 || a == PD_T_STR ? b : a;
 }
@@ -82,14 +81,14 @@ static void mismatch(struct sql_analysis *a, uint32_t at, const char *verb, pd_s
 void sql_param_type(struct sql_analysis *a, struct sql_param *p, int type, pd_str because,
                     uint32_t at)
 {
-    if (type == SQL_UNKNOWN)
+    if (type < 0)
         return;
     if (p->type == SQL_UNKNOWN || (!p->declared && p->type == PD_T_I64 && is_integer(type))) {
         p->type = type;
         p->because = because;
         return;
     }
-    if (compatible(p->type, type) || a->st->failed)
+    if (sql_type_fits(p->type, type) || a->st->failed)
         return;
     a->st->failed = true;
     sql_error(a->s, place(a, at), "PD-SQL-036",
@@ -134,7 +133,7 @@ void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r,
         sql_param_type(a, l.param, r.type, reason(a, r), l.from);
     else if (r.param)
         sql_param_type(a, r.param, l.type, reason(a, l), r.from);
-    else if (!compatible(l.type, r.type))
+    else if (!sql_type_fits(l.type, r.type))
         mismatch(a, l.from, "compares", describe(a, l), describe(a, r));
 }
 
@@ -145,7 +144,7 @@ void sql_val_store(struct sql_analysis *a, struct sql_column *c, struct sql_val 
     if (v.param) {
         sql_param_type(a, v.param, target.type, reason(a, target), v.from);
         v.param->nullable |= !v.param->declared && !c->not_null && c->alias != SQL_A_UUID;
-    } else if (!compatible(target.type, v.type)) {
+    } else if (!sql_type_fits(target.type, v.type)) {
         mismatch(a, v.from, "fills", describe(a, target), describe(a, v));
     }
 }
@@ -157,9 +156,12 @@ static struct sql_val read_number(struct sql_expr *x)
     pd_str text = sql_token_at(x)->text;
     x->at++;
     struct sql_val v = sql_value(PD_T_I64, SQL_NOT_NULL);
-    if (pd_str_find(text, '.') != PD_NPOS)
-        v.type = SQL_UNKNOWN; /* no floats */
-    for (size_t i = 0; i < text.len; i++)
+    bool hex = pd_str_starts(text, PD_STR("0x")) || pd_str_starts(text, PD_STR("0X"));
+    bool exponent =
+        !hex && (pd_str_find(text, 'e') != PD_NPOS || pd_str_find(text, 'E') != PD_NPOS);
+    if (exponent || pd_str_find(text, '.') != PD_NPOS)
+        v.type = SQL_UNKNOWN;                          /* no floats */
+    for (size_t i = 0; i < text.len && !exponent; i++) /* 0e5 is zero, 1e-999 too */
         v.nonzero |= text.ptr[i] >= '1' && text.ptr[i] <= '9';
     return v;
 }
@@ -169,14 +171,15 @@ static struct sql_val read_param(struct sql_expr *x)
     struct sql_param *p = sql_param_find(x->a->st, sql_token_at(x)->text);
     x->at++;
     bool never_null = is_integer(p->type) && !p->nullable;
-    struct sql_val v = sql_value(p->type, never_null ? SQL_NOT_NULL : SQL_AMBIGUOUS);
+    int type = p->type == SQL_UNKNOWN ? SQL_UNTYPED : p->type;
+    struct sql_val v = sql_value(type, never_null ? SQL_NOT_NULL : SQL_AMBIGUOUS);
     v.param = p;
     return v;
 }
 
 static struct sql_val read_case(struct sql_expr *x)
 {
-    struct sql_val subject = unknown, result = sql_value(SQL_UNKNOWN, SQL_NOT_NULL);
+    struct sql_val subject = unknown, result = sql_value(SQL_UNTYPED, SQL_NOT_NULL);
     bool has_subject = !sql_here(x, "when"), has_else = false;
     struct sql_param *bare[16];
     unsigned nbare = 0;
@@ -285,7 +288,7 @@ static struct sql_val read_word(struct sql_expr *x)
     bool call = x->at + 1 < x->end && sql_is(sql_token_at(x) + 1, "(") &&
                 sql_token_at(x)[1].match > x->at + 1;
     if (sql_take(x, "null")) {
-        struct sql_val v = sql_value(SQL_UNKNOWN, SQL_NULLABLE);
+        struct sql_val v = sql_value(SQL_UNTYPED, SQL_NULLABLE);
         v.null_literal = true;
         return v;
     }
@@ -327,10 +330,12 @@ static struct sql_val read_primary(struct sql_expr *x)
         return read_word(x);
     default: break;
     }
-    if (sql_take(x, "-") || sql_take(x, "+") || sql_take(x, "~")) {
+    bool inverts = sql_take(x, "~");
+    if (inverts || sql_take(x, "-") || sql_take(x, "+")) {
         struct sql_val v = climb(x, 11);
-        struct sql_val out = sql_value(v.type, sql_computed(v.null));
-        out.nonzero = v.nonzero;
+        struct sql_val out =
+            sql_value(v.type == PD_T_BOOL ? PD_T_I64 : v.type, sql_computed(v.null));
+        out.nonzero = v.nonzero && !inverts; /* ~-1 is 0 */
         if (v.param)
             sql_param_type(x->a, v.param, PD_T_I64, PD_STR("its sign"), x->at);
         return out;

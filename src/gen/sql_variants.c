@@ -336,23 +336,27 @@ static void read_result(struct sql *s, struct sql_stmt *st, struct sql_analysis 
     if (mark == '!' || mark == '?')
         null = mark == '!' ? SQL_NOT_NULL : SQL_NULLABLE;
     out->origin = f->column && f->column == origin ? origin : NULL;
-    out->type = f->type != SQL_UNKNOWN ? f->type
-                : origin               ? sql_aliases[origin->alias].type
-                                       : SQL_UNKNOWN;
+    out->type = f->type;
     out->nullable = null != SQL_NOT_NULL;
     struct sql_pos pos = token_pos(st, a->t, f->from);
+    int found = out->type;
     bool typed = declared_type(st, out->name, &out->type);
     if (!sql_is_name(out->name)) {
         sql_error(s, pos, "PD-SQL-030", PD_STR("name it: … as total"),
                   "result column \"%.*s\" has no name that C could use", PD_ARG(out->name));
         st->failed = true;
-    } else if (!typed && out->type == SQL_UNKNOWN) {
+    } else if (!typed && out->type < 0) {
         bool is_float = f->from < a->t->n && sql_is_any(&a->t->at[f->from], "avg total round");
         pd_str remedy = pd_str_fmt(s->arena, "add `-- column %.*s: int` (or text, money, ts, …)",
                                    PD_ARG(out->name));
         sql_error(s, pos, "PD-SQL-031",
                   is_float ? PD_STR("there are no floats: divide a sum by a count") : remedy,
                   "unknown type of result column \"%.*s\"", PD_ARG(out->name));
+        st->failed = true;
+    } else if (!sql_type_fits(found, out->type)) {
+        sql_error(s, pos, "PD-SQL-036", PD_STR("remove `-- column`, or select something else"),
+                  "result column \"%.*s\" is %s, not %s", PD_ARG(out->name), sql_type_name(found),
+                  sql_type_name(out->type));
         st->failed = true;
     } else if (null == SQL_AMBIGUOUS) {
         sql_error(s, pos, "PD-SQL-032",

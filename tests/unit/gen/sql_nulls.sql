@@ -144,6 +144,7 @@ select coalesce(sum(discount), 0) as total from shop_order where id = :none
 -- name: n29 :many
 -- scan ok: a test
 select coalesce(discount, parent_id, 0) as v, ifnull(note, '') as w from shop_order
+-- column v: int
 ;
 
 -- name: n30 :many
@@ -249,6 +250,7 @@ select id, lag(id) over (order by id) as "a?", first_value(note) over (order by 
 -- name: n50 :many
 -- scan ok: a test
 select id, nullif(total, 100) as "a?", max(total, id) as b, min(total, discount) as "c?" from shop_order
+-- column b: int
 ;
 
 -- name: n51 :many
@@ -333,3 +335,8 @@ with recursive w(a, b, c, d) as (
     select b, c, d, d from w where a is not null
 )
 select a, b, c, d from w;
+
+-- name: n65 :many
+-- scan ok: a test
+select id, (select count(*) from shop_line limit 0) as "a?", ~total as b, substr(picture, 1, 1) as "c?" from shop_customer c join shop_order using (id)
+;
