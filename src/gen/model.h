@@ -67,6 +67,10 @@ pd_str gen_app_name(struct gen *g);
 enum { GEN_FILE_MAX = 32 << 20 };
 /* The whole file, NUL behind len. PD_ENOTFOUND if it is absent, PD_ETOOBIG beyond GEN_FILE_MAX. */
 pd_err gen_read(struct gen *g, pd_str path, pd_str *text) PD_MUST;
+/* The text without a byte order mark, and its line ends as \n; changed in place. */
+pd_str gen_plain_text(pd_str text);
+/* The same of a file. PD_EINVAL if it is not UTF-8 or holds a NUL byte. */
+pd_err gen_read_text(struct gen *g, pd_str path, pd_str *text) PD_MUST;
 bool gen_exists(struct gen *g, pd_str path);
 /* Names in a directory in bytewise order, without those that begin with '.'. A directory that does
  * not exist is empty. */

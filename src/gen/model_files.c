@@ -51,6 +51,30 @@ pd_err gen_read(struct gen *g, pd_str path, pd_str *text)
     return e;
 }
 
+pd_str gen_plain_text(pd_str text)
+{
+    if (pd_str_starts(text, PD_STR("\xef\xbb\xbf")))
+        text = pd_str_sub(text, 3, text.len);
+    char *to = (char *)(uintptr_t)text.ptr;
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        bool end = text.ptr[i] == '\r' && i + 1 < text.len && text.ptr[i + 1] == '\n';
+        if (!end)
+            to[n++] = text.ptr[i];
+    }
+    return pd_str_n(to, n);
+}
+
+pd_err gen_read_text(struct gen *g, pd_str path, pd_str *text)
+{
+    PD_TRY(gen_read(g, path, text));
+    if (!pd_str_is_utf8(*text) || pd_str_find(*text, 0) != PD_NPOS)
+        return pd_hint(pd_fail(PD_EINVAL, "%.*s is not UTF-8 text", PD_ARG(path)),
+                       "save it as UTF-8");
+    *text = gen_plain_text(*text);
+    return PD_OK;
+}
+
 bool gen_exists(struct gen *g, pd_str path)
 {
     return access(pd_str_cstr(&g->arena, path), F_OK) == 0;
@@ -116,6 +140,12 @@ static bool is_module_name(pd_str s)
     return s.len > 0;
 }
 
+/* Their files or functions would meet those of the library and of assets/. */
+static bool is_taken(pd_str module)
+{
+    return pd_str_eq(module, PD_STR("pd")) || pd_str_eq(module, PD_STR("assets"));
+}
+
 static bool is_dir(struct gen *g, pd_str path)
 {
     struct stat st;
@@ -140,6 +170,9 @@ pd_err gen_scan(struct gen *g, pd_str app_dir)
         pd_str dir = pd_str_fmt(&g->arena, "%.*s/%.*s", PD_ARG(root), PD_ARG(names[i]));
         if (!is_dir(g, dir))
             continue;
+        if (is_taken(names[i]))
+            return pd_hint(pd_fail(PD_EINVAL, "%.*s: this name is pando's own", PD_ARG(dir)),
+                           "call the module something else");
         if (!is_module_name(names[i]))
             return pd_hint(pd_fail(PD_EINVAL, "%.*s cannot name a module", PD_ARG(dir)),
                            "a module's name is a prefix in C and SQL: [a-z][a-z0-9_]*");

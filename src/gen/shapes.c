@@ -15,7 +15,7 @@ static void read_header(struct gen *g, struct gen_module *m, const char *suffix)
     pd_str path = pd_str_fmt(&g->arena, "%.*s/%s", PD_ARG(m->dir), suffix), text;
     if (!gen_exists(g, path))
         return;
-    if (gen_read(g, path, &text) != PD_OK) {
+    if (gen_read_text(g, path, &text) != PD_OK) {
         gen_error(g, path, 0, 0, "PD-SHAPE-013", pd_str_c(pd_diag()->message),
                   pd_str_c(pd_diag()->hint));
         return;

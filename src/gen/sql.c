@@ -132,7 +132,8 @@ static bool is_c_keyword(pd_str s)
     static const char words[] =
         " auto break case char const continue default do double else enum extern float for goto if "
         "inline int long register restrict return short signed sizeof static struct switch typedef "
-        "union unsigned void volatile while bool true false asm typeof errno stdin stdout stderr ";
+        "union unsigned void volatile while bool true false asm typeof errno stdin stdout stderr "
+        "linux unix pd "; /* two macros of the compiler, and a row's link */
     char wanted[16];
     int n = snprintf(wanted, sizeof(wanted), " %.*s ", PD_ARG(s));
     return n > 0 && (size_t)n < sizeof(wanted) && strstr(words, wanted) != NULL;

@@ -158,10 +158,10 @@ enum {
 struct sql_param {
     pd_str name;
     struct sql_pos pos;
-    int type;       /* enum pd_type or SQL_UNKNOWN */
-    pd_str because; /* what decided the type: "ledger_account.id" */
-    bool declared;  /* by -- param */
-    bool list;
+    int type;           /* enum pd_type or SQL_UNKNOWN */
+    pd_str because;     /* what decided the type: "ledger_account.id" */
+    bool declared;      /* by -- param */
+    bool list, single;  /* written :name[], :name; both is an error */
     bool nullable;      /* stored in a column that may be null, or with a fallback */
     bool always;        /* stands outside fragments */
     bool is_flag;       /* no value of its own: switches a fragment without parameters */

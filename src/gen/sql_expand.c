@@ -128,12 +128,22 @@ static void fail_type(struct expansion *x, uint32_t name, uint32_t type, uint32_
               PD_ARG(column));
 }
 
+/* `after` is what follows, if anything: unixepoch() asks without saying 'now'. */
+static bool reads_clock(const struct sql_token *t, const struct sql_token *after)
+{
+    if (t->kind == SQL_STRING)
+        return pd_str_eq_nocase(t->text, PD_STR("'now'"));
+    bool empty = after && sql_is(after, "(") && sql_is(after + 1, ")");
+    return sql_is_any(t, "current_timestamp current_date current_time now") ||
+           (empty && sql_is_any(t, "date time datetime julianday unixepoch"));
+}
+
 /* The database has no clock: time comes from the program, so that tests and the simulation own it.
  */
 static void check_default(struct expansion *x, uint32_t from, uint32_t to)
 {
     for (uint32_t i = from; i < to; i++) {
-        if (!sql_is_any(&x->t->at[i], "current_timestamp current_date current_time now"))
+        if (!reads_clock(&x->t->at[i], i + 2 < to ? &x->t->at[i + 1] : NULL))
             continue;
         x->failed = true;
         sql_error(x->s, pos_of(x, i), "PD-SQL-008",
@@ -213,6 +223,13 @@ static uint32_t part_end(struct expansion *x, uint32_t from, uint32_t to)
 
 static void check_prefix(struct expansion *x, uint32_t at, pd_str name)
 {
+    if (!sql_is_name(name)) {
+        x->failed = true;
+        sql_error(x->s, pos_of(x, at), "PD-SQL-021",
+                  PD_STR("use [a-z][a-z0-9_]*: it becomes a struct and part of function names"),
+                  "\"%.*s\" cannot name a table", PD_ARG(name));
+        return;
+    }
     if (sql_owner(x->s, name) == x->m)
         return;
     x->failed = true;

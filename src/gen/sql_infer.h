@@ -7,6 +7,7 @@
 struct sql_cols { /* what a select gives */
     struct sql_found at[SQL_COLUMNS_MAX];
     uint32_t n;
+    bool open;    /* a `*` of something that gen cannot see into: n is 0, whatever there is */
     bool one_row; /* always exactly one: aggregates without GROUP BY */
 };
 

@@ -77,10 +77,11 @@ static void collect(struct reader *r, const struct sql_tokens *t, uint64_t fragm
         if (!p->pos.line)
             p->pos = pos_of(r, &t->at[i]);
         p->list |= t->at[i].list;
+        p->single |= !t->at[i].list;
         p->always |= fragment == 0;
         p->fragments |= fragment;
-        bool bracketed =
-            i > 0 && i + 1 < t->n && sql_is(&t->at[i - 1], "(") && sql_is(&t->at[i + 1], ")");
+        bool bracketed = i > 1 && i + 1 < t->n && sql_is(&t->at[i - 2], "in") &&
+                         sql_is(&t->at[i - 1], "(") && sql_is(&t->at[i + 1], ")");
         if (t->at[i].list && !bracketed)
             sql_error(r->s, pos_of(r, &t->at[i]), "PD-SQL-025",
                       pd_str_fmt(r->s->arena, "write `column in (:%.*s[])`", PD_ARG(p->name)),
@@ -131,6 +132,10 @@ static void finish(struct reader *r)
     add_flags(r);
     for (uint32_t i = 0; i < st->nparams; i++) {
         struct sql_param *p = &st->params[i];
+        if (p->list && p->single)
+            sql_error(r->s, p->pos, "PD-SQL-025", PD_STR("use two parameters"),
+                      "\":%.*s\" is a list in one place and a single value in another",
+                      PD_ARG(p->name));
         if (!p->always && !p->fragments)
             sql_error(r->s, p->pos, "PD-SQL-026", PD_STR("remove the annotation, or use it"),
                       "parameter \"%.*s\" is declared but not used", PD_ARG(p->name));
@@ -345,7 +350,13 @@ static void read_order(struct reader *r, struct sql_token *t, pd_str rest)
              st->norders < SQL_ORDERS_MAX && sql_is_name(at->text);
         if (!ok)
             break;
-        struct sql_order *o = &st->orders[st->norders++];
+        struct sql_order *o = &st->orders[st->norders];
+        for (uint32_t j = 0; j < st->norders; j++) {
+            if (pd_str_eq(st->orders[j].name, at->text))
+                sql_error(r->s, pos_of(r, at), "PD-SQL-027", PD_STR("rename one of them"),
+                          "a second order named \"%.*s\"", PD_ARG(at->text));
+        }
+        st->norders++;
         o->name = at->text;
         for (uint32_t j = i + 2; j < at[1].match; j++)
             sql_tokens_add(r->s, &o->tokens, all.at[j]);
@@ -471,7 +482,7 @@ void sql_queries_read(struct sql *s, struct sql_module *m)
     pd_str text;
     if (!gen_exists(s->g, pos.file))
         return; /* a module without a database, or with generated statements only */
-    if (gen_read(s->g, pos.file, &text) != PD_OK) {
+    if (gen_read_text(s->g, pos.file, &text) != PD_OK) {
         sql_error(s, (struct sql_pos){ pos.file, 0, 0 }, "PD-SQL-001", pd_str_c(pd_diag()->hint),
                   "%s", pd_diag()->message);
         return;

@@ -9,6 +9,15 @@
 
 enum { RELATIONS_MAX = 16 }; /* PD_RELATIONS_MAX of db.h, which this layer does not include */
 
+static void taken(struct sql *s, pd_str name, struct sql_pos pos)
+{
+    struct gen_struct *known = gen_struct_find(s->g, name);
+    if (known)
+        sql_error(s, pos, "PD-SQL-027", PD_STR("rename the table or the statement"),
+                  "struct %.*s exists already, because of line %d of %.*s", PD_ARG(name),
+                  known->line, PD_ARG(known->file));
+}
+
 static struct sql_row *add_row(struct sql *s, struct sql_module *m, pd_str name, struct sql_pos pos)
 {
     struct sql_row *row = pd_arena_new(s->arena, struct sql_row);
@@ -16,11 +25,17 @@ static struct sql_row *add_row(struct sql *s, struct sql_module *m, pd_str name,
     row->module = m;
     *m->last_row = row;
     m->last_row = &row->next;
-    struct gen_struct *known = gen_struct_find(s->g, name);
-    if (known)
-        sql_error(s, pos, "PD-SQL-027", PD_STR("rename the statement"),
-                  "struct %.*s exists already", PD_ARG(name));
+    taken(s, name, pos);
     return row;
+}
+
+/* A name that C needs for something that is no row. */
+static struct gen_struct *reserve(struct sql *s, struct sql_module *m, pd_str of,
+                                  const char *suffix, struct sql_pos pos)
+{
+    pd_str name = pd_str_fmt(s->arena, "%.*s_%s", PD_ARG(of), suffix);
+    taken(s, name, pos);
+    return gen_struct_add(s->g, m->m, name, pos.file, pos.line);
 }
 
 static void register_struct(struct sql *s, struct sql_row *row, struct sql_pos pos)
@@ -36,6 +51,9 @@ static void register_struct(struct sql *s, struct sql_row *row, struct sql_pos p
         if (opt)
             f->as = (enum pd_type)r->type;
     }
+    struct gen_struct *list = reserve(s, row->module, row->name, "list", pos);
+    list->is_list = true;
+    list->of = st;
 }
 
 static void table_row(struct sql *s, struct sql_table *t)
@@ -139,6 +157,10 @@ void sql_rows(struct sql *s)
         for (struct sql_stmt *st = m->stmts; st; st = st->next) {
             if (!st->failed && st->nresults)
                 stmt_row(s, st);
+            if (!st->failed && st->nparams)
+                reserve(s, m, st->full, "args", st->pos);
+            if (!st->failed && st->norders)
+                reserve(s, m, st->full, "order", st->pos);
         }
     }
     for (struct sql_module *m = s->modules; m; m = m->next) {

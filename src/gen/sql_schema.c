@@ -52,6 +52,11 @@ static void run(struct sql *s, struct sql_module *m, pd_str file, struct sql_pie
     s->nreads = s->nwrites = 0;
     pd_str text = pd_buf_str(&piece->sqlite.buf);
     int rc = sqlite3_prepare_v2(s->db, text.ptr, (int)text.len, &stmt, NULL);
+    if (rc == SQLITE_OK && sqlite3_bind_parameter_count(stmt)) {
+        sql_error(s, piece->pos, "PD-SQL-016", PD_STR("write the value"),
+                  "a migration has no parameters: nobody would give them a value");
+        rc = SQLITE_DONE;
+    }
     while (rc == SQLITE_OK || rc == SQLITE_ROW)
         rc = sqlite3_step(stmt);
     if (rc != SQLITE_DONE)
@@ -103,13 +108,27 @@ static void apply_notes(struct reader *r)
     r->notes = NULL;
 }
 
+/* A migration runs inside the transaction that also notes that it ran. */
+static bool is_allowed(struct reader *r)
+{
+    struct sql_token *first = &r->stmt.at[0];
+    if (!sql_is_any(first, "begin start commit end rollback abort savepoint release attach detach "
+                           "vacuum pragma set"))
+        return true;
+    sql_error(r->s, (struct sql_pos){ r->migration->file, first->line, first->column },
+              "PD-SQL-016", PD_STR("remove it: each migration is one transaction by itself"),
+              "\"%.*s\" does not belong into a migration", PD_ARG(first->text));
+    return false;
+}
+
 static void end_statement(struct reader *r, int line)
 {
     struct sql *s = r->s;
     struct sql_piece piece = { 0 };
     struct sql_table **end = s->last_table;
     sql_tokens_match(&r->stmt);
-    if (r->stmt.n && sql_expand(s, r->m, r->migration->file, &r->stmt, 0, r->stmt.n, &piece)) {
+    if (r->stmt.n && is_allowed(r) &&
+        sql_expand(s, r->m, r->migration->file, &r->stmt, 0, r->stmt.n, &piece)) {
         if (!r->only_postgres) {
             note_made(r, line);
             run(s, r->m, r->migration->file, &piece);
@@ -227,8 +246,10 @@ static bool is_migration_name(pd_str name)
 {
     if (!pd_str_ends(name, PD_STR(".sql")) || name.len < 10 || name.ptr[4] != '_')
         return false;
-    for (size_t i = 0; i < 4; i++) {
-        if (!isdigit((unsigned char)name.ptr[i]))
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        bool fits = i < 4 ? isdigit(c) : isalnum(c) || c == '_' || c == '-' || c == '.';
+        if (!fits) /* it stands in C, and in the table of what has run */
             return false;
     }
     return true;
@@ -244,7 +265,7 @@ static void read_file(struct sql *s, struct sql_module *m, pd_str dir, pd_str na
                   "this is not the name of a migration");
         return;
     }
-    if (gen_read(s->g, pos.file, &text) != PD_OK) {
+    if (gen_read_text(s->g, pos.file, &text) != PD_OK) {
         sql_error(s, pos, "PD-SQL-001", pd_str_c(pd_diag()->hint), "%s", pd_diag()->message);
         return;
     }

@@ -222,13 +222,21 @@ static void note_reach(struct sql_expr *x, const struct sql_scope *scope)
         x->aggregate->outer = true;
 }
 
+/* A view or a table function: which columns it has is not known. */
+static bool is_open(const struct sql_source *s)
+{
+    return s->cols ? s->cols->open : !s->table;
+}
+
 struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name)
 {
     struct sql_val v = { .type = SQL_UNKNOWN, .null = SQL_AMBIGUOUS };
-    for (struct sql_scope *scope = x->scope; scope; scope = scope->outer) {
+    bool hidden = false; /* the name may be of a source that cannot be seen into */
+    for (struct sql_scope *scope = x->scope; scope && !hidden; scope = scope->outer) {
         for (struct sql_source *s = scope->sources; s; s = s->next) {
             if (qualifier.len && !pd_str_eq_nocase(s->alias, qualifier))
                 continue;
+            hidden |= is_open(s);
             if (!find_in(s, name, &v))
                 continue;
             note_reach(x, scope);
@@ -258,6 +266,17 @@ static void star_column(struct sql_source *s, pd_str name, uint32_t at, struct s
                    .name = name, .type = v.type, .null = v.null, .column = v.column, .from = at });
 }
 
+/* Writing out only the columns that are known would drop the others without a word. */
+static void refuse_star(struct sql_analysis *a, uint32_t at)
+{
+    if (a->st->failed)
+        return;
+    a->st->failed = true;
+    sql_error(a->s, (struct sql_pos){ a->st->pos.file, tok(a, at)->line, tok(a, at)->column },
+              "PD-SQL-031", PD_STR("write out the columns, each with `-- column name: type`"),
+              "this * has columns of a view or table function, whose types are unknown");
+}
+
 /* `*` and `alias.*`. Of the statement itself it is noted, to be written out. */
 static void read_star(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to,
                       bool top, struct sql_cols *out)
@@ -269,6 +288,7 @@ static void read_star(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
     for (struct sql_source *s = scope->sources; s; s = s->next) {
         if (of.len && !pd_str_eq_nocase(of, s->alias))
             continue;
+        out->open |= is_open(s);
         uint32_t n = s->table ? s->table->ncolumns : s->cols ? s->cols->n : 0;
         for (uint32_t i = 0; i < n; i++) {
             pd_str name = s->table ? s->table->columns[i].name : s->cols->at[i].name;
@@ -278,7 +298,9 @@ static void read_star(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
                        s->alias.ptr, qualify ? "." : "", PD_ARG(sql_quoted(a->s, name)));
         }
     }
-    if (top && text.len) {
+    if (top && out->open)
+        refuse_star(a, to - 1);
+    else if (top && text.len) {
         a->star = to - 1;
         a->star_text = pd_buf_str(&text);
     }
@@ -330,6 +352,7 @@ static void read_results(struct sql_analysis *a, struct sql_scope *scope, bool g
             read_result(a, scope, grouped, from, end, top, out);
         from = end + 1;
     }
+    out->n = out->open ? 0 : out->n;
 }
 
 /* --- select -------------------------------------------------------------------------------- */
@@ -433,6 +456,8 @@ static void merge_columns(struct sql_cols *into, const struct sql_cols *more)
         if (into->at[i].column != more->at[i].column)
             into->at[i].column = NULL;
     }
+    into->open |= more->open;
+    into->n = into->open ? 0 : into->n;
     into->one_row = false;
 }
 

@@ -235,6 +235,17 @@ static pd_str plain_alias(struct sql *s, const struct sql_token *t)
     return marked ? pd_str_sub(name, 0, name.len - 1) : t->text;
 }
 
+/* SQLite takes ?, ?1, @x and $x for parameters, which nobody would bind. */
+static void refuse_parameter(struct sql *s, struct sql_stmt *st, const struct sql_token *t)
+{
+    if (t->kind != SQL_OP || !sql_is_any(t, "? @ $") || st->failed)
+        return;
+    st->failed = true;
+    sql_error(s, (struct sql_pos){ st->pos.file, t->line, t->column }, "PD-SQL-021",
+              PD_STR("give it a name: where id = :id"), "\"%.*s\" is no parameter of gen",
+              PD_ARG(t->text));
+}
+
 static void write_sql(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
                       const struct sql_tokens *tokens, struct sql_text *x)
 {
@@ -242,6 +253,7 @@ static void write_sql(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
     v->nparams = 0;
     for (uint32_t i = 0; i < tokens->n; i++) {
         struct sql_token t = tokens->at[i];
+        refuse_parameter(s, st, &t);
         if (t.kind == SQL_QUOTED) {
             t.text = plain_alias(s, &t);
         } else if (t.kind == SQL_PARAM) {
@@ -443,7 +455,7 @@ static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant
     struct sql_text x;
     struct sql_analysis *a = pd_arena_new(s->arena, struct sql_analysis);
     write_sql(s, st, v, &tokens, &x);
-    sqlite3_stmt *q = prepare(s, st, &x);
+    sqlite3_stmt *q = st->failed ? NULL : prepare(s, st, &x);
     for (int stars = 0; q && stars < 16; stars++) {
         analyse(s, st, &tokens, a);
         if (a->star == UINT32_MAX || st->failed)

@@ -84,6 +84,7 @@ static struct view_template *read_template(struct gen *g, struct gen_module *m, 
                   pd_str_c(pd_diag()->hint));
         return t;
     }
+    t->text = gen_plain_text(t->text);
     t->broken = false;
     view_parse(g, t);
     return t;

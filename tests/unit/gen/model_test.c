@@ -31,6 +31,43 @@ static void scan_refuses_what_is_no_app(void **state)
     gen_dir_fini(&d);
 }
 
+/* Files or functions of such a module would meet those of the library and of assets/. */
+static void scan_refuses_names_that_are_pandos_own(void **state)
+{
+    static const char *const names[] = { "modules/pd/x", "modules/assets/x" };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct gen_dir d;
+        gen_dir_init(&d);
+        gen_dir_put(&d, names[i], "");
+        assert_int_equal(gen_scan(&d.g, pd_str_c(d.path)), PD_EINVAL);
+        assert_non_null(strstr(pd_diag()->message, "pando's own"));
+        gen_dir_fini(&d);
+    }
+}
+
+static void text_has_no_mark_and_plain_line_ends(void **state)
+{
+    (void)state;
+    struct gen_dir d;
+    pd_str text;
+    gen_dir_init(&d);
+    gen_dir_put(&d, "a.sql",
+                "\xef\xbb\xbf"
+                "one\r\ntwo\rthree\r\n\r");
+    pd_str path = pd_str_fmt(&d.g.arena, "%s/a.sql", d.path);
+    assert_int_equal(gen_read_text(&d.g, path, &text), PD_OK);
+    assert_true(pd_str_eq(text, PD_STR("one\ntwo\rthree\n\r")));
+    gen_dir_put(&d, "a.sql", "caf\xe9");
+    assert_int_equal(gen_read_text(&d.g, path, &text), PD_EINVAL);
+    gen_dir_put_bytes(&d, "a.sql", pd_str_n("a\0b", 3));
+    assert_int_equal(gen_read_text(&d.g, path, &text), PD_EINVAL);
+    gen_dir_put(&d, "a.sql", "");
+    assert_int_equal(gen_read_text(&d.g, path, &text), PD_OK);
+    assert_int_equal(text.len, 0);
+    gen_dir_fini(&d);
+}
+
 static void write_leaves_unchanged_files_alone(void **state)
 {
     (void)state;
@@ -141,6 +178,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scan_finds_modules_in_order),
         cmocka_unit_test(scan_refuses_what_is_no_app),
+        cmocka_unit_test(scan_refuses_names_that_are_pandos_own),
+        cmocka_unit_test(text_has_no_mark_and_plain_line_ends),
         cmocka_unit_test(write_leaves_unchanged_files_alone),
         cmocka_unit_test(write_tells_what_it_could_not_do),
         cmocka_unit_test(read_and_list),

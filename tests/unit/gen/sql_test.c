@@ -126,6 +126,71 @@ static void right_statements_are_accepted_without_a_word(void **state)
     app_close(&a);
 }
 
+/* As some editors save it: the same statements, and the same checksum of a migration. */
+static void a_byte_order_mark_and_line_ends_of_dos_change_nothing(void **state)
+{
+    static const char *const files[] = { "modules/shop/queries.sql",
+                                         "modules/shop/migrations/0001_shop.sql" };
+    struct app a, b;
+    (void)state;
+    app_open(&a);
+    app_open(&b);
+    app_run(&a);
+    for (size_t i = 0; i < 2; i++) {
+        struct pd_buf dos;
+        pd_str rest = app_read(&b, files[i]), line;
+        pd_buf_init(&dos, &b.arena, 1 << 20);
+        pd_buf_put(&dos, PD_STR("\xef\xbb\xbf"));
+        while (pd_str_split(&rest, '\n', &line))
+            pd_buf_fmt(&dos, "%.*s\r\n", PD_ARG(line));
+        app_write(&b, files[i], pd_str_sub(pd_buf_str(&dos), 0, dos.len - (rest.len ? 0 : 2)));
+    }
+    app_run(&b);
+    assert_int_equal(b.g.errors, 0);
+    assert_true(pd_str_eq(sql_lock_text(a.g.sql), sql_lock_text(b.g.sql)));
+    app_close(&a);
+    app_close(&b);
+}
+
+/* SQLite reads up to a NUL byte; what stands behind it would be dropped without a word. */
+static void sql_that_is_no_text_is_refused(void **state)
+{
+    static const char nul[] =
+        "-- name: x :one\nselect id from shop_customer where id = :id \0or 1;\n";
+    pd_str wrong[] = { pd_str_n(nul, sizeof(nul) - 1),
+                       PD_STR("-- name: x :one\nselect 'caf\xe9' as x;\n") };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct app a;
+        app_open(&a);
+        app_write(&a, "modules/shop/queries.sql", wrong[i]);
+        app_run(&a);
+        assert_int_equal(a.g.errors, 1);
+        pd_str said = pd_buf_str(&a.said);
+        assert_true(pd_str_starts(said, PD_STR("modules/shop/queries.sql: error PD-SQL-001: ")));
+        assert_true(pd_str_find_str(said, PD_STR("is not UTF-8 text")) != PD_NPOS);
+        app_close(&a);
+    }
+}
+
+static void a_migrations_name_is_plain(void **state)
+{
+    static const char *const wrong[] = { "0003_a\"b.sql", "0003_a b.sql", "003_a.sql", "0003-a.sql",
+                                         "0003_a.txt" };
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct app a;
+        app_open(&a);
+        app_write(
+            &a, pd_str_cstr(&a.arena, pd_str_fmt(&a.arena, "modules/shop/migrations/%s", wrong[i])),
+            PD_STR("create table shop_more (id id, n int);"));
+        app_run(&a);
+        assert_int_equal(a.g.errors, 1);
+        assert_true(pd_str_find_str(pd_buf_str(&a.said), PD_STR("PD-SQL-001")) != PD_NPOS);
+        app_close(&a);
+    }
+}
+
 static int compile(struct app *a, const char *source, bool quietly)
 {
     const char *argv[] = { "cc",
@@ -562,6 +627,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_statements_are_refused_in_these_words),
         cmocka_unit_test(right_statements_are_accepted_without_a_word),
+        cmocka_unit_test(a_byte_order_mark_and_line_ends_of_dos_change_nothing),
+        cmocka_unit_test(sql_that_is_no_text_is_refused),
+        cmocka_unit_test(a_migrations_name_is_plain),
         cmocka_unit_test(what_is_written_compiles_without_a_warning),
         cmocka_unit_test(a_misspelt_argument_does_not_compile),
         cmocka_unit_test(the_same_sources_give_the_same_lock_file),
