@@ -17,6 +17,10 @@
 
 _Thread_local struct pd_loop *pd_run_loop;
 
+/* The result of a fiber that is ready without having been parked: it was started, or gives way. A
+ * wake that comes before it runs turns it into PD_OK, and must not be lost. */
+static const pd_err not_woken = PD_ETIME;
+
 /* --- switching ------------------------------------------------------------------------------ */
 
 static void stretch_stop(struct pd_stretch *s)
@@ -66,6 +70,7 @@ __attribute__((no_sanitize("address"))) static void fiber_main(void *arg)
     struct pd_fiber *f = arg;
     pd_san_arrive(&f->san, &f->loop->san);
     for (;;) {
+        f->token = f->result == PD_OK;
         f->fn(f->arg);
         f->state = FIBER_DONE;
         switch_to_loop(f, true);
@@ -92,7 +97,7 @@ static void release(struct pd_loop *l, struct pd_fiber *f)
         leave_group(f);
     if (pd_run_timer_armed(&f->timer))
         pd_timer_stop(&f->timer);
-    pd_assert(f->shields == 0);
+    pd_assert(f->shields == 0 && !f->stretch);
     f->state = FIBER_FREE;
     pd_run_stack_used(f);
     f->next = l->free_fibers;
@@ -145,7 +150,7 @@ static pd_err start(struct pd_loop *l, const char *name, void (*fn)(void *arg), 
     f->arg = arg;
     f->name = name;
     f->canceled = f->token = f->deaf = false;
-    f->result = PD_OK;
+    f->result = not_woken;
     f->deadline = PD_FOREVER;
     f->log_context = PD_STR_NULL;
     f->work = NULL;
@@ -164,7 +169,7 @@ pd_err pd_fiber_go(const char *name, void (*fn)(void *arg), void *arg, struct pd
     pd_assert(l);
     struct pd_fiber *f = NULL;
     PD_TRY(start(l, name, fn, arg, &f));
-    pd_run_ready(f, PD_OK);
+    pd_run_ready(f, not_woken);
     if (out)
         *out = f;
     return PD_OK;
@@ -226,13 +231,11 @@ void pd_run_park_deaf(struct pd_fiber *f)
     pd_assert(always_ok == PD_OK);
 }
 
-/* In a hard build whoever may wait lets the others run first, even if there is nothing to wait for.
- * A wake that comes meanwhile must not be lost. */
-static void give_way(struct pd_fiber *f)
+static void give_way(struct pd_fiber *f, struct fiber_queue *queue)
 {
     f->state = FIBER_READY;
-    f->result = PD_ETIME; /* not woken */
-    pd_run_push(&f->loop->ready, f);
+    f->result = not_woken;
+    pd_run_push(queue, f);
     switch_to_loop(f, false);
     f->token |= f->result == PD_OK;
 }
@@ -245,8 +248,9 @@ struct pd_fiber *pd_run_yielding(void)
         pd_panic("a function that waits was called outside a fiber");
     if (l->noyield_depth)
         pd_panic("fiber \"%s\" would wait although %s", f->name, l->noyield_why);
-    if (PD_HARD)
-        give_way(f);
+    if (PD_HARD) /* whoever may wait lets the others run first, even if there is nothing to wait for
+                  */
+        give_way(f, &l->ready);
     return f;
 }
 
@@ -259,7 +263,7 @@ pd_err pd_run_explain(pd_err err)
     return pd_fail(err, "fiber \"%s\" was canceled", name);
 }
 
-static pd_err would_say(const struct pd_fiber *f)
+pd_err pd_run_would_say(const struct pd_fiber *f)
 {
     if (f->canceled && f->shields == 0)
         return PD_ECANCELED;
@@ -269,7 +273,7 @@ static pd_err would_say(const struct pd_fiber *f)
 pd_err pd_check(void)
 {
     const struct pd_fiber *f = running();
-    pd_err err = f ? would_say(f) : PD_OK;
+    pd_err err = f ? pd_run_would_say(f) : PD_OK;
     return err ? pd_run_explain(err) : PD_OK;
 }
 
@@ -305,11 +309,15 @@ pd_err pd_yield(void)
 {
     struct pd_fiber *f = pd_run_yielding();
     PD_TRY(pd_check());
-    f->state = FIBER_READY;
-    f->result = PD_OK;
-    pd_run_push(&f->loop->yielded, f);
-    switch_to_loop(f, false);
+    give_way(f, &f->loop->yielded);
     return PD_OK;
+}
+
+/* Later than there is time is never. */
+static pd_mono from_now(const struct pd_loop *l, int64_t us)
+{
+    pd_mono at;
+    return __builtin_add_overflow(l->now, us, &at) ? PD_FOREVER : at;
 }
 
 struct nap {
@@ -330,7 +338,7 @@ pd_err pd_sleep(int64_t us)
     struct nap nap = { .fiber = pd_run_yielding() };
     if (us <= 0)
         return pd_yield();
-    pd_timer_set(&nap.timer, pd_mono_now() + us, nap_over);
+    pd_timer_set(&nap.timer, from_now(nap.fiber->loop, us), nap_over);
     pd_err err = PD_OK;
     while (!nap.over && !err)
         err = pd_fiber_park();
@@ -360,9 +368,7 @@ pd_mono pd_deadline_within(int64_t us)
 {
     struct pd_fiber *f = running();
     pd_assert(f);
-    pd_mono old = f->deadline, at;
-    if (__builtin_add_overflow(f->loop->now, us, &at))
-        at = PD_FOREVER;
+    pd_mono old = f->deadline, at = from_now(f->loop, us);
     if (at < old)
         f->deadline = at;
     return old;
@@ -460,7 +466,7 @@ pd_err pd_group_go(struct pd_group *g, const char *name, void (*fn)(void *arg), 
         g->children->sibling_prev = f;
     g->children = f;
     g->running++;
-    pd_run_ready(f, PD_OK);
+    pd_run_ready(f, not_woken);
     return PD_OK;
 }
 

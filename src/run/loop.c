@@ -255,7 +255,7 @@ PD_COLD PD_NORETURN static void report_deadlock(struct pd_loop *l)
 /* `asleep` has been set: mail and stop are looked at after that. */
 static pd_mono next_wake(struct pd_loop *l)
 {
-    if (l->ready.head || l->hooks || atomic_load(&l->mail))
+    if (l->ready.head || l->yielded.head || l->hooks || atomic_load(&l->mail))
         return 0;
     return l->timers.n > 0 ? l->timers.slots[0].key : PD_FOREVER;
 }
@@ -294,6 +294,7 @@ static void turn(struct pd_loop *l)
 void pd_loop_run(struct pd_loop *l)
 {
     pd_assert(l == pd_run_loop && !l->current);
+    read_clocks(l); /* what came since it was made took its time */
     run_ready(l);
     run_hooks(l);
     pd_run_io_update(l);

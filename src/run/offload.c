@@ -2,8 +2,9 @@
  *
  * The job lives on the fiber's stack. Until a worker takes it, deadline and cancellation take it
  * back; after that the fiber waits deaf, because the worker holds pointers into its stack. The
- * worker borrows the fiber's diag and log context, so that pd_fail() and logging in fn work as if
- * fn ran in the fiber, which meanwhile touches neither.
+ * worker borrows the fiber's diag, which the fiber meanwhile does not touch, and its log context
+ * through the job (the loop notes the fiber's own at each switch), so that pd_fail() and logging in
+ * fn work as if fn ran in the fiber.
  *
  * The pool belongs to the process: set up by the first loop that offloads (or by
  * pd_offload_start before), ended by pd_offload_stop or when the last loop is freed.
@@ -23,6 +24,7 @@ struct job {
     struct pd_fiber *fiber;
     void (*fn)(void *arg);
     void *arg;
+    pd_str context;
     bool done;
 };
 
@@ -88,7 +90,7 @@ static void run_job(void *arg) /* on a worker */
     struct job *job = arg;
     struct pd_diag *outer = pd_diag_swap(&job->fiber->diag);
     pd_str context = pd_log_context_get();
-    pd_log_context(job->fiber->log_context);
+    pd_log_context(job->context);
     job->fn(job->arg);
     pd_log_context(context);
     pd_diag_swap(outer);
@@ -105,10 +107,9 @@ static void job_done(struct pd_os_job *os) /* on the loop */
 static pd_err offload_in(struct pd_fiber *me, void (*fn)(void *arg), void *arg)
 {
     struct pd_os_pool *pool = pool_get();
-    struct job job = { .fiber = me, .fn = fn, .arg = arg };
+    struct job job = { .fiber = me, .fn = fn, .arg = arg, .context = pd_log_context_get() };
     job.os =
         (struct pd_os_job){ .fn = run_job, .arg = &job, .done = job_done, .home = me->loop->poll };
-    me->log_context = pd_log_context_get(); /* before a worker may look at it */
     me->loop->offloaded++;
     if (!pd_os_pool_put(pool, &job.os)) {
         me->loop->offloaded--;
@@ -116,8 +117,11 @@ static pd_err offload_in(struct pd_fiber *me, void (*fn)(void *arg), void *arg)
                        "the offload pool's queue is full: more threads, or less work per request");
     }
     pd_err err = PD_OK;
-    while (!job.done && !err)
+    while (!job.done && !err) {
         err = pd_run_park(me);
+        if (!job.done && !err) /* woken for another reason; canceled meanwhile? */
+            err = pd_run_would_say(me);
+    }
     if (!job.done && pd_os_pool_cancel(pool, &job.os)) {
         me->loop->offloaded--;
         return pd_run_explain(err);

@@ -122,9 +122,10 @@ struct pd_fiber *pd_run_yielding(void);
 /* fiber.c */
 void pd_run_ready(struct pd_fiber *f, pd_err result);
 void pd_run_resume(struct pd_loop *l, struct pd_fiber *f);
-pd_err pd_run_park(struct pd_fiber *f);    /* without looking first, and without a diag */
-void pd_run_park_deaf(struct pd_fiber *f); /* until woken, whatever happens */
-pd_err pd_run_explain(pd_err err);         /* fills the diag for ETIME, ECANCELED */
+pd_err pd_run_park(struct pd_fiber *f);            /* without looking first, and without a diag */
+void pd_run_park_deaf(struct pd_fiber *f);         /* until woken, whatever happens */
+pd_err pd_run_would_say(const struct pd_fiber *f); /* pd_check without a diag */
+pd_err pd_run_explain(pd_err err);                 /* fills the diag for ETIME, ECANCELED */
 void pd_run_cancel_all(struct pd_loop *l);
 void pd_run_describe(const struct pd_fiber *f, char *out, size_t size); /* name and request */
 

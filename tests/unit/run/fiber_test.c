@@ -30,6 +30,13 @@ LOOP_TEST(sleep_takes_its_time)
     check(pd_mono_now() - before >= 3000);
 }
 
+LOOP_TEST(sleep_for_ever_ends_with_the_deadline)
+{
+    pd_mono old = pd_deadline_within(1000);
+    check(pd_sleep(PD_FOREVER) == PD_ETIME);
+    pd_deadline_restore(old);
+}
+
 LOOP_TEST(deadline_ends_a_sleep)
 {
     pd_mono start = pd_mono_now(), old = pd_deadline_within(2000);
@@ -187,6 +194,44 @@ LOOP_TEST(wake_of_a_running_fiber_is_remembered_once)
     pd_deadline_restore(old);
 }
 
+static void park_briefly(void *arg)
+{
+    pd_mono old = pd_deadline_within(5000);
+    *(pd_err *)arg = pd_fiber_park();
+    pd_deadline_restore(old);
+}
+
+LOOP_TEST(wake_of_a_fiber_that_has_not_run_yet_is_remembered)
+{
+    pd_err err = PD_EINTERNAL;
+    struct pd_fiber *f;
+    check(pd_fiber_go("parker", park_briefly, &err, &f) == PD_OK);
+    pd_fiber_wake(f);
+    check(pd_sleep(20000) == PD_OK);
+    check(err == PD_OK);
+    err = PD_EINTERNAL; /* and not by whom the stack serves next */
+    check(pd_fiber_go("parker", park_briefly, &err, &f) == PD_OK);
+    check(pd_sleep(20000) == PD_OK);
+    check(err == PD_ETIME);
+}
+
+static void wake_later(void *arg)
+{
+    pd_fiber_wake(arg);
+}
+
+LOOP_TEST(wake_during_a_yield_is_remembered)
+{
+    pd_err err = PD_EINTERNAL;
+    struct pd_group g;
+    pd_group_init(&g);
+    check(pd_group_go(&g, "waker", wake_later, pd_fiber_self()) == PD_OK);
+    check(pd_yield() == PD_OK);
+    park_briefly(&err);
+    check(err == PD_OK);
+    check(pd_group_wait(&g) == PD_OK);
+}
+
 LOOP_TEST(wake_ends_a_park)
 {
     pd_err err = PD_EINTERNAL;
@@ -242,6 +287,37 @@ LOOP_TEST(run_runs_at_once_until_the_first_wait)
     pd_timer_set(&r.timer, 0, run_both);
     check(pd_sleep(20000) == PD_OK);
     check(r.done && r.slow_done);
+}
+
+struct late_hook {
+    struct pd_turn_hook hook;
+    bool done;
+};
+static void yield_then_set(void *arg)
+{
+    if (pd_yield() == PD_OK)
+        *(bool *)arg = true;
+}
+static void run_in_hook(struct pd_turn_hook *hook)
+{
+    struct late_hook *h = pd_container(hook, struct late_hook, hook);
+    struct pd_fiber *f;
+    check(pd_fiber_run("late", yield_then_set, &h->done, PD_FOREVER, &f) == PD_OK);
+    pd_loop_stop(pd_loop_self());
+}
+
+/* The loop has nothing else to wait for: it must not go to sleep over a fiber that yielded. */
+static void fiber_that_yields_in_a_hook_goes_on(void **state)
+{
+    (void)state;
+    in_loop_failed = NULL;
+    struct late_hook h = { .hook.run = run_in_hook };
+    struct pd_loop *l = pd_loop_new(NULL);
+    pd_turn_end(&h.hook);
+    pd_loop_run(l);
+    pd_loop_free(l);
+    assert_null(in_loop_failed);
+    assert_true(h.done);
 }
 
 /* --- diag, log context, work ------------------------------------------------------------------ */
@@ -512,6 +588,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sleep_takes_its_time),
+        cmocka_unit_test(sleep_for_ever_ends_with_the_deadline),
         cmocka_unit_test(deadline_ends_a_sleep),
         cmocka_unit_test(deadline_can_only_be_tightened),
         cmocka_unit_test(loosened_deadline_does_not_end_a_wait_early),
@@ -521,9 +598,12 @@ int main(void)
         cmocka_unit_test(shield_ignores_cancel_but_only_inside),
         cmocka_unit_test(shield_does_not_ignore_the_deadline),
         cmocka_unit_test(wake_of_a_running_fiber_is_remembered_once),
+        cmocka_unit_test(wake_of_a_fiber_that_has_not_run_yet_is_remembered),
+        cmocka_unit_test(wake_during_a_yield_is_remembered),
         cmocka_unit_test(wake_ends_a_park),
         cmocka_unit_test(wake_that_comes_with_the_cancel_wins),
         cmocka_unit_test(run_runs_at_once_until_the_first_wait),
+        cmocka_unit_test(fiber_that_yields_in_a_hook_goes_on),
         cmocka_unit_test(each_fiber_has_its_own_diag_and_log_context),
         cmocka_unit_test(children_inherit_deadline_and_log_context_but_not_the_work),
         cmocka_unit_test(group_waits_for_all),

@@ -224,6 +224,27 @@ static void time_jumps_when_nothing_is_ready(void **state)
     assert_true(slept >= PD_DAY && slept < PD_DAY + PD_SECOND);
 }
 
+static void note_time(void *arg)
+{
+    *(pd_mono *)arg = pd_mono_now();
+}
+
+/* A program may migrate its database between making the loop and running it: deadlines set by the
+ * first fibers count from now, not from before. */
+static void time_spent_before_the_loop_runs_has_passed(void **state)
+{
+    (void)state;
+    pd_mono seen = 0;
+    pd_sim_begin(7, &pd_sim_calm);
+    struct pd_loop *l = pd_loop_new(NULL);
+    pd_sim_spend(PD_MINUTE);
+    assert_int_equal(pd_fiber_go("note", note_time, &seen, NULL), PD_OK);
+    pd_loop_stop(l);
+    pd_loop_run(l);
+    pd_loop_free(l);
+    assert_true(seen >= PD_MINUTE);
+}
+
 static int told;
 static void on_signal(int signo, void *arg)
 {
@@ -266,6 +287,7 @@ int main(void)
         cmocka_unit_test(calm_world_breaks_nothing),
         cmocka_unit_test(every_fault_of_a_rough_world_happens),
         cmocka_unit_test(time_jumps_when_nothing_is_ready),
+        cmocka_unit_test(time_spent_before_the_loop_runs_has_passed),
         cmocka_unit_test(signals_can_be_sent),
         cmocka_unit_test(randomness_is_the_seeds_and_does_not_move_the_world),
     };
