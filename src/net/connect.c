@@ -74,7 +74,7 @@ pd_err pd_net_resolve(pd_str host, uint16_t port, struct pd_os_addr *out, unsign
     memcpy(q.name, host.ptr, host.len);
     PD_TRY(pd_offload(look_up, &q));
     *n = q.n;
-    if (q.result == EAI_NONAME || (q.result == 0 && q.n == 0))
+    if (q.result == EAI_NONAME || q.result == EAI_NODATA || (q.result == 0 && q.n == 0))
         return pd_fail(PD_ENOTFOUND, "host \"%.*s\" has no address", PD_ARG(host));
     if (q.result != 0)
         return pd_fail(PD_EUNAVAIL, "cannot look \"%.*s\" up: %s", PD_ARG(host),
@@ -115,6 +115,7 @@ static pd_err connected(struct pd_io *io)
 pd_err pd_net_connect_addr(const struct pd_os_addr *addr, struct pd_io *io)
 {
     int s = pd_os_connect(addr);
+    *io = (struct pd_io){ .sock = -1, .closed = true };
     if (s < 0)
         return pd_fail_errno(PD_EUNAVAIL, -s, "cannot connect");
     pd_err err = pd_io_open(io, s, 0, NULL);
@@ -134,6 +135,7 @@ pd_err pd_net_connect(pd_str text, uint16_t port, int64_t timeout_us, struct pd_
     unsigned n = 0;
     pd_str host;
     pd_mono start = pd_mono_now();
+    *io = (struct pd_io){ .sock = -1, .closed = true };
     if (!pd_net_split(text, port, &host, &port))
         return pd_fail(PD_EINVAL, "\"%.*s\" is not host:port", PD_ARG(text));
     pd_mono old = pd_deadline_within(timeout_us);

@@ -125,7 +125,8 @@ int pd_os_inherited(void);
 int pd_os_listen_adopt(int fd);
 /* One more descriptor for the same socket and queue: several loops may accept from it. */
 int pd_os_listen_again(pd_os_sock listener);
-/* Tells the service manager ("READY=1", "STOPPING=1") if it asked for it by NOTIFY_SOCKET. */
+/* Tells the service manager ("READY=1", "STOPPING=1") if it asked for it by NOTIFY_SOCKET. Waits a
+ * second at most for one that does not read. */
 void pd_os_notify(const char *state);
 
 /* --- files ---------------------------------------------------------------------------------------

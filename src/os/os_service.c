@@ -11,10 +11,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { MOST = 64 };
+enum { MOST = 64, NOTIFY_S = 1 /* a manager that does not read must not hold us */ };
 
 static bool env_number(const char *name, uint64_t *out)
 {
@@ -77,6 +78,8 @@ void pd_os_notify(const char *state)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){ .tv_sec = NOTIFY_S },
+               sizeof(struct timeval));
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (where[0] == '/'));
     ssize_t sent;
     do

@@ -33,14 +33,18 @@ pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
     *io =
         (struct pd_io){ .sock = s, .want = want, .armed = want, .ready = ready, .attached = true };
     int rc = pd_os_poll_add(l->poll, s, want, false, io);
-    if (rc < 0)
+    if (rc < 0) {
+        *io = (struct pd_io){ .sock = -1, .closed = true };
         return pd_fail_errno(pd_err_from_errno(-rc), -rc, "cannot watch socket %d", s);
+    }
     l->io++;
     return PD_OK;
 }
 
 void pd_io_want(struct pd_io *io, unsigned events)
 {
+    if (io->closed)
+        return;
     io->want = events;
     mark_dirty(pd_run_loop, io);
 }

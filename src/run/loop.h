@@ -99,12 +99,13 @@ struct pd_io { /* embed it */
     struct pd_list dirty;                             /* linked while `armed` may be out of date */
     bool attached, hung_up, closed;
 };
-/* `ready` NULL: only pd_io_wait is used. PD_OS_HUP is passed to `ready` at most once in the life of
+/* On failure the socket is still the caller's and *io is closed. `ready` NULL: only pd_io_wait is
+ * used. PD_OS_HUP is passed to `ready` at most once in the life of
  * an io, together with the wanted events: reading or writing then tells what happened. */
 pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
                   void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
-void pd_io_want(struct pd_io *io,
-                unsigned events); /* lazily: told to the poll at the end of the turn */
+/* Lazily: told to the poll at the end of the turn. Of a closed io nothing can be wanted. */
+void pd_io_want(struct pd_io *io, unsigned events);
 /* Removes and closes the socket, wakes waiters with PD_ECLOSED (the memory must last until they
  * have run). Closing twice is fine. */
 void pd_io_close(struct pd_io *io);

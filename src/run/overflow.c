@@ -2,7 +2,8 @@
  *
  * A fiber that runs out of stack touches its guard and gets SIGSEGV. The handler (crash.c) looks
  * the address up in a table of slabs, which needs no lock; slot and guard are then found by
- * division.
+ * division. Only the fiber that runs can overflow: the guard of another one was hit by a pointer
+ * gone wild.
  */
 #include "run/run.h"
 
@@ -37,7 +38,8 @@ struct pd_fiber *pd_run_overflown(const char *at)
             continue;
         size_t offset = (size_t)(at - s->base);
         bool guard = offset % s->slot_bytes < s->guard_bytes;
-        return guard ? pd_run_slot_fiber(s, (unsigned)(offset / s->slot_bytes)) : NULL;
+        struct pd_fiber *f = pd_run_slot_fiber(s, (unsigned)(offset / s->slot_bytes));
+        return guard && f == running() ? f : NULL;
     }
     return NULL;
 }

@@ -3,8 +3,10 @@
  * One thread for the process looks at every watched loop, twice within the limit. A loop that is
  * not waiting in its poll and has made no switch and no turn since the last looks, for as long as
  * the limit, is stalled. Then its thread gets SIGURG (ignored by default, so nobody else relies on
- * it); the handler notes the running fiber's name and a backtrace, and the watchdog, not the
- * stalled thread, formats and logs them. A stall is reported once.
+ * it); the handler, on the stack for signals because the fiber may have little left of its own,
+ * notes the running fiber's name and a backtrace, and the watchdog, not the stalled thread, formats
+ * and logs them. A stall is reported once. The thread ends with the last watch; if a loop begins
+ * before it has, that loop has started another one, and the old one still ends.
  *
  * backtrace() is called once beforehand: its first call loads libgcc, which a signal handler must
  * not.
@@ -119,13 +121,13 @@ static void *watch_all(void *arg)
 {
     (void)arg;
     pthread_mutex_lock(&dog.lock);
-    while (dog.watches) {
+    while (dog.watches && pthread_equal(dog.thread, pthread_self())) {
         struct timespec at;
-        clock_gettime(CLOCK_REALTIME, &at);
+        clock_gettime(CLOCK_MONOTONIC, &at);
         int64_t us = shortest_limit() / 2 + at.tv_nsec / 1000;
         at.tv_sec += us / 1000000;
         at.tv_nsec = us % 1000000 * 1000;
-        pthread_cond_timedwait(&dog.changed, &dog.lock, &at);
+        pthread_cond_clockwait(&dog.changed, &dog.lock, CLOCK_MONOTONIC, &at);
         pd_mono now = pd_os_mono();
         for (struct watch *w = dog.watches; w; w = w->next)
             look(w, now);
@@ -138,7 +140,7 @@ static void start_dog(void)
 {
     void *frame;
     backtrace(&frame, 1);
-    struct sigaction sa = { .sa_handler = take_sample, .sa_flags = SA_RESTART };
+    struct sigaction sa = { .sa_handler = take_sample, .sa_flags = SA_RESTART | SA_ONSTACK };
     sigemptyset(&sa.sa_mask);
     sigaction(SIGURG, &sa, NULL);
     sigset_t all, old;
@@ -182,7 +184,7 @@ void pd_run_unwatch(struct pd_loop *l)
     pthread_t thread = dog.thread;
     if (last)
         dog.running = false;
-    pthread_cond_signal(&dog.changed);
+    pthread_cond_broadcast(&dog.changed);
     pthread_mutex_unlock(&dog.lock);
     if (last)
         pthread_join(thread, NULL);

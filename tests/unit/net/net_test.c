@@ -106,7 +106,17 @@ static pd_err connects_or_says_why(void *arg)
     pd_listener_close(&l);
     pd_listener_close(&l);
     assert_int_equal(pd_net_connect(where, 0, PD_SECOND, &io), PD_EUNAVAIL);
+    pd_io_close(&io); /* it is closed: no harm, here and below */
+    memset(&io, 0, sizeof io);
     assert_int_equal(pd_net_connect(PD_STR("a:b"), 0, PD_SECOND, &io), PD_EINVAL);
+    pd_io_close(&io);
+    memset(&io, 0, sizeof io);
+    struct pd_os_addr none = { 0 };
+    assert_int_equal(pd_net_connect_addr(&none, &io), PD_EUNAVAIL);
+    pd_io_close(&io);
+    struct pd_loop_stats stats;
+    pd_loop_stats(pd_loop_self(), &stats);
+    assert_int_equal(stats.io, 0);
     close_accepted();
     return PD_OK;
 }

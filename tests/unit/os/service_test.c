@@ -106,6 +106,25 @@ static void test_readiness_is_told(void **state)
     unlink(name);
 }
 
+static void test_a_manager_that_does_not_read_holds_nobody(void **state)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    char name[64];
+    (void)state;
+    int n = snprintf(name, sizeof name, "@pando-deaf-test-%d", (int)getpid());
+    memcpy(at.sun_path + 1, name + 1, (size_t)n - 1);
+    socklen_t len = (socklen_t)(sizeof at.sun_family + (size_t)n);
+    int deaf = socket(AF_UNIX, SOCK_DGRAM, 0), full = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(deaf, (const struct sockaddr *)&at, len), 0);
+    while (sendto(full, "x", 1, MSG_DONTWAIT, (const struct sockaddr *)&at, len) == 1)
+        ;
+    assert_int_equal(errno, EAGAIN);
+    setenv("NOTIFY_SOCKET", name, 1);
+    pd_os_notify("READY=1"); /* returns */
+    unsetenv("NOTIFY_SOCKET");
+    close(deaf), close(full);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +133,7 @@ int main(void)
         cmocka_unit_test(test_only_listening_streams_are_adopted),
         cmocka_unit_test(test_an_adopted_socket_accepts),
         cmocka_unit_test(test_readiness_is_told),
+        cmocka_unit_test(test_a_manager_that_does_not_read_holds_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* crash_helper.c - programs that must die, and say why: one per name on the command line. Run by
  * crash_test.c, built for both backends. */
 #include "base/crash.h"
-#include "run/loop.h"
+#include "run/run.h"
 #include <pando/arena.h>
 
 #include <stdio.h>
@@ -149,6 +149,15 @@ static pd_err do_stale(void)
     return PD_OK;
 }
 
+static pd_err do_wild(void)
+{
+    struct pd_fiber *other;
+    PD_TRY(pd_fiber_go("innocent", wait_for_ever, NULL, &other));
+    PD_TRY(pd_yield());
+    ((volatile char *)other->stack_low)[-64] = 1; /* its guard */
+    return PD_OK;
+}
+
 /* What tells of the work fails in its turn. */
 static void report_and_fall(void *work, void (*line)(const char *text))
 {
@@ -181,7 +190,8 @@ static pd_err run(void *arg)
                  { "panic", do_panic },       { "segv", do_segv },
                  { "divide", do_divide },     { "abort", do_abort },
                  { "jump", do_jump },         { "stale", do_stale },
-                 { "twice", do_twice },       { "lines", do_lines } };
+                 { "twice", do_twice },       { "lines", do_lines },
+                 { "wild", do_wild } };
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
         if (strcmp(ways[i].name, arg) == 0)
             return ways[i].fn();

@@ -237,6 +237,9 @@ static void other_faults_are_not_taken_for_overflows(void **state)
     (void)state;
     helper(real, "segv"); /* killed by SIGSEGV, or ended by a sanitizer's report */
     assert_null(strstr(said, "stack overflow in fiber"));
+    helper(real, "wild"); /* the guard of a fiber that does not run */
+    says("in fiber \"main\"");
+    assert_null(strstr(said, "stack overflow in fiber"));
 }
 
 int main(int argc, char **argv)

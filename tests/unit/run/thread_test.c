@@ -1,12 +1,14 @@
 /* thread_test.c - what threads say to a loop (real backend only): mail, stop, offload, the
  * watchdog. */
 #include "in_loop.h"
+#include "run/run.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,6 +81,12 @@ static void stop_from_another_thread_ends_an_idle_loop(void **state)
     pd_loop_free(l);
 }
 
+static bool is_empty(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_size == 0;
+}
+
 /* --- offload ------------------------------------------------------------------------------------
  */
 
@@ -147,6 +155,49 @@ LOOP_TEST(started_work_is_waited_for_and_queued_work_taken_back)
     check(done == 2 && taken_back == 1);
 }
 
+LOOP_TEST(queued_work_is_taken_back_also_after_an_idle_wake)
+{
+    struct offloader o[2] = { 0 }, late = { 0 };
+    struct pd_group g;
+    struct pd_fiber *f;
+    pd_group_init(&g);
+    atomic_store(&may_end, false);
+    for (int i = 0; i < 2; i++)
+        check(pd_group_go(&g, "offloader", offload_work, &o[i]) == PD_OK);
+    until_working(2);
+    check(pd_fiber_go("late", offload_work, &late, &f) == PD_OK);
+    check(pd_sleep(1000) == PD_OK);
+    pd_fiber_wake(f); /* for nothing, and */
+    pd_fiber_cancel(f);
+    check(pd_sleep(1000) == PD_OK);
+    check(late.returned && late.err == PD_ECANCELED && late.worker == 0);
+    atomic_store(&may_end, true);
+    check(pd_group_wait(&g) == PD_OK);
+}
+
+/* --- sockets -------------------------------------------------------------------------------------
+ */
+
+LOOP_TEST(io_that_could_not_be_opened_or_is_closed_touches_no_descriptor)
+{
+    struct pd_io io, other;
+    struct pd_loop_stats stats;
+    int file = fileno(tmpfile()), pair[2]; /* a regular file cannot be polled */
+    check(pd_io_open(&io, file, PD_OS_READ, NULL) == PD_EDENIED);
+    pd_io_close(&io);
+    pd_io_want(&io, PD_OS_READ);
+    check(is_empty(file)); /* still open */
+    check(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    check(pd_io_open(&other, pair[0], 0, NULL) == PD_OK);
+    pd_io_close(&other);
+    pd_io_want(&other, PD_OS_READ); /* its number may be somebody else's by now */
+    check(pd_yield() == PD_OK);
+    pd_loop_stats(pd_loop_self(), &stats);
+    check(stats.io == 0);
+    close(pair[1]);
+    close(file);
+}
+
 /* --- signals -------------------------------------------------------------------------------------
  */
 
@@ -174,12 +225,6 @@ struct stall {
     int log;
 };
 
-static bool is_empty(int fd)
-{
-    struct stat st;
-    return fstat(fd, &st) == 0 && st.st_size == 0;
-}
-
 /* Until the watchdog has told of it, which takes a busy machine a while. */
 static void hold_the_loop(void *arg)
 {
@@ -189,12 +234,22 @@ static void hold_the_loop(void *arg)
         ;
 }
 
+/* On the last piece of the stack, where there is no room for a signal's frame and the unwinder. */
+static void hold_it_deep_down(void *arg)
+{
+    size_t spare = pd_run_is_slowed() ? 32 << 10 : 2 << 10;
+    char *here = __builtin_frame_address(0);
+    volatile char *deep = __builtin_alloca((size_t)(here - pd_fiber_self()->stack_low) - spare);
+    deep[0] = 1;
+    hold_the_loop(arg);
+}
+
 static pd_err stall(void *arg)
 {
     struct stall *s = arg;
     struct pd_group g;
     pd_group_init(&g);
-    PD_TRY(pd_group_go(&g, "greedy", hold_the_loop, s));
+    PD_TRY(pd_group_go(&g, "greedy", hold_it_deep_down, s));
     PD_TRY(pd_group_wait(&g));
     PD_TRY(pd_sleep(50000)); /* waiting is no stall */
     pd_loop_stats(pd_loop_self(), &s->stats);
@@ -219,6 +274,34 @@ static void watchdog_names_the_fiber_and_its_stack(void **state)
     assert_non_null(strstr(text, "thread_test")); /* a frame of this program */
 }
 
+/* The last loop of one thread goes while the first of another comes: the thread that watches must
+ * not be waited for by the one while it has gone on to serve the other. */
+static pthread_barrier_t both;
+static void *free_while_another_begins(void *arg)
+{
+    struct pd_loop *l = pd_loop_new(NULL);
+    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&both);
+    pd_loop_free(l);
+    return arg;
+}
+
+static void loops_come_and_go_at_once(void **state)
+{
+    (void)state;
+    pthread_barrier_init(&both, NULL, 2);
+    for (int i = 0; i < 200; i++) {
+        pthread_t other;
+        assert_int_equal(pthread_create(&other, NULL, free_while_another_begins, NULL), 0);
+        pthread_barrier_wait(&both);
+        pthread_barrier_wait(&both);
+        struct pd_loop *l = pd_loop_new(NULL);
+        pthread_join(other, NULL); /* before this loop goes */
+        pd_loop_free(l);
+    }
+    pthread_barrier_destroy(&both);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,8 +309,11 @@ int main(void)
         cmocka_unit_test(stop_from_another_thread_ends_an_idle_loop),
         cmocka_unit_test(offloaded_work_runs_elsewhere_while_the_loop_goes_on),
         cmocka_unit_test(started_work_is_waited_for_and_queued_work_taken_back),
+        cmocka_unit_test(queued_work_is_taken_back_also_after_an_idle_wake),
+        cmocka_unit_test(io_that_could_not_be_opened_or_is_closed_touches_no_descriptor),
         cmocka_unit_test(signals_are_counted_and_told_on_the_loop),
         cmocka_unit_test(watchdog_names_the_fiber_and_its_stack),
+        cmocka_unit_test(loops_come_and_go_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
