@@ -53,6 +53,13 @@ void check_modules_add(struct check *k)
     }
 }
 
+pd_err check_modules_scan(struct check *k)
+{
+    PD_TRY(gen_scan(&k->gen, k->opts.app));
+    check_modules_add(k);
+    return PD_OK;
+}
+
 /* Objects and sources of all units. What is generated is read for its symbols only. */
 static pd_err read_units(struct check *k)
 {
@@ -90,6 +97,7 @@ static pd_err look(struct check *k)
     check_includes(k);
     check_symbols(k);
     check_cycles(k);
+    check_listed(k);
     return PD_OK;
 }
 

@@ -16,7 +16,8 @@
  *   preprocess.c  runs the compiler's preprocessor over each unit
  *   parse.c       preprocessed text -> functions, file-scope variables, what they mention, loops
  *   graph.c       mentions -> edges; what a request can reach
- *   state.c, nplus1.c, blocking.c, sql.c, coupling.c, includes.c    one rule each
+ *   sources.c     the author's files, compiled or not
+ *   state.c, nplus1.c, blocking.c, sql.c, coupling.c, includes.c, listed.c    one rule each
  *   findings.c    reports, check.todo
  *   modules.c     `pando modules`: who uses whom, as text, JSON and picture
  *   seal.c        `pando seal`: private symbols become local
@@ -174,6 +175,16 @@ struct check_seal { /* pando seal */
 /* Joins a module's objects into one, in which only public symbols are global (seal.c). */
 pd_err check_seal(struct check *k, const struct check_seal *s) PD_MUST;
 
+struct check_unlisted { /* a module that the app does not list (listed.c) */
+    const char *code;
+    pd_str module, file, message, remedy;
+    int line;
+};
+/* Needs the modules only (check_modules_scan), no build. Returns how many there are. */
+unsigned check_unlisted(struct check *k, void (*tell)(void *arg, const struct check_unlisted *u),
+                        void *arg);
+pd_err check_modules_scan(struct check *k) PD_MUST; /* for those who do not call check_run */
+
 void check_init(struct check *k, const struct check_opts *opts);
 void check_fini(struct check *k);
 /* PD_OK although there are findings; else what kept it from looking at the app at all. */
@@ -209,6 +220,10 @@ bool check_is_generated(struct check *k, pd_str path);
 bool check_exempt(struct check *k, pd_str shown, int line, const char *word);
 int check_line_of(struct check *k, pd_str shown, pd_str word); /* first line with it; 0: none */
 
+/* Calls `found` for each source and header of the app's own: its real path, and as it is shown. */
+void check_sources(struct check *k, void (*found)(void *arg, pd_str path, pd_str shown), void *arg);
+bool check_is_source(pd_str path); /* by its name */
+
 void check_conf_read(struct check *k);
 pd_err check_object_read(struct check *k, struct check_unit *u) PD_MUST;
 pd_err check_preprocess(struct check *k, struct check_unit **units, size_t n,
@@ -227,6 +242,7 @@ void check_sql(struct check *k);
 void check_includes(struct check *k);
 void check_symbols(struct check *k);
 void check_cycles(struct check *k);
+void check_listed(struct check *k);
 /* Notes that module `from` depends on `to` at this place, and that it has to declare it. */
 void check_depend(struct check *k, struct check_module *from, struct check_module *to, pd_str file,
                   int line);

@@ -9,9 +9,7 @@
 
 #include "gen/shapes.h"
 
-#include <sys/stat.h>
-
-enum { DIRS_MAX = 64, FOLDERS_DEEP = 8 };
+enum { DIRS_MAX = 64 };
 
 struct scan {
     struct check *k;
@@ -159,21 +157,12 @@ static void read_file(struct scan *s)
     }
 }
 
-static bool is_source(pd_str path)
-{
-    static const char *const ENDS[] = { ".c", ".h", ".def", ".inc" };
-    bool source = false;
-    for (size_t i = 0; i < sizeof ENDS / sizeof *ENDS; i++)
-        source |= pd_str_ends(path, pd_str_c(ENDS[i]));
-    return source;
-}
-
 /* A file of another name is a source if it is included: "colors.list". */
 static void read_part(struct scan *s, pd_str path)
 {
     pd_str shown, outer_path = s->path, outer_shown = s->shown;
     struct check_module *outer_module = s->module;
-    if (is_source(path) || pd_map_find(&s->parts, path) || !check_shown(s->k, path, &shown))
+    if (check_is_source(path) || pd_map_find(&s->parts, path) || !check_shown(s->k, path, &shown))
         return;
     pd_map_put(&s->parts, path, s);
     s->path = path;
@@ -185,30 +174,13 @@ static void read_part(struct scan *s, pd_str path)
     s->module = outer_module;
 }
 
-static bool is_dir(struct check *k, pd_str path)
+static void read_source(void *arg, pd_str path, pd_str shown)
 {
-    struct stat st;
-    return stat(pd_str_cstr(&k->arena, path), &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static void read_folder(struct scan *s, pd_str dir, unsigned depth)
-{
-    pd_str *names;
-    size_t n;
-    if (depth > FOLDERS_DEEP || gen_list(&s->k->gen, dir, &names, &n) != PD_OK)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        pd_str path = pd_str_fmt(&s->k->arena, "%.*s/%.*s", PD_ARG(dir), PD_ARG(names[i]));
-        bool source = is_source(path);
-        s->path = check_real(s->k, PD_STR_NULL, path);
-        if (source && check_shown(s->k, s->path, &s->shown)) {
-            s->module = check_module_of(s->k, s->path);
-            read_file(s);
-        } else if (!source && is_dir(s->k, path) &&
-                   check_shown(s->k, pd_str_fmt(&s->k->arena, "%.*s/x", PD_ARG(path)), &s->shown)) {
-            read_folder(s, path, depth + 1);
-        }
-    }
+    struct scan *s = arg;
+    s->path = path;
+    s->shown = shown;
+    s->module = check_module_of(s->k, path);
+    read_file(s);
 }
 
 void check_includes(struct check *k)
@@ -221,7 +193,7 @@ void check_includes(struct check *k)
         if (!u->generated)
             add_dirs(s, u);
     }
-    read_folder(s, k->root, 0);
+    check_sources(k, read_source, s);
     for (size_t i = 0; i < s->nxrefs; i++) {
         struct check_module *from = check_module_find(k, s->xrefs[i].from);
         struct check_module *to = check_module_find(k, s->xrefs[i].to);

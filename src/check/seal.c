@@ -138,8 +138,7 @@ pd_err check_seal(struct check *k, const struct check_seal *s)
 {
     struct pd_buf list;
     pd_buf_init(&list, &k->arena, 4 << 20);
-    PD_TRY(gen_scan(&k->gen, k->opts.app));
-    check_modules_add(k);
+    PD_TRY(check_modules_scan(k));
     struct check_module *m = check_module_find(k, pd_str_c(s->module));
     if (!m)
         return pd_hint(pd_fail(PD_ENOTFOUND, "there is no module \"%s\"", s->module),

@@ -3,6 +3,7 @@
  * The app's own Makefile builds (share/app.mk for most), and its program is its own tool; these
  * commands only find both, so that they work the same in every app.
  */
+#include "check/check.h"
 #include "cli/app.h"
 #include "cli/cli.h"
 
@@ -71,9 +72,27 @@ static int run_program(struct cli_args *args, const char *command)
     return cli_call(app.dir, (const char *[]){ program, command, NULL });
 }
 
+static void say_unlisted(void *arg, const struct check_unlisted *u)
+{
+    const struct cli_app *app = arg;
+    pd_str file = pd_str_sub(u->file, app->dir.len + 1, u->file.len);
+    fprintf(stderr, "%.*s:%d: warning %s: %.*s\n  remedy: %.*s\n", PD_ARG(file), u->line, u->code,
+            PD_ARG(u->message), PD_ARG(u->remedy));
+}
+
+/* Who misses a route here looks for the module that has it. */
 static int run_routes(struct cli_args *args)
 {
-    return run_program(args, "routes");
+    int code = run_program(args, "routes");
+    struct cli_app app;
+    struct check k;
+    if (code != CLI_OK || cli_app_find(args->arena, &app) != PD_OK)
+        return code;
+    check_init(&k, &(struct check_opts){ .app = app.dir });
+    if (check_modules_scan(&k) == PD_OK)
+        check_unlisted(&k, say_unlisted, &app);
+    check_fini(&k);
+    return code;
 }
 
 static int run_migrate(struct cli_args *args)

@@ -34,4 +34,4 @@ def test_a_ring_is_drawn_and_told(tmp_path):
     app = App(tmp_path / "app", "planted").build()
     run = modules(app)
     assert run.returncode == 1 and "remedy: see `pando check`" in run.stderr
-    assert len(run.stdout.splitlines()) == 5
+    assert len(run.stdout.splitlines()) == 6

@@ -174,3 +174,15 @@ def test_an_app_that_does_not_build_is_told(tmp_path):
     app = App(tmp_path / "app", "innocent").write("Makefile", ".PHONY: build\nbuild:\n\t@echo it is broken; exit 1\n").build()
     run = subprocess.run([PANDO, "check", "--app", app.folder], capture_output=True, text=True)
     assert run.returncode == 1 and "it is broken" in run.stderr and "remedy:" in run.stderr
+
+
+@pytest.mark.parametrize("listed", ["&more_module", "MODULE(more)"])
+def test_a_list_may_be_made_by_a_macro(tmp_path, listed):
+    app = App(tmp_path / "app", "innocent")
+    app.write("modules/more/more.h", "#pragma once\n#include <pando/pando.h>\nextern const struct pd_module more_module;\n")
+    app.write("modules/more/more.c", '#include "more/more.h"\nconst struct pd_module more_module = { .name = "more" };\n').build()
+    assert found(app.check()) == [("modules/more/more.c", 2, "PD-CHECK-058")]
+    text = (app.folder / "app.c").read_text()
+    app.write("app.c", text.replace("&stock_module", f"&stock_module, {listed}").replace(
+        '#include "args.h"', '#include "args.h"\n#include "more/more.h"\n#define MODULE(name) &name##_module', 1)).build()
+    assert app.check()["findings"] == []

@@ -272,3 +272,17 @@ def test_a_sanitizers_report_is_a_page(shop):
     assert f"{SITE}:{line}" in page.text and f"&gt;{line:5} |" in page.text
     assert f"curl -i -X GET 'http://127.0.0.1:{shop.port}/crash?it%27s'" in page.text
     assert shop.get("/version").text == "v0"
+
+
+def test_a_module_that_is_not_listed_is_a_warning(shop):
+    shop.start()
+    states = shop.states()
+    n = len(states.seen)
+    shop.edit("app.c", "    &notes_module,\n", "")
+    warned = states.wait("ready", n)["problems"]
+    assert [(p["severity"], p["code"], p["file"]) for p in warned] == [("warning", "PD-CHECK-058", "modules/notes/notes.c")]
+    assert warned[0]["line"] == line_of(shop, "modules/notes/notes.c", "notes_module") and "MODULES in app.c" in warned[0]["remedy"]
+    assert "PD-CHECK-058" in shop.log_text()
+    n = len(states.seen)
+    shop.edit("app.c", "    &site_module,\n", "    &site_module,\n    &notes_module,\n")
+    assert states.wait("ready", n)["problems"] == []

@@ -8,6 +8,7 @@
  *   process.c    children: starting them, their output, their end
  *   watch.c      which files were saved
  *   problems.c   what a build says -> problems with file and line
+ *   modules.c    modules that no list of the app names -> problems
  *   crash.c      what a dying program says -> a crash with frames and lines
  *   proxy.c      a request through to the program, or why not
  *   inject.c     the script tag into whole pages
@@ -95,6 +96,8 @@ struct dev_problems {
  * can be found. `failed`: there is at least one error then, made of the output's end if need be. */
 void dev_problems_read(struct pd_arena *a, pd_str output, const char *dir, bool failed,
                        struct dev_problems *out);
+/* Adds a warning for each module that the app does not list (modules.c). */
+void dev_problems_add_unlisted(struct pd_arena *a, const char *dir, struct dev_problems *out);
 /* Lines around `line` of a file, numbered, the line itself marked; null if it cannot be read. */
 pd_str dev_excerpt(struct pd_arena *a, pd_str path, int line);
 /* The path as seen from dir, if it is below it; else as it is. */

@@ -228,7 +228,7 @@ void dev_problems_read(struct pd_arena *a, pd_str output, const char *dir, bool 
     struct reading r = {
         .a = a, .dir = dir, .out = out, .folders = { pd_str_c(dir) }, .nfolders = 1
     };
-    *out = (struct dev_problems){ 0 };
+    memset(out, 0, sizeof *out); /* too large for a literal on the stack */
     pd_str text = without_colours(a, output), rest = text, line;
     pd_buf_init(&r.excerpt, a, 16 << 10);
     while (pd_str_split(&rest, '\n', &line)) {

@@ -196,6 +196,8 @@ static void read_problems(struct dev *d, bool failed)
     pd_arena_reset(&d->build_arena);
     struct dev_problems *p = pd_arena_new(&d->build_arena, struct dev_problems);
     dev_problems_read(&d->build_arena, pd_buf_str(&d->builder.text), d->dir, failed, p);
+    if (!failed)
+        dev_problems_add_unlisted(&d->build_arena, d->dir, p);
     d->problems = p;
 }
 

@@ -1,0 +1,3 @@
+#pragma once
+#include <pando/pando.h>
+extern const struct pd_module lost_module;
