@@ -165,8 +165,6 @@ bool asset_prepare(struct gen *g, struct asset *a)
 static void put_bytes(struct pd_buf *b, const char *name, size_t i, pd_str bytes)
 {
     static const char digits[] = "01234567";
-    if (!bytes.ptr)
-        return;
     pd_buf_fmt(b, "static const unsigned char %s_%zu[] =\n    \"", name, i);
     for (size_t at = 0; at < bytes.len; at++) {
         unsigned char c = (unsigned char)bytes.ptr[at];
@@ -246,8 +244,10 @@ pd_err gen_assets_write(struct gen *g)
                    "#include \"assets_gen.h\"\n\n");
     for (size_t i = 0; i < list->n; i++) {
         put_bytes(&b, "data", i, list->at[i].data);
-        put_bytes(&b, "gzip", i, list->at[i].gzip);
-        put_bytes(&b, "brotli", i, list->at[i].brotli);
+        if (list->at[i].gzip.ptr)
+            put_bytes(&b, "gzip", i, list->at[i].gzip);
+        if (list->at[i].brotli.ptr)
+            put_bytes(&b, "brotli", i, list->at[i].brotli);
     }
     pd_buf_fmt(&b, "\nconst struct pd_asset %.*s_assets[] = {\n", PD_ARG(app));
     for (size_t i = 0; i < list->n; i++)

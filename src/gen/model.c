@@ -135,19 +135,18 @@ static void resolve_list(struct gen *g, struct gen_struct *s)
     s->nfields = 0;
 }
 
-/* Marks: 1 = on the path from the start, 2 = known to be finite. C refuses a struct that embeds
- * itself; gen must see it before it walks such a struct for ever. */
-static bool embeds_itself(struct gen_struct *start, struct gen_struct *s, unsigned depth)
+/* Whether `s` embeds one that is on the way to it. C refuses such a struct; gen must see it before
+ * it walks it for ever. Each struct is looked into once, however many embed it. */
+static bool embeds_itself(struct gen_struct *s)
 {
-    if (depth > 64)
-        return true;
-    for (struct gen_field *f = s->fields; f; f = f->next) {
-        if (f->type != PD_T_STRUCT || !f->of)
-            continue;
-        if (f->of == start || embeds_itself(start, f->of, depth + 1))
-            return true;
-    }
-    return false;
+    bool found = s->embeds == GEN_EMBEDS_OPEN;
+    if (s->embeds != GEN_EMBEDS_UNKNOWN)
+        return found;
+    s->embeds = GEN_EMBEDS_OPEN;
+    for (struct gen_field *f = s->fields; f; f = f->next)
+        found |= f->type == PD_T_STRUCT && f->of && embeds_itself(f->of);
+    s->embeds = GEN_EMBEDS_DONE;
+    return found;
 }
 
 void gen_model_resolve(struct gen *g)
@@ -162,7 +161,7 @@ void gen_model_resolve(struct gen *g)
             resolve_field(g, f);
     }
     for (struct gen_struct *s = g->structs; s; s = s->next) {
-        if (embeds_itself(s, s, 0))
+        if (embeds_itself(s))
             gen_error(g, s->file, s->line, 0, "PD-SHAPE-011",
                       pd_str_fmt(&g->arena, "struct %.*s contains itself", PD_ARG(s->name)),
                       PD_STR("use a pointer: struct X *parent;"));

@@ -31,6 +31,7 @@ struct gen_struct {
     struct gen_struct *of;
     struct gen_field *fields, **last;
     unsigned nfields;
+    enum { GEN_EMBEDS_UNKNOWN, GEN_EMBEDS_OPEN, GEN_EMBEDS_DONE } embeds; /* gen_model_resolve's */
     pd_str file;
     int line;
     struct gen_struct *next;
@@ -63,6 +64,9 @@ pd_err gen_scan(struct gen *g, pd_str app_dir) PD_MUST;
 /* Name of the app as a C identifier, by default that of its folder: "finflow", "my_shop" for
  * my-shop. */
 pd_str gen_app_name(struct gen *g);
+
+/* A file as it stands in what is generated: from the app's name on, wherever the app is. */
+pd_str gen_shown_file(struct gen *g, pd_str file);
 
 enum { GEN_FILE_MAX = 32 << 20 };
 /* The whole file, NUL behind len. PD_ENOTFOUND if it is absent, PD_ETOOBIG beyond GEN_FILE_MAX. */
@@ -111,6 +115,7 @@ void gen_model_resolve(struct gen *g); /* names -> structs */
 void gen_views_read(struct gen *g);    /* templates, checked against the structs */
 /* Assets, with their references checked; part of gen_views_read. */
 void gen_assets_read(struct gen *g);
+bool gen_sql_has(struct gen *g, pd_str function); /* a statement's C function has this name */
 pd_err gen_sql_write(struct gen *g) PD_MUST;
 pd_err gen_shapes_write(struct gen *g) PD_MUST;
 pd_err gen_views_write(struct gen *g) PD_MUST;

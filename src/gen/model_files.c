@@ -130,6 +130,14 @@ pd_str gen_app_name(struct gen *g)
     return pd_str_c(symbol);
 }
 
+pd_str gen_shown_file(struct gen *g, pd_str file)
+{
+    if (!pd_str_starts(file, g->app_dir))
+        return file;
+    pd_str name = gen_app_name(g), rest = pd_str_sub(file, g->app_dir.len, file.len);
+    return pd_str_fmt(&g->arena, "%.*s%.*s", PD_ARG(name), PD_ARG(rest));
+}
+
 static bool is_module_name(pd_str s)
 {
     for (size_t i = 0; i < s.len; i++) {

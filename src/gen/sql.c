@@ -174,14 +174,6 @@ int sql_type_of(pd_str alias)
     return SQL_UNKNOWN;
 }
 
-pd_str sql_shown_file(struct sql *s, pd_str file)
-{
-    if (!pd_str_starts(file, s->g->app_dir))
-        return file;
-    pd_str name = gen_app_name(s->g), rest = pd_str_sub(file, s->g->app_dir.len, file.len);
-    return pd_str_fmt(s->arena, "%.*s%.*s", PD_ARG(name), PD_ARG(rest));
-}
-
 /* --- the run ------------------------------------------------------------------------------- */
 
 static void add_modules(struct sql *s)
@@ -259,6 +251,17 @@ void gen_sql_read(struct gen *g)
     }
     sqlite3_close(s->db);
     s->db = NULL;
+}
+
+bool gen_sql_has(struct gen *g, pd_str function)
+{
+    for (struct sql_module *m = g->sql ? g->sql->modules : NULL; m; m = m->next) {
+        for (struct sql_stmt *st = m->stmts; st; st = st->next) {
+            if (pd_str_eq(st->full, function))
+                return true;
+        }
+    }
+    return false;
 }
 
 pd_err gen_sql_write(struct gen *g)

@@ -418,7 +418,6 @@ const char *sql_c_type(int type, bool nullable, bool list);
 bool sql_is_positional(const struct sql_stmt *st);
 bool sql_param_optional(const struct sql_param *p); /* stands in fragments only */
 bool sql_param_is_opt(const struct sql_param *p);   /* pd_opt_i64 */
-pd_str sql_shown_file(struct sql *s, pd_str file);  /* from the app's name on */
 pd_str sql_lock_text(struct sql *s);
 uint64_t sql_hash(pd_str s); /* FNV-1a: the same everywhere and for ever */
 

@@ -50,6 +50,8 @@ static void put_string(struct pd_buf *b, pd_str text, const char *indent)
     size_t line = 0, width = 90 - strlen(indent);
     pd_buf_put_c(b, '"');
     for (size_t i = 0; i < text.len; i++) {
+        if (i && text.ptr[i] == '?' && text.ptr[i - 1] == '?')
+            pd_buf_put_c(b, '\\'); /* no trigraphs */
         put_escaped(b, text.ptr[i]);
         line++;
         bool space = text.ptr[i] == ' ' && line > width - 16;
@@ -156,7 +158,7 @@ static void put_variant(struct sql *s, struct pd_buf *b, const struct sql_stmt *
                "{\n    .name = \"%.*s.%.*s%.*s\",\n    .file = \"%.*s\",\n    .line = %d,\n    .id "
                "= %u,\n",
                PD_ARG(st->module->name), PD_ARG(st->name), PD_ARG(v->suffix),
-               PD_ARG(sql_shown_file(s, st->pos.file)), st->pos.line, (*id)++);
+               PD_ARG(gen_shown_file(s->g, st->pos.file)), st->pos.line, (*id)++);
     put_flags(b, st);
     pd_buf_put(b, PD_STR("    .sql_sqlite =\n        "));
     put_string(b, v->sql, "        ");
@@ -353,7 +355,7 @@ pd_str sql_emit_source(struct sql *s, struct sql_module *m)
     unsigned id = 0;
     pd_buf_init(&b, s->arena, SQL_TEXT_MAX);
     pd_buf_fmt(&b, "/* %.*s_sql.c - made by pando gen from %.*s: do not edit. */\n",
-               PD_ARG(m->name), PD_ARG(sql_shown_file(s, m->m->dir)));
+               PD_ARG(m->name), PD_ARG(gen_shown_file(s->g, m->m->dir)));
     pd_buf_fmt(&b, "#include \"%.*s_sql.h\"\n#include \"%.*s_shapes.h\"\n", PD_ARG(m->name),
                PD_ARG(m->name));
     for (struct sql_module *other = s->modules; other; other = other->next) {

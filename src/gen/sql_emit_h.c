@@ -68,7 +68,7 @@ static void put_row(struct sql *s, struct pd_buf *b, const struct sql_row *row)
     struct sql_pos pos = row->table ? row->table->pos : row->stmt->pos;
     pd_buf_fmt(b, "/* %s %.*s: %.*s:%d */\n", row->table ? "table" : "rows of",
                PD_ARG(row->table ? row->name : row->stmt->name),
-               PD_ARG(sql_shown_file(s, pos.file)), pos.line);
+               PD_ARG(gen_shown_file(s->g, pos.file)), pos.line);
     pd_buf_fmt(b, "struct %.*s {\n    struct pd_row pd;\n", PD_ARG(row->name));
     for (uint32_t i = 0; i < row->nfields; i++) {
         const struct sql_result *r = &row->fields[i];
@@ -174,7 +174,7 @@ static void put_macro(struct pd_buf *b, const struct sql_stmt *st)
 static void put_statement(struct sql *s, struct pd_buf *b, const struct sql_stmt *st)
 {
     pd_buf_fmt(b, "/* %.*s.%.*s: %.*s:%d%s */\n", PD_ARG(st->module->name), PD_ARG(st->name),
-               PD_ARG(sql_shown_file(s, st->pos.file)), st->pos.line,
+               PD_ARG(gen_shown_file(s->g, st->pos.file)), st->pos.line,
                st->generated ? ", generated" : "");
     put_orders(b, st);
     if (!sql_is_positional(st))
@@ -235,7 +235,7 @@ pd_str sql_emit_header(struct sql *s, struct sql_module *m)
                " * Rows, statements and relations of module %.*s.\n"
                " */\n"
                "#ifndef PD_GEN_",
-               PD_ARG(m->name), PD_ARG(sql_shown_file(s, m->m->dir)), PD_ARG(m->name));
+               PD_ARG(m->name), PD_ARG(gen_shown_file(s->g, m->m->dir)), PD_ARG(m->name));
     upper(&b, m->name);
     pd_buf_put(&b, PD_STR("_SQL_H\n#define PD_GEN_"));
     upper(&b, m->name);

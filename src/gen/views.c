@@ -106,13 +106,35 @@ static void read_module(struct gen *g, struct gen_module *m, struct view_templat
     }
 }
 
+/* A page's functions are X_render and X_write. */
+static void check_symbol(struct gen *g, const struct view_template *page, pd_str symbol)
+{
+    static const char *const suffixes[] = { "render", "write" };
+    for (unsigned i = 0; i < 2; i++) {
+        pd_str name = pd_str_fmt(&g->arena, "%.*s_%s", PD_ARG(symbol), suffixes[i]);
+        if (gen_sql_has(g, name))
+            gen_error(
+                g, page->file, 0, 0, "PD-VIEW-006",
+                pd_str_fmt(&g->arena, "its function %.*s is a statement's already", PD_ARG(name)),
+                PD_STR("rename the page or the statement"));
+    }
+    for (const struct gen_view *v = g->views; v; v = v->next) {
+        if (pd_str_eq(v->symbol, symbol))
+            gen_error(g, page->file, 0, 0, "PD-VIEW-006",
+                      pd_str_fmt(&g->arena, "its functions have the names of those of %.*s",
+                                 PD_ARG(v->file)),
+                      PD_STR("rename one of the pages"));
+    }
+}
+
 static struct gen_view *compile_page(struct gen *g, struct view_template *all,
                                      const struct view_template *page, struct reported **reported)
 {
     struct gen_view *v = pd_arena_new(&g->arena, struct gen_view);
     v->module = page->module;
-    v->file = page->file;
+    v->file = gen_shown_file(g, page->file);
     v->symbol = pd_str_fmt(&g->arena, "%.*s_%.*s", PD_ARG(page->module->name), PD_ARG(page->name));
+    check_symbol(g, page, v->symbol);
     struct view_frame frame = { .expr = PD_STR("v") };
     struct view_walk w = { .g = g, .templates = all, .page = page, .reported = reported };
     w.view_name = pd_str_fmt(&g->arena, "%.*s_view", PD_ARG(v->symbol));

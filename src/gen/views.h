@@ -113,7 +113,7 @@ struct html_place { /* zeroed = the start of a document */
     bool closing;                    /* in an end tag */
     bool slash;                      /* "/" seen last in the tag */
     unsigned pre;                    /* depth of <pre> */
-    unsigned matched;                /* RAW, RCDATA: bytes of "</name" seen; COMMENT: '-' seen */
+    unsigned matched;                /* RAW, RCDATA: bytes of "</name" seen; COMMENT: of its end */
     char element[HTML_NAME_MAX + 1]; /* lower case, cut */
     char name[HTML_NAME_MAX + 1];    /* of the attribute, or the URL's possible scheme */
     unsigned name_len;
@@ -203,6 +203,10 @@ void view_code_append(struct view_code *c, pd_str code); /* whole lines */
 
 struct view_overrides;
 struct reported;
+struct view_open { /* a template that is being walked */
+    const struct view_template *t;
+    const struct view_open *outer;
+};
 struct view_walk {
     struct gen *g;
     struct view_template *templates; /* all of the app */
@@ -212,8 +216,10 @@ struct view_walk {
     struct view_frame *scope;
     struct view_overrides *overrides; /* blocks given by the templates outside; innermost first */
     struct view_code *out;
-    unsigned depth, numbers;    /* nesting of templates; loops and scopes named so far */
-    struct reported **reported; /* errors told already */
+    const struct view_open *open; /* innermost */
+    unsigned depth, nodes;        /* of the walk: how deep, how many seen */
+    unsigned numbers;             /* loops and scopes named so far */
+    struct reported **reported;   /* errors told already */
     bool uses_ctx;
     bool failed;
 };

@@ -70,19 +70,20 @@ void view_code_flush(struct view_code *c)
     pd_str text = pd_buf_str(&c->literal);
     if (!text.len)
         return;
+    size_t whole = text.len;
     put_indent(c, 0);
-    pd_buf_put(&c->code, PD_STR("pd_html_raw(b, PD_STR("));
+    pd_buf_put(&c->code, PD_STR("pd_html_raw(b, "));
     for (bool first = true; text.len; first = false) {
         size_t n = line_length(text);
         if (!first) {
             pd_buf_put_c(&c->code, '\n');
             put_indent(c, 0);
-            pd_buf_put(&c->code, PD_STR("                      "));
+            pd_buf_put(&c->code, PD_STR("               "));
         }
         pd_buf_put(&c->code, view_c_string(c->g, pd_str_sub(text, 0, n)));
         text = pd_str_sub(text, n, text.len);
     }
-    pd_buf_put(&c->code, PD_STR("));\n"));
+    pd_buf_fmt(&c->code, ", %zu);\n", whole);
     pd_buf_reset(&c->literal);
 }
 

@@ -64,6 +64,7 @@ static void name_add(struct html_place *p, char c)
 
 static const char *const raw_elements[] = { "script",  "style",    "xmp",       "iframe",
                                             "noembed", "noframes", "plaintext", NULL };
+static const char *const plugin_elements[] = { "embed", "object", "applet", NULL };
 static const char *const rcdata_elements[] = { "title", "textarea", NULL };
 static const char *const url_attributes[] = { "href",     "src",      "action",     "formaction",
                                               "poster",   "cite",     "data",       "background",
@@ -292,15 +293,23 @@ static struct html_trouble in_quoted(struct html_place *p, char c)
     return p->attr == HTML_URL ? in_url(p, c) : fine;
 }
 
-/* matched counts '-' (2 at the start: "<!-->" is a whole comment); 100 = "--!" was seen. */
+/* What of a comment's end was seen, as matched. At its start "<!-->" and "<!--->" end it, too, but
+ * "<!--!>" does not. */
+enum { COMMENT_INSIDE, COMMENT_DASH, COMMENT_END, COMMENT_BANG, COMMENT_START, COMMENT_START_DASH };
+
 static struct html_trouble in_comment(struct html_place *p, char c)
 {
-    if (c == '>' && p->matched >= 2)
+    static const unsigned char behind_dash[] = {
+        [COMMENT_INSIDE] = COMMENT_DASH,      [COMMENT_DASH] = COMMENT_END,
+        [COMMENT_END] = COMMENT_END,          [COMMENT_BANG] = COMMENT_DASH,
+        [COMMENT_START] = COMMENT_START_DASH, [COMMENT_START_DASH] = COMMENT_END,
+    };
+    if (c == '>' && p->matched >= COMMENT_END)
         p->state = HTML_TEXT;
     else if (c == '-')
-        p->matched = p->matched >= 100 ? 1 : (p->matched < 2 ? p->matched + 1 : 2);
+        p->matched = behind_dash[p->matched];
     else
-        p->matched = c == '!' && p->matched == 2 ? 100 : 0;
+        p->matched = c == '!' && p->matched == COMMENT_END ? COMMENT_BANG : COMMENT_INSIDE;
     return fine;
 }
 
@@ -310,7 +319,7 @@ static struct html_trouble in_declaration(struct html_place *p, char c)
     if (c == '-' && p->matched) {
         if (++p->matched == 3) {
             p->state = HTML_COMMENT;
-            p->matched = 2;
+            p->matched = COMMENT_START;
         }
         return fine;
     }
@@ -466,6 +475,12 @@ static struct html_trouble value_in_attribute(struct html_place *p, bool is_asse
     if (strcmp(p->element, "script") == 0)
         return TROUBLE("PD-VIEW-022", "a value decides which script is run",
                        "use src=\"{{asset \"…\"}}\"");
+    if (strcmp(p->element, "base") == 0)
+        return TROUBLE("PD-VIEW-022", "a value decides where every other URL of the page leads",
+                       "write the URL, or write the others out from / on");
+    if (name_is(p->element, plugin_elements))
+        return TROUBLE("PD-VIEW-022", "a value decides what runs in the page",
+                       "link to it, or show it as an image");
     *function = p->url == HTML_URL_START ? "pd_html_url" : "pd_html_component";
     if (p->url != HTML_URL_SETTLED)
         p->url = HTML_URL_MIXED;

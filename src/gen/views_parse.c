@@ -12,6 +12,7 @@ struct parser {
     struct view_node *open; /* where children go */
     size_t at;              /* in the text */
     size_t line_offset;     /* start of line `line` */
+    size_t counted;         /* up to here line ends have been counted */
     int line;
     bool line_start; /* the next text begins a line */
 };
@@ -25,15 +26,15 @@ static struct place place_of(struct parser *p, size_t offset)
 {
     if (offset < p->line_offset) {
         p->line = 1;
-        p->line_offset = 0;
+        p->line_offset = p->counted = 0;
     }
     if (p->line == 0)
         p->line = 1;
-    for (size_t i = p->line_offset; i < offset; i++) {
-        if (p->t->text.ptr[i] != '\n')
+    for (; p->counted < offset; p->counted++) {
+        if (p->t->text.ptr[p->counted] != '\n')
             continue;
         p->line++;
-        p->line_offset = i + 1;
+        p->line_offset = p->counted + 1;
     }
     return (struct place){ p->line, (int)(offset - p->line_offset) + 1 };
 }

@@ -219,8 +219,9 @@ static bool read_side(struct view_walk *w, const struct view_node *at, const str
         return true;
     }
     if (o->kind == VIEW_NUMBER) {
+        bool least = pd_str_eq(o->text, PD_STR("-9223372036854775808")); /* C cannot write it */
         s->type = PD_T_I64;
-        s->expr = o->text;
+        s->expr = least ? PD_STR("INT64_MIN") : o->text;
         return true;
     }
     if (o->kind == VIEW_META) {

@@ -11,7 +11,10 @@
  */
 #include "gen/views.h"
 
-enum { DEPTH_MAX = 32 };
+enum {
+    DEPTH_MAX = 64,      /* templates and sections inside each other */
+    NODES_MAX = 1 << 18, /* of a page: partials that name partials can multiply */
+};
 
 /* Blocks that a template gives to its layout. The outermost template wins: each set knows the one
  * that was in force when its layout was opened. */
@@ -172,16 +175,10 @@ static void plain_section(struct view_walk *w, const struct view_node *n, pd_str
 static bool scoped_body(struct view_walk *w, const struct view_node *n, struct view_frame *frame,
                         pd_str *code)
 {
-    if (w->depth >= DEPTH_MAX) {
-        view_error(w, n, NULL, "PD-VIEW-030", PD_STR("nested too deeply"), PD_STR("flatten it"));
-        return false;
-    }
-    w->depth++;
     frame->outer = w->scope;
     w->scope = frame;
     bool some = walk_body(w, n, code);
     w->scope = frame->outer;
-    w->depth--;
     return some;
 }
 
@@ -322,6 +319,14 @@ static struct view_template *find_template(struct view_walk *w, const struct vie
     return NULL;
 }
 
+static bool is_open(const struct view_walk *w, const struct view_template *t)
+{
+    const struct view_open *open = w->open;
+    while (open && open->t != t)
+        open = open->outer;
+    return open != NULL;
+}
+
 /* Walks another template in place. False if it is broken or nests without end. */
 static bool walk_template(struct view_walk *w, const struct view_node *n,
                           const struct view_template *t)
@@ -330,15 +335,16 @@ static bool walk_template(struct view_walk *w, const struct view_node *n,
         w->failed = true;
         return false;
     }
-    if (w->depth >= DEPTH_MAX) {
+    if (is_open(w, t)) {
         view_error(w, n, NULL, "PD-VIEW-030",
                    pd_str_fmt(&w->g->arena, "\"%.*s\" contains itself", PD_ARG(n->text)),
                    PD_STR("repeat with a list: {{#list}}…{{/list}}"));
         return false;
     }
-    w->depth++;
+    struct view_open here = { .t = t, .outer = w->open };
+    w->open = &here;
     walk_all(w, t->root->children);
-    w->depth--;
+    w->open = here.outer;
     return true;
 }
 
@@ -442,7 +448,22 @@ static void walk(struct view_walk *w, const struct view_node *n)
         [VIEW_SECTION] = walk_section, [VIEW_PARTIAL] = walk_partial, [VIEW_LAYOUT] = walk_layout,
         [VIEW_BLOCK] = walk_block,
     };
+    if (w->nodes > NODES_MAX)
+        return; /* told already */
+    if (w->depth == DEPTH_MAX) {
+        view_error(w, n, NULL, "PD-VIEW-030", PD_STR("nested too deeply"), PD_STR("flatten it"));
+        return;
+    }
+    if (++w->nodes > NODES_MAX) {
+        view_error(w, n, NULL, "PD-VIEW-030",
+                   pd_str_fmt(&w->g->arena, "page \"%.*s\" has over %d pieces",
+                              PD_ARG(w->page->name), NODES_MAX),
+                   PD_STR("name fewer partials inside partials"));
+        return;
+    }
+    w->depth++;
     by_kind[n->kind](w, n);
+    w->depth--;
 }
 
 static void check_end(struct view_walk *w)

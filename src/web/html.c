@@ -74,9 +74,9 @@ static void escape(struct pd_buf *b, pd_str s, unsigned classes)
     }
 }
 
-void pd_html_raw(struct pd_buf *b, pd_str html)
+void pd_html_raw(struct pd_buf *b, const char *html, size_t len)
 {
-    pd_buf_put(b, html);
+    pd_buf_put(b, pd_str_n(html, len));
 }
 
 void pd_html_text(struct pd_buf *b, pd_str s)

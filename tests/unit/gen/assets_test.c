@@ -44,6 +44,22 @@ static void names_are_made_of_the_content(void **state)
     gen_dir_fini(&d);
 }
 
+static void an_empty_file_is_an_asset(void **state)
+{
+    (void)state;
+    struct gen_dir d;
+    gen_dir_init(&d);
+    gen_dir_put(&d, "assets/a.css", "");
+    gen_dir_put(&d, "assets/b.txt", "");
+    read_assets(&d);
+    assert_int_equal(gen_assets_write(&d.g), PD_OK);
+    pd_str code = gen_dir_out(&d, "assets_gen.c");
+    assert_true(holds(code, PD_STR("data_0[] =\n    \"\";")));
+    assert_true(holds(code, PD_STR("data_1[] =\n    \"\";")));
+    assert_true(holds(code, PD_STR(".data = data_0, .size = 0 }")));
+    gen_dir_fini(&d);
+}
+
 static void references_in_sheets_are_hashed(void **state)
 {
     (void)state;
@@ -174,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_made_of_the_content),
+        cmocka_unit_test(an_empty_file_is_an_asset),
         cmocka_unit_test(references_in_sheets_are_hashed),
         cmocka_unit_test(a_sheets_name_depends_on_its_references),
         cmocka_unit_test(compressed_forms_are_kept_if_smaller),

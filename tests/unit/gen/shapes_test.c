@@ -124,6 +124,8 @@ static const struct wrong {
       "struct demo_a { struct demo_l *l; };",
       "PD-SHAPE-010", "embed it" },
     { "struct demo_a { struct demo_a a; };", "PD-SHAPE-011", "pointer" },
+    { "struct demo_a { struct demo_b b; }; struct demo_b { struct demo_a a; };", "PD-SHAPE-011",
+      "pointer" },
     { "struct other { bool b; };", "PD-SHAPE-012", "demo_other" },
     { "typedef struct demo_a demo_a;", "PD-SHAPE-001", "struct name" },
     { "union demo_u { bool b; };", "PD-SHAPE-001", "optional field" },

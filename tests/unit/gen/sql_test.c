@@ -282,6 +282,47 @@ static void nothing_is_written_when_anything_is_wrong(void **state)
     app_close(&a);
 }
 
+static void a_page_and_a_statement_do_not_share_a_function(void **state)
+{
+    static const char *const names[] = { "page_write", "page_render" };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct app a;
+        app_open(&a);
+        app_write(&a, "modules/shop/queries.sql",
+                  pd_str_fmt(&a.arena,
+                             "-- name: %s :exec\nupdate shop_customer set vip = true where id = "
+                             ":id;\n",
+                             names[i]));
+        app_write(&a, "modules/shop/templates/page.html", PD_STR("hello\n"));
+        app_run(&a);
+        assert_int_equal(a.g.errors, 0);
+        gen_views_read(&a.g);
+        assert_int_equal(a.g.errors, 1);
+        pd_str said = pd_buf_str(&a.said);
+        assert_true(pd_str_find_str(said, PD_STR("page.html: error PD-VIEW-006: its function "
+                                                 "shop_page_")) != PD_NPOS);
+        app_close(&a);
+    }
+}
+
+static void pages_of_two_modules_do_not_share_a_function(void **state)
+{
+    struct app a;
+    (void)state;
+    app_open(&a);
+    app_write(&a, "modules/shop/templates/cart_page.html", PD_STR("hello\n"));
+    app_write(&a, "modules/shop_cart/templates/page.html", PD_STR("hello\n"));
+    app_run(&a);
+    gen_views_read(&a.g);
+    assert_int_equal(a.g.errors, 1);
+    pd_str said = pd_buf_str(&a.said);
+    assert_true(pd_str_find_str(said, PD_STR("modules/shop_cart/templates/page.html: error "
+                                             "PD-VIEW-006: its functions have the names")) !=
+                PD_NPOS);
+    app_close(&a);
+}
+
 /* --- single facts -------------------------------------------------------------------------- */
 
 static struct sql_module *module(struct app *a, const char *name)
@@ -634,6 +675,8 @@ int main(void)
         cmocka_unit_test(a_misspelt_argument_does_not_compile),
         cmocka_unit_test(the_same_sources_give_the_same_lock_file),
         cmocka_unit_test(nothing_is_written_when_anything_is_wrong),
+        cmocka_unit_test(a_page_and_a_statement_do_not_share_a_function),
+        cmocka_unit_test(pages_of_two_modules_do_not_share_a_function),
         cmocka_unit_test(a_statement_that_finds_one_row_by_a_unique_key_is_keyed),
         cmocka_unit_test(only_statements_that_do_not_write_are_readonly),
         cmocka_unit_test(every_combination_of_fragments_and_orders_is_a_variant),

@@ -19,6 +19,13 @@ static void compile(struct gen_dir *d, const char *page)
     gen_dir_put(d, "modules/demo/templates/page.html", page);
     gen_dir_put(d, "modules/demo/templates/_part.html", "<b>{{name}}</b>\n");
     gen_dir_put(d, "modules/demo/templates/_self.html", "{{>_self}}");
+    gen_dir_put(d, "modules/demo/templates/_twice.html", "{{>_twice}}{{>_twice}}");
+    for (int i = 0; i < 24; i++) { /* each names the next one twice: 2^24 in all */
+        char name[64], text[64];
+        snprintf(name, sizeof(name), "modules/demo/templates/_a%d.html", i);
+        snprintf(text, sizeof(text), "{{>_a%d}}{{>_a%d}}", i + 1, i + 1);
+        gen_dir_put(d, name, i < 23 ? text : "x");
+    }
     gen_dir_put(d, "modules/demo/templates/layout_page.html",
                 "<html><title>{{$title}}t{{/title}}</title>{{$body}}{{/body}}</html>");
     gen_dir_put(d, "assets/app.css", "a { color: red }");
@@ -78,7 +85,9 @@ static const struct wrong {
     { "<link href=\"{{asset \"ap.css\"}}\">", "PD-VIEW-019: there is no asset \"ap.css\"",
       "did you mean \"app.css\"?" },
     { "{{>_part}}", "_part.html:1:6: error PD-VIEW-011: no field \"name\"", "add it" },
-    { "{{>_self}}", "PD-VIEW-030: \"_self\" contains itself", "list" },
+    { "{{>_self}}", "_self.html:1:1: error PD-VIEW-030: \"_self\" contains itself", "list" },
+    { "{{>_twice}}", "PD-VIEW-030: \"_twice\" contains itself", "list" },
+    { "{{>_a0}}", "PD-VIEW-030: page \"page\" has over 262144 pieces", "fewer partials" },
     { "{{<stie/layout_page}}{{/}}", "PD-VIEW-018: there is no layout \"stie/layout_page\"",
       "name of a module" },
     { "{{>demo/_prat}}", "PD-VIEW-018: there is no partial \"demo/_prat\"",
@@ -106,6 +115,9 @@ static const struct wrong {
     { "<script>let a = {{n}}</script>", "PD-VIEW-022: a value in the content of script", "data-" },
     { "<style>a { width: {{n}}px }</style>", "PD-VIEW-022", "data-" },
     { "<script src=\"{{title}}\"></script>", "PD-VIEW-022: a value decides which script", "asset" },
+    { "<base href=\"{{title}}\">", "PD-VIEW-022: a value decides where every other URL", "from /" },
+    { "<object data=\"{{title}}\"></object>", "PD-VIEW-022: a value decides what runs", "link" },
+    { "<embed src=\"{{title}}\">", "PD-VIEW-022: a value decides what runs", "link" },
     { "<svg><animate to=\"{{title}}\"/></svg>", "PD-VIEW-022: a value in an animation", "class" },
     { "<svg><title><a href=\"{{title}}\"></a></title></svg>", "PD-VIEW-024: a tag inside title",
       "&lt;" },
@@ -126,6 +138,8 @@ static const struct wrong {
     { "{{#on}}<pre>{{/on}}", "PD-VIEW-025", "close in the section" },
     { "{{#on}}<script>{{/on}}", "PD-VIEW-025", "close in the section" },
     { "<p title=\"a", "page.html:1: error PD-VIEW-028: the page ends inside the quotes", "close" },
+    { "<!--!><p>{{title}}</p>", "PD-VIEW-020: a tag in a comment", "{{! … }}" },
+    { "<!---!><p>{{title}}</p>", "PD-VIEW-020: a tag in a comment", "{{! … }}" },
     { "<!-- never", "PD-VIEW-028: the page ends in a comment", "close" },
     { "<style>a {}", "PD-VIEW-028: the page ends in the content", "close" },
 };
@@ -157,6 +171,8 @@ static const char *const right[] = {
     "<input type=text disabled>",
     "<br/><hr / >",
     "<!-- a {{! gone }} --><!--><p><!-- -- -->",
+    "<!--->{{title}}<!---->{{title}}<!---a-->{{title}}<!--a--!>{{title}}<!----!>{{title}}",
+    "<base href=\"/a\"><object data=\"{{asset \"app.css\"}}\"></object>",
     "<title>{{title}} < 3</title>",
     "<script>if (a < b) f(\"</p>\")</script>",
     "<script src=\"{{asset \"app.css\"}}\"></script>",
@@ -209,6 +225,66 @@ static void all_errors_of_a_page_are_told(void **state)
     gen_dir_fini(&d);
 }
 
+/* As many sections as a file has room for: told, not walked into. */
+static void a_page_of_nothing_but_sections_is_told_so(void **state)
+{
+    enum { MANY = 100000 };
+    struct gen_dir d;
+    struct pd_buf b;
+    (void)state;
+    pd_buf_init(&b, NULL, 4 << 20);
+    for (int i = 0; i < MANY; i++)
+        pd_buf_put(&b, PD_STR("{{#on}}"));
+    for (int i = 0; i < MANY; i++)
+        pd_buf_put(&b, PD_STR("{{/on}}"));
+    pd_buf_put_c(&b, 0);
+    compile(&d, b.ptr);
+    pd_buf_fini(&b);
+    gen_dir_expect(&d, "PD-VIEW-030: nested too deeply");
+    assert_int_equal(d.g.errors, 1);
+    gen_dir_fini(&d);
+}
+
+static void a_byte_order_mark_is_no_text(void **state)
+{
+    struct gen_dir d;
+    (void)state;
+    compile(&d, "\xef\xbb\xbf"
+                "{{<layout_page}}{{$body}}{{title}}{{/body}}{{/layout_page}}");
+    assert_string_equal(d.errors, "");
+    assert_int_equal(gen_views_write(&d.g), PD_OK);
+    pd_str code = gen_dir_out(&d, "demo_views.c");
+    assert_true(pd_str_find_str(code, PD_STR("\\357")) == PD_NPOS);
+    gen_dir_fini(&d);
+}
+
+/* C has no way to write it as a number. */
+static void the_least_number_can_be_compared_with(void **state)
+{
+    struct gen_dir d;
+    (void)state;
+    compile(&d, "{{#n == -9223372036854775808}}x{{/n}}{{#n == -9223372036854775807}}y{{/n}}");
+    assert_int_equal(gen_views_write(&d.g), PD_OK);
+    pd_str code = gen_dir_out(&d, "demo_views.c");
+    assert_true(pd_str_find_str(code, PD_STR("v->n == INT64_MIN)")) != PD_NPOS);
+    assert_true(pd_str_find_str(code, PD_STR("v->n == -9223372036854775807)")) != PD_NPOS);
+    gen_dir_fini(&d);
+}
+
+/* What is generated does not depend on where the app is, and a folder's name cannot end a comment.
+ */
+static void generated_c_names_files_from_the_app_on(void **state)
+{
+    struct gen_dir d;
+    (void)state;
+    compile(&d, "{{title}}");
+    assert_int_equal(gen_views_write(&d.g), PD_OK);
+    pd_str code = gen_dir_out(&d, "demo_views.c");
+    assert_true(pd_str_find_str(code, pd_str_c(d.path)) == PD_NPOS);
+    assert_true(pd_str_find_str(code, PD_STR("/modules/demo/templates/page.html */")) != PD_NPOS);
+    gen_dir_fini(&d);
+}
+
 static void a_page_with_values_needs_its_struct(void **state)
 {
     (void)state;
@@ -254,6 +330,10 @@ int main(void)
         cmocka_unit_test(accepts),
         cmocka_unit_test(an_error_in_a_partial_is_told_once),
         cmocka_unit_test(all_errors_of_a_page_are_told),
+        cmocka_unit_test(a_page_of_nothing_but_sections_is_told_so),
+        cmocka_unit_test(a_byte_order_mark_is_no_text),
+        cmocka_unit_test(the_least_number_can_be_compared_with),
+        cmocka_unit_test(generated_c_names_files_from_the_app_on),
         cmocka_unit_test(a_page_with_values_needs_its_struct),
         cmocka_unit_test(survives_broken_text),
     };

@@ -146,3 +146,7 @@ select * from shop_rule where "group" = :group_id;
 -- name: newest_with_customer :many
 select o.id, c.name from shop_order o join shop_customer c on c.id = o.customer_id
 order by o.id desc limit :limit;
+
+-- Question marks that C would read as something else.
+-- name: shrug :one
+select id, 'what??/ oh??!' as what from shop_customer where id = :id;
