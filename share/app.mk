@@ -37,6 +37,9 @@ endif
 MODE ?= debug
 BUILD := build
 Q := $(if $(V),,@)
+# A text as one word of a shell, and inside a text of JSON.
+quoted = '$(subst ','\'',$(1))'
+json = $(subst ",\",$(subst \,\\,$(1)))
 say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 # --- flags --------------------------------------------------------------------------------------
@@ -63,6 +66,11 @@ endif
 
 # --- files --------------------------------------------------------------------------------------
 
+# Names are make's words: what cannot be one would be a riddle later.
+ODD_NAME := $(shell find modules assets tests -type f ! -name '*~' ! -name '.*' 2>/dev/null | grep -m1 "[][ \"'\`\$$\#:%;*?()|&<>\\]")
+ifneq ($(ODD_NAME),)
+$(error the name "$(ODD_NAME)" has a character that make cannot handle: rename the file to letters, digits, - _ and dots)
+endif
 MODULES   := $(sort $(notdir $(patsubst %/,%,$(wildcard modules/*/))))
 SOURCES   := $(sort $(wildcard *.c) $(shell find modules -name '*.c' 2>/dev/null))
 TESTS     := $(sort $(wildcard tests/*_test.c))
@@ -93,7 +101,7 @@ TEST_PROGRAMS   := $(TESTS:tests/%.c=$(BUILD)/asan/%)
 .PHONY: build program test clean gen
 build: $(PROGRAM_$(MODE)) compile_commands.json
 program:
-	@echo $(abspath $(PROGRAM_$(MODE)))
+	@printf '%s\n' $(call quoted,$(CURDIR)/$(PROGRAM_$(MODE)))
 gen: $(BUILD)/gen/stamp
 clean:
 	$(Q)rm -rf $(BUILD) compile_commands.json
@@ -104,13 +112,15 @@ clean:
 # What is made is as old as the beginning of its making: a file saved meanwhile is newer, and read again.
 # (The name has a number, because `pando dev` and `pando test` may be at it at the same time.)
 
-remember = $(shell mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' > $(1))
+remember = $(shell mkdir -p $(dir $(1)); echo $(quoted_2) | cmp -s - $(1) || echo $(quoted_2) > $(1))
+quoted_2 = $(call quoted,$(2))
 _ := $(call remember,$(BUILD)/gen/list,$(GEN_READ))
 $(BUILD)/gen/stamp: $(GEN_READ) $(BUILD)/gen/list $(shell command -v $(PANDO))
 	$(call say,gen,$(words $(MODULES)) modules)
 	$(Q)begun=$@.$$$$; touch $$begun && $(PANDO) gen --app . --name $(APP) --out $(BUILD)/gen && \
 		mv $$begun $@ || { rm -f $$begun; exit 1; }
 $(GEN_C) $(GEN_H): $(BUILD)/gen/stamp ;
+$(GEN_READ): ; # an editor's file may be gone again when make comes to it
 
 # --- compile and link ---------------------------------------------------------------------------
 
@@ -123,14 +133,16 @@ $$(BUILD)/$(1)/%.o: %.c $$(BUILD)/$(1)/flags | $$(GEN_H)
 $$(BUILD)/$(1)/gen/%.o: $$(BUILD)/gen/%.c $$(BUILD)/$(1)/flags | $$(GEN_H)
 	@mkdir -p $$(@D) && touch $$@.begun
 	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -MMD -MP -MT $$@ -MF $$(@:.o=.d) -c -o $$@.$$$$$$$$ $$< $$(call on_failure) && touch -r $$@.begun $$@.$$$$$$$$ && mv $$@.$$$$$$$$ $$@
-$$(PROGRAM_$(1)): $$(linked_$(1)) $$(LIB_$(1))
+$$(PROGRAM_$(1)): $$(linked_$(1)) $$(LIB_$(1)) | compile_commands.json
 	$$(call say,link,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS_$(1)) -o $$@.$$$$$$$$ $$^ $$(PANDO_LDLIBS) $$(LDLIBS_EXTRA) $$(call on_failure) && mv $$@.$$$$$$$$ $$@
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS_$(1)) -o $$@.$$$$$$$$ $$^ $$(PANDO_LDLIBS) $$(LDLIBS_EXTRA) $$(call on_failure,$$(on_link_failure_$(1))) && mv $$@.$$$$$$$$ $$@
 	@touch $$(BUILD)/built
 -include $$(patsubst %.o,%.d,$$(call objects,$(1)))
 endef
 # The first build fails for what is missing on the machine more often than for what is wrong in the app.
-on_failure = $(if $(wildcard $(BUILD)/built),,|| { $(PANDO) doctor --missing >&2; exit 1; })
+on_failure = || { $(if $(wildcard $(BUILD)/built),,$(PANDO) doctor --missing >&2;) $(if $(1),$(1);) exit 1; }
+# ld only says "undefined reference": whether that is another module's private part says the check.
+on_link_failure_debug = $(PANDO) check --no-build --only PD-CHECK-054 >/dev/null
 $(foreach mode,debug asan release,$(eval $(call mode_rules,$(mode))))
 define seal_rule
 $$(BUILD)/$(1)/sealed/$(2).o: $$(call module_objects,$(1),$(2)) $(wildcard modules/$(2)/$(2).h modules/$(2)/shapes.h)
@@ -162,13 +174,13 @@ test: $(RUNS)
 
 object_of = $(if $(filter $(BUILD)/%,$(1)),$(1:$(BUILD)/%.c=$(BUILD)/debug/%.o),$(1:%.c=$(BUILD)/debug/%.o))
 define command_entry
-{"directory": "$(CURDIR)", "file": "$(1)", "output": "$(call object_of,$(1))", "command": "$(CC) $(CFLAGS_ALL) $(CFLAGS_debug) -c $(1)"}
+{"directory": "$(call json,$(CURDIR))", "file": "$(1)", "output": "$(call object_of,$(1))", "command": "$(call json,$(CC) $(CFLAGS_ALL) $(CFLAGS_debug)) -c $(1)"}
 endef
 define between
 },
 {
 endef
-_ := $(call remember,$(BUILD)/sources,$(SOURCES) $(TESTS) $(HELPERS))
+_ := $(call remember,$(BUILD)/sources,$(CURDIR) $(SOURCES) $(TESTS) $(HELPERS))
 compile_commands.json: $(BUILD)/compile_commands.json
 	$(Q)ln -sfn $< $@
 $(BUILD)/compile_commands.json: $(BUILD)/sources $(BUILD)/debug/flags

@@ -144,6 +144,7 @@ struct check_finding {
 struct check_opts {
     pd_str app; /* its folder */
     bool no_build, json, write_todo;
+    const char *only; /* findings of this code; NULL: all */
 };
 
 struct check {

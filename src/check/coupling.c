@@ -86,6 +86,29 @@ bool check_is_public(struct check *k, struct check_module *m, pd_str symbol)
     return pd_map_get(&m->words, symbol) || pd_str_ends(symbol, PD_STR("_shape"));
 }
 
+/* A statement is known by the name it has in SQL: "people_user_get_at" is what the macro calls. */
+static void report_private(struct check *k, struct check_module *to,
+                           const struct check_reference *ref, const struct check_unit *definer)
+{
+    const struct gen_stmt_fact *s = pd_map_get(&k->statements, ref->symbol);
+    if (s)
+        check_find(k, "PD-CHECK-054", ref->file, ref->line, s->function,
+                   pd_str_fmt(&k->arena,
+                              "call what %.*s/%.*s.h declares; if nothing there does it, add a "
+                              "function to %.*s that runs the statement",
+                              PD_ARG(to->name), PD_ARG(to->name), PD_ARG(to->name)),
+                   "the statement %.*s belongs to module %.*s (%.*s:%d)", PD_ARG(s->function),
+                   PD_ARG(to->name), PD_ARG(s->file), s->line);
+    else
+        check_find(k, "PD-CHECK-054", ref->file, ref->line, ref->symbol,
+                   pd_str_fmt(&k->arena,
+                              "declare it in %.*s/%.*s.h if others may use it; else call what is "
+                              "declared there",
+                              PD_ARG(to->name), PD_ARG(to->name)),
+                   "\"%.*s\" is private to module %.*s (%.*s)", PD_ARG(ref->symbol),
+                   PD_ARG(to->name), PD_ARG(definer->shown));
+}
+
 static void judge(struct check *k, struct check_unit *u, const struct check_reference *ref,
                   const struct check_unit *definer)
 {
@@ -93,12 +116,7 @@ static void judge(struct check *k, struct check_unit *u, const struct check_refe
     if (!to || to == u->module)
         return;
     if (!check_is_public(k, to, ref->symbol))
-        check_find(k, "PD-CHECK-054", ref->file, ref->line, ref->symbol,
-                   pd_str_fmt(&k->arena,
-                              "declare it in %.*s.h if others may use it; else call what is there",
-                              PD_ARG(to->name)),
-                   "\"%.*s\" is private to module %.*s (%.*s)", PD_ARG(ref->symbol),
-                   PD_ARG(to->name), PD_ARG(definer->shown));
+        report_private(k, to, ref, definer);
     struct check_edge *e = u->module ? edge_to(u->module, to) : NULL;
     if (u->module && (!e || pd_str_eq(e->file, ref->file)))
         check_depend(k, u->module, to, ref->file, ref->line);

@@ -51,7 +51,7 @@ static int compare(const void *a, const void *b)
     return order ? order : pd_str_cmp(x->message, y->message);
 }
 
-/* Sorts, and keeps one of those that several units found in the same header. */
+/* Sorts, and keeps one of those that several units found in the same header, if it is wanted. */
 void check_findings_sort(struct check *k)
 {
     size_t kept = 0;
@@ -60,6 +60,8 @@ void check_findings_sort(struct check *k)
     for (size_t i = 0; i < k->nfindings; i++) {
         struct check_finding *f = &k->findings[i], *last = kept ? &k->findings[kept - 1] : NULL;
         if (last && pd_str_eq(last->key, f->key) && last->line == f->line)
+            continue;
+        if (k->opts.only && strcmp(k->opts.only, f->code) != 0)
             continue;
         k->findings[kept++] = *f;
     }
@@ -135,6 +137,8 @@ pd_err check_todo(struct check *k)
 {
     pd_str text = PD_STR_NULL;
     bool exists = gen_exists(&k->gen, todo_path(k));
+    if (k->opts.only)
+        return PD_OK; /* what is not looked at is not mended */
     if (!exists)
         return k->opts.write_todo && k->nfindings ? write_todo(k, false) : PD_OK;
     PD_TRY(gen_read(&k->gen, todo_path(k), &text));

@@ -6,9 +6,12 @@ static int run(struct cli_args *args)
 {
     const char *app = cli_option(args, "--app");
     struct check k;
+    if (cli_option(args, "--only") && cli_option(args, "--todo"))
+        return cli_usage_error(args->command, "--todo is for all findings, --only for some");
     check_init(&k, &(struct check_opts){ .app = pd_str_c(app ? app : "."),
                                          .no_build = cli_option(args, "--no-build"),
                                          .json = cli_option(args, "--json"),
+                                         .only = cli_option(args, "--only"),
                                          .write_todo = cli_option(args, "--todo") });
     pd_err e = check_run(&k);
     int code = CLI_WRONG;
@@ -22,7 +25,7 @@ static int run(struct cli_args *args)
 
 const struct cli_command cmd_check = {
     .name = "check",
-    .usage = "[--app DIR] [--json] [--todo] [--no-build]",
+    .usage = "[--app DIR] [--json] [--todo] [--no-build] [--only CODE]",
     .doc = "refuse what does not scale: state, N+1, blocking calls, missing indexes, coupling",
     .group = CLI_WORK,
     .options =
@@ -31,6 +34,7 @@ const struct cli_command cmd_check = {
             { "--json", NULL, "print the findings as JSON" },
             { "--todo", NULL, "write check.todo if there is none, or if it gets shorter" },
             { "--no-build", NULL, "trust the objects that are there" },
+            { "--only", "CODE", "look at findings of this code alone, and at no check.todo" },
             { 0 } },
     .help = "Exit code 1 if anything is found. `pando explain CODE` says more about a finding.\n"
             "\n"

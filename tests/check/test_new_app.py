@@ -38,6 +38,7 @@ def test_a_new_app(tmp_path):
     line = (shop / "modules/site/site.c").read_text().splitlines().index("    return people_secret(3);") + 1
     built = run(shop, "make")
     assert built.returncode != 0 and "undefined reference to `people_secret\'" in built.stderr
+    assert f'modules/site/site.c:{line}: error PD-CHECK-054: "people_secret" is private to module people' in built.stderr
     checked = run(shop, "pando", "check")
     assert checked.returncode == 1
     assert f'modules/site/site.c:{line}: error PD-CHECK-054: "people_secret" is private to module people' in checked.stderr

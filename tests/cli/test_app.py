@@ -235,3 +235,53 @@ def test_generate_says_what_to_add_where_a_mark_is_gone(tmp_path):
     assert done.code == 0
     assert "add to app.c:\n            &extra_module," in done.out, done.out
     assert '#include "extra/extra.h"' in app.read_text()
+
+
+# --- names that shells, make and JSON would read as their own --------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("odd") / "it's a  \"place\" $x"
+    folder.mkdir()
+    assert pando("new", "shop", cwd=folder).code == 0
+    return folder / "shop"
+
+
+def test_an_app_may_lie_in_any_folder_and_have_any_flags(odd):
+    makefile = odd / "Makefile"
+    makefile.write_text("CFLAGS_EXTRA := -DGREETING='\"it is\"' -DMARK=\\\"x\\\"\n" + makefile.read_text())
+    main = odd / "main.c"
+    main.write_text(main.read_text() + '\n_Static_assert(sizeof GREETING == 6 && sizeof MARK == 2, "as written");\n')
+    done = pando("build", cwd=odd)
+    assert done.code == 0 and done.out.splitlines()[-1] == str(odd / "build" / "shop"), done.all
+    assert call("make", cwd=odd).out.strip() == "make: Nothing to be done for 'build'."
+    assert {c["directory"] for c in json.loads((odd / "compile_commands.json").read_text())} == {str(odd)}
+    for command in (("check",), ("routes",), ("test", "notes")):
+        done = pando(*command, cwd=odd)
+        assert done.code == 0, done.all
+
+
+def test_a_file_that_make_cannot_name_is_told(odd):
+    photo = odd / "assets" / "my photo.png"
+    photo.write_bytes(b"x")
+    done = call("make", cwd=odd)
+    photo.unlink()
+    assert done.code != 0 and 'the name "assets/my photo.png"' in done.err and "rename" in done.err, done.all
+
+
+def test_an_editors_file_may_be_gone_before_make_comes_to_it(odd):
+    makefile = odd / "Makefile"
+    good = makefile.read_text()
+    (odd / "modules" / "notes" / "sedAbC1").write_text("x")
+    makefile.write_text(good + "_ := $(shell rm modules/notes/sedAbC1)\n")
+    done = call("make", cwd=odd)
+    makefile.write_text(good)
+    assert done.code == 0, done.all
+
+
+def test_an_app_that_was_moved_knows_where_it_is(odd, tmp_path):
+    assert call("make", cwd=odd).code == 0
+    call("cp", "-a", odd, tmp_path / "moved")
+    odd = tmp_path / "moved"
+    assert pando("check", cwd=odd).code == 0
+    assert {c["directory"] for c in json.loads((odd / "compile_commands.json").read_text())} == {str(odd)}

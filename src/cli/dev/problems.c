@@ -135,16 +135,60 @@ static bool take_message(pd_str rest, struct dev_problem *p)
     return code.len < 32;
 }
 
+/* What compilers and linkers say without a remedy, and authors of an app meet often. */
+static pd_str usual_remedy(pd_str message)
+{
+    static const struct {
+        const char *said, *also, *remedy;
+    } USUAL[] = {
+        { "makes integer from pointer", "char *",
+          "a text is a pd_str: write PD_STR(\"text\") for a literal, pd_str_c(p) for a C string" },
+        { "pointer to integer conversion", "char",
+          "a text is a pd_str: write PD_STR(\"text\") for a literal, pd_str_c(p) for a C string" },
+        { "undefined reference", "",
+          "it is declared, and no source defines it: write it, or name its library in the "
+          "Makefile: "
+          "LDLIBS_EXTRA := -lNAME" },
+        { "multiple definition", "",
+          "two sources define it: make what is private to a file static" },
+    };
+    for (size_t i = 0; i < sizeof USUAL / sizeof *USUAL; i++)
+        if (pd_str_find_str(message, pd_str_c(USUAL[i].said)) != PD_NPOS &&
+            pd_str_find_str(message, pd_str_c(USUAL[i].also)) != PD_NPOS)
+            return pd_str_c(USUAL[i].remedy);
+    return PD_STR_NULL;
+}
+
+/* What the check says of a place takes the place of what ld said of it: it knows why. */
+static void replace_undefined(struct reading *r, const struct dev_problem *p)
+{
+    struct dev_problems *out = r->out;
+    unsigned kept = 0;
+    for (unsigned i = 0; i < out->n; i++) {
+        struct dev_problem *old = &out->at[i];
+        if (old != p && old->line == p->line && pd_str_eq(old->file, p->file) &&
+            pd_str_starts(old->message, PD_STR("undefined reference")))
+            out->errors--;
+        else
+            out->at[kept++] = *old;
+    }
+    out->n = kept;
+}
+
 static void end_last(struct reading *r)
 {
     struct dev_problem *p = r->last;
     if (!p)
         return;
+    if (!p->remedy.len)
+        p->remedy = usual_remedy(p->message);
     pd_str path = p->file.len ? find_file(r, p->file) : PD_STR_NULL;
     p->excerpt = r->excerpt.len ? pd_str_dup(r->a, pd_buf_str(&r->excerpt))
                                 : dev_excerpt(r->a, path, p->line);
     if (path.len)
         p->file = dev_path_short(path, r->dir);
+    if (pd_str_eq(p->code, PD_STR("PD-CHECK-054")))
+        replace_undefined(r, p);
     r->last = NULL;
     pd_buf_reset(&r->excerpt);
 }

@@ -86,6 +86,40 @@ static void test_gen_and_ld(void **state)
     expect(&problems.at[2], "shop.c", 5, "undefined reference to `g'");
 }
 
+static void test_what_is_usual_has_a_remedy(void **state)
+{
+    (void)state;
+    read_output("shop.c:1:9: error: initialization of \u2018long unsigned int\u2019 from "
+                "\u2018char *\u2019 makes integer from pointer without a cast [-Werror]\n"
+                "ld: shop.c:2: undefined reference to `f'\n"
+                "ld: shop.c:3: multiple definition of `g'; shop.o: first defined here\n"
+                "shop.c:4:1: error: initialization of \u2018long int\u2019 from \u2018void *\u2019 "
+                "makes integer from pointer without a cast [-Werror]\n",
+                true);
+    assert_int_equal(problems.n, 4);
+    static const char *const say[] = { "PD_STR(", "LDLIBS_EXTRA", "static" };
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_not_equal(pd_str_find_str(problems.at[i].remedy, pd_str_c(say[i])), PD_NPOS);
+    assert_true(pd_str_is_null(problems.at[3].remedy));
+}
+
+/* ld knows that it is missing, the check behind it knows why. */
+static void test_the_check_speaks_for_ld(void **state)
+{
+    (void)state;
+    read_output("/usr/bin/ld: shop.o: in function `f':\n"
+                "/usr/bin/ld: shop.c:2: undefined reference to `people_get_at'\n"
+                "/usr/bin/ld: shop.c:3: undefined reference to `other'\n"
+                "shop.c:2: error PD-CHECK-054: the statement people_get belongs to module people\n"
+                "  remedy: call what people/people.h declares\n",
+                true);
+    assert_int_equal(problems.n, 2);
+    assert_int_equal(problems.errors, 2);
+    expect(&problems.at[0], "shop.c", 3, "undefined reference to `other'");
+    expect(&problems.at[1], "shop.c", 2, "the statement people_get belongs to module people");
+    assert_true(pd_str_eq(problems.at[1].remedy, PD_STR("call what people/people.h declares")));
+}
+
 static void test_paths_are_found_from_where_they_were_said(void **state)
 {
     (void)state;
@@ -194,6 +228,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gcc),
         cmocka_unit_test(test_gen_and_ld),
+        cmocka_unit_test(test_what_is_usual_has_a_remedy),
+        cmocka_unit_test(test_the_check_speaks_for_ld),
         cmocka_unit_test(test_paths_are_found_from_where_they_were_said),
         cmocka_unit_test(test_a_failure_is_never_silent),
         cmocka_unit_test(test_there_is_a_limit),
