@@ -16,6 +16,7 @@ static void configure(void)
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD); /* a connection is used by one thread at a time */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite3_initialize();
+    pd_lite_wait_init();
 }
 
 /* --- checks

@@ -5,6 +5,7 @@
  *   sqlite_conn.c    one connection: settings, prepared statements, stepping, interruption
  *   sqlite_row.c     C structs <-> SQLite values
  *   sqlite_error.c   SQLite's errors -> ours; names of violated constraints
+ *   sqlite_wait.c    SQLite's own waits -> waits of the fiber
  *   sqlite_reader.c  per thread: connections for reading, held snapshots; sessions
  *   sqlite_writer.c  the one writer: queue, savepoints, group commit, checkpoints
  */
@@ -171,6 +172,13 @@ pd_err pd_lite_fail(struct lite_conn *conn, const struct pd_stmt *stmt, int rc);
 pd_err pd_lite_code(int rc);
 /* "table.column" of the constraint the connection reports; see db.h. */
 void pd_lite_constraint(struct lite_conn *conn, const struct pd_stmt *stmt, char *out, size_t size);
+
+/* --- sqlite_wait.c
+ * ------------------------------------------------------------------------------------------ */
+
+#define PD_LITE_VFS "pando"       /* the system's, but what sleeps there is the fiber */
+void pd_lite_wait_init(void);     /* once per process, after sqlite3_initialize */
+void pd_lite_wait_on(sqlite3 *handle); /* busy: waits a little, as the fiber */
 
 /* --- sqlite_reader.c
  * ---------------------------------------------------------------------------------------- */

@@ -279,7 +279,7 @@ static pd_err settings(struct lite_conn *conn, bool writer)
     sqlite3_extended_result_codes(conn->handle, 1);
     for (size_t i = 0; i < sizeof config / sizeof *config; i++)
         sqlite3_db_config(conn->handle, config[i].what, config[i].value, NULL);
-    sqlite3_busy_timeout(conn->handle, 250); /* only a foreign program can make it busy */
+    pd_lite_wait_on(conn->handle);
     PD_TRY(pragma(conn, "pragma wal_autocheckpoint = 0"));
     PD_TRY(pragma(conn, "pragma mmap_size = %zu", opts->mmap_bytes));
     if (!writer)
@@ -302,7 +302,7 @@ static pd_err conn_fill(struct lite_conn *conn, bool writer)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     int rc = sqlite3_open_v2(conn->lite->path, &conn->handle,
-                             flags | (writer ? SQLITE_OPEN_CREATE : 0), NULL);
+                             flags | (writer ? SQLITE_OPEN_CREATE : 0), PD_LITE_VFS);
     if (!conn->handle)
         return no_memory();
     if (rc != SQLITE_OK)

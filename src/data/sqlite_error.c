@@ -23,6 +23,7 @@ pd_err pd_lite_code(int rc)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return PD_ECORRUPT;
     case SQLITE_BUSY:
+    case SQLITE_PROTOCOL: /* a lock of the log was not to be had in a hundred tries */
     case SQLITE_LOCKED: return PD_EBUSY;
     case SQLITE_NOMEM: return PD_ENOMEM;
     case SQLITE_TOOBIG: return PD_ETOOBIG;
