@@ -33,7 +33,8 @@ enum pd_result_kind { PD_RESULT_ONE, PD_RESULT_MANY, PD_RESULT_EXEC, PD_RESULT_E
 struct pd_result {
     enum pd_result_kind kind;
     const struct pd_stmt *stmt;
-    struct pd_arena *arena; /* of the rows; PD_RESULT_EACH: a scratch arena, reset per row */
+    struct pd_arena *arena;      /* of the rows; PD_RESULT_EACH: a scratch arena … */
+    struct pd_arena_mark behind; /* … in which the values of a row are behind this */
     struct pd_rowset *set;
     char *rows;
     size_t n, cap;

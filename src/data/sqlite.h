@@ -176,8 +176,8 @@ void pd_lite_constraint(struct lite_conn *conn, const struct pd_stmt *stmt, char
 /* --- sqlite_wait.c
  * ------------------------------------------------------------------------------------------ */
 
-#define PD_LITE_VFS "pando"       /* the system's, but what sleeps there is the fiber */
-void pd_lite_wait_init(void);     /* once per process, after sqlite3_initialize */
+#define PD_LITE_VFS "pando"            /* the system's, but what sleeps there is the fiber */
+void pd_lite_wait_init(void);          /* once per process, after sqlite3_initialize */
 void pd_lite_wait_on(sqlite3 *handle); /* busy: waits a little, as the fiber */
 
 /* --- sqlite_reader.c

@@ -36,16 +36,16 @@ pd_err pd_lite_code(int rc)
     }
 }
 
-static const char *hint_for(pd_err e, int rc)
+static const char *hint_for(pd_err e, const char *says)
 {
     switch (e) {
     case PD_ENOSPACE: return "free space on the disk of the database; nothing committed is lost";
     case PD_ECORRUPT: return "restore the file from a backup; `.recover` of sqlite3 may save more";
     case PD_EBUSY: return "another program has the file locked (an open sqlite3 shell?)";
     case PD_EINTERNAL:
-        return (rc & 0xff) == SQLITE_ERROR ? "is the schema up to date (run `migrate`)? does the "
-                                             "module name its .sql in struct pd_module?"
-                                           : NULL;
+        return strncmp(says, "no such ", 8) == 0 ? "is the schema up to date (run `migrate`)? does "
+                                                   "the module name its .sql in struct pd_module?"
+                                                 : NULL;
     default: return NULL;
     }
 }
@@ -57,7 +57,7 @@ pd_err pd_lite_fail(struct lite_conn *conn, const struct pd_stmt *stmt, int rc)
                                stmt ? stmt->name : "a statement", pd_err_text(conn->run->stopped)),
                        "does it read too much? else the route may get a longer .timeout_ms");
     pd_err e = pd_lite_code(rc);
-    const char *says = sqlite3_errmsg(conn->handle), *hint = hint_for(e, rc);
+    const char *says = sqlite3_errmsg(conn->handle), *hint = hint_for(e, says);
     if (stmt)
         pd_fail(e, "%s: %s (%s:%d)", stmt->name, says, stmt->file, stmt->line);
     else

@@ -23,14 +23,17 @@ static void result_grow(struct pd_result *r)
     r->cap = cap;
 }
 
-/* A single row lies behind its rowset in one block. */
+/* A single row lies behind its rowset in one block. One row after the other use the same: what is
+ * behind it in the arena goes with the row, what is before it (a list bound as parameter) stays. */
 static void result_single(struct pd_result *r)
 {
-    struct pd_rowset *set = pd_arena_alloc(r->arena, sizeof *set + r->stmt->row_size);
-    *set = (struct pd_rowset){ .rows = (char *)(set + 1), .row_size = r->stmt->row_size };
-    r->set = set;
-    r->rows = set->rows;
-    r->cap = 1;
+    if (!r->set) {
+        r->set = pd_arena_alloc(r->arena, sizeof *r->set + r->stmt->row_size);
+        r->rows = (char *)(r->set + 1);
+        r->cap = 1;
+        r->behind = pd_arena_mark(r->arena);
+    }
+    *r->set = (struct pd_rowset){ .rows = r->rows, .row_size = r->stmt->row_size };
 }
 
 _Static_assert(sizeof(struct pd_rowset) % sizeof(void *) == 0, "rows behind it are aligned");
@@ -60,7 +63,7 @@ pd_err pd_result_take(struct pd_result *r, bool *more)
     ((struct pd_row *)(void *)r->rows)->set = r->set;
     if (r->kind == PD_RESULT_EACH) {
         *more = r->fn(r->arg, r->rows);
-        pd_arena_reset(r->arena);
+        pd_arena_release(r->arena, r->behind);
     }
     return PD_OK;
 }

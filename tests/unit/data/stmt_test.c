@@ -124,6 +124,26 @@ TEST_WITH_DB(each_takes_constant_memory)
     unit_end(&u);
 }
 
+/* json_each reads its parameter anew for each owner: long after the first row was handed out. */
+STMT(numbers_of_owners, PD_S_READONLY,
+     "select o.id * e.value from t_owner o cross join json_each(?1) e", ids_param, number_cols,
+     sizeof(struct number));
+
+TEST_WITH_DB(each_keeps_its_list_until_the_last_row)
+{
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, db);
+    struct each_state s = { .c = c };
+    for (pd_id id = 1; id <= 4; id++)
+        assert_non_null(pd_stmt_one(
+            c, &owner_add, &(struct owner){ .id = id, .name = PD_STR("somebody") }, PD_SITE));
+    struct pd_ids ids = { (pd_id[]){ 1000000, 2000000, 3000000 }, 3 };
+    die_of(pd_stmt_each(c, &numbers_of_owners, &ids, PD_SITE, each_row, &s));
+    assert_int_equal(s.n, 4 * 3);
+    assert_int_equal(s.sum, (1 + 2 + 3 + 4) * 6000000);
+    unit_end(&u);
+}
+
 static bool each_nested(void *arg, const void *row)
 {
     struct each_state *s = arg, inner = { .c = s->c };
@@ -475,6 +495,7 @@ int main(void)
         DATA_TEST(a_descriptor_that_does_not_fit_is_refused),
         DATA_TEST(results),
         DATA_TEST(each_takes_constant_memory),
+        DATA_TEST(each_keeps_its_list_until_the_last_row),
         DATA_TEST(each_nests_outside_and_inside_a_transaction),
         DATA_TEST(each_may_write_and_commit_while_it_reads),
         DATA_TEST(each_may_go_on_reading_for_long_with_a_transaction_open),

@@ -1,11 +1,15 @@
-/* Locks that somebody else holds on the file: SQLite waits for them, and the loop goes on. The system
- * call is SQLite's own to replace (xSetSystemCall). */
+/* Locks that somebody else holds on the file: SQLite waits for them, and the loop goes on. The
+ * system call is SQLite's own to replace (xSetSystemCall). */
 #include "data_test.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 
-enum { WAL_WRITE_BYTE = 120, WAL_READ_FIRST = 123, WAL_READ_LAST = 127 }; /* sqlite.org/walformat.html */
+enum {
+    WAL_WRITE_BYTE = 120,
+    WAL_READ_FIRST = 123,
+    WAL_READ_LAST = 127
+}; /* sqlite.org/walformat.html */
 
 static struct {
     off_t from, to; /* bytes of the file of locks that cannot be had */
