@@ -2,6 +2,7 @@
  *
  * One process writes to a file. The lock is an flock on "<file>.lock", which the kernel gives back
  * however the process ends; the holder's id stands in it for the message of whoever comes second.
+ * <file> is the name behind all symbolic links, so that a link is no way round the lock.
  * The lock file is never removed: removing it would race with a process that has just opened it.
  */
 #include "data/sqlite.h"
@@ -34,7 +35,9 @@ static pd_err refuse_second(struct lite_db *lite)
 static pd_err lock(struct lite_db *lite)
 {
     char name[1024], pid[24];
-    int n = snprintf(name, sizeof name, "%s.lock", lite->path);
+    char *real = realpath(lite->path, NULL); /* NULL: it is still to be made */
+    int n = snprintf(name, sizeof name, "%s.lock", real ? real : lite->path);
+    free(real);
     if (n < 0 || (size_t)n >= sizeof name)
         return pd_fail(PD_ECONFIG, "the path of the database is too long");
     lite->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);

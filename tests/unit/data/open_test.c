@@ -141,6 +141,23 @@ static void test_a_second_opening_names_the_first(void **state)
     assert_int_equal(a.result, PD_OK);
 }
 
+static void holds_against_another_name(struct pd_db *db)
+{
+    char alias[160];
+    struct pd_db *second;
+    (void)db;
+    snprintf(alias, sizeof alias, "%s/alias.db", test_dir);
+    assert_int_equal(symlink("test.db", alias), 0);
+    pd_err e = pd_db_open(pd_str_c(in_dir("alias.db")), NULL, &second);
+    unlink(alias);
+    assert_int_equal(e, PD_EBUSY);
+}
+static void test_a_link_to_the_file_is_the_same_file(void **state)
+{
+    (void)state;
+    with_db(holds_against_another_name);
+}
+
 struct pipes {
     int ready, done;
 };
@@ -297,6 +314,7 @@ int main(void)
         DATA_TEST(a_folder_that_cannot_be_written_is_refused),
         DATA_TEST(the_folder_is_made),
         DATA_TEST(a_second_opening_names_the_first),
+        DATA_TEST(a_link_to_the_file_is_the_same_file),
         DATA_TEST(a_second_process_names_the_first),
         DATA_TEST(a_sound_database_checks_out),
         DATA_TEST(migrations_are_applied_once_in_order),
