@@ -23,6 +23,7 @@ struct pd_config {
     unsigned n;
 };
 
+static const char THE_FILE[] = "pando.conf";
 static const struct pd_config *in_use;
 
 /* --- declared settings -------------------------------------------------------------------------
@@ -118,12 +119,22 @@ static bool parse_size(pd_str text, int64_t *out)
     return !__builtin_mul_overflow(n, (int64_t)1 << shift, out);
 }
 
+/* Of a URL nothing is said between its scheme and its (last) host: name and password are there. */
 static pd_err bad(const struct value *v, const char *from, const char *what)
 {
     bool secret = v->setting->secret || (v->platform && v->platform->flags & PD_SET_SECRET);
+    pd_str head = v->text, tail = PD_STR("");
     if (secret)
         return pd_fail(PD_ECONFIG, "%s: %s %s", from, v->setting->name, what);
-    return pd_fail(PD_ECONFIG, "%s: %s=%.*s %s", from, v->setting->name, PD_ARG(v->text), what);
+    size_t scheme = pd_str_find_str(head, PD_STR("://")), at = head.len;
+    while (at > 0 && head.ptr[at - 1] != '@')
+        at--;
+    if (scheme != PD_NPOS && at > scheme + 3) {
+        tail = pd_str_sub(head, at - 1, head.len);
+        head = pd_str_sub(head, 0, scheme + 3);
+    }
+    return pd_fail(PD_ECONFIG, "%s: %s=%.*s%s%.*s %s", from, v->setting->name, PD_ARG(head),
+                   tail.len ? "…" : "", PD_ARG(tail), what);
 }
 
 static pd_err parse_number(struct value *v, const char *from)
@@ -191,9 +202,14 @@ static int on_ini(void *user, const char *section, const char *name, const char 
         return 0;
     }
     struct value *v = find(c, pd_str_c(name));
+    if (v && v->from == THE_FILE) {
+        (void)!pd_hint(pd_fail(PD_ECONFIG, "pando.conf: %s is set a second time", name),
+                       "remove one; an indented line belongs to the line above it");
+        return 0;
+    }
     if (v && v->from)
         return 1; /* the environment wins */
-    return set(c, "pando.conf", pd_str_c(name), pd_str_c(text)) == PD_OK;
+    return set(c, THE_FILE, pd_str_c(name), pd_str_c(text)) == PD_OK;
 }
 
 /* inih goes on after a wrong line and returns the first one's number, so only the first complaint
