@@ -20,7 +20,8 @@ struct pd_module {
     unsigned ncommands;
 };
 
-/* A subcommand of the program. Runs in a fiber with a context on the (migrated) database. */
+/* A subcommand of the program. Runs in a fiber with a context on the (migrated) database. If the
+ * context has failed when it returns, the reason is printed and the exit code is never 0. */
 struct pd_command {
     const char *name;
     const char *usage; /* "--account ID FILE.csv" */

@@ -81,6 +81,10 @@ pd_err pd_wrap(pd_err code, const char *fmt, ...) PD_PRINTF(2, 3) PD_COLD;
 /* The calling fiber's diag. Never NULL. Valid until the next pd_fail() of this fiber. */
 const struct pd_diag *pd_diag(void);
 
+/* Makes a copy taken earlier (`struct pd_diag why = *pd_diag();`) the fiber's diag again, and
+ * returns its code: what was done to clean up may have failed in its own way, and is not why. */
+pd_err pd_diag_restore(const struct pd_diag *why) PD_COLD;
+
 /* Makes `d` the current diag of this thread and returns the one before. For the scheduler. */
 struct pd_diag *pd_diag_swap(struct pd_diag *d);
 

@@ -142,8 +142,7 @@ pd_err pd_instance_open(const struct pd_app *app, struct pd_config *cfg, enum pd
     if (e != PD_OK) {
         struct pd_diag why = *pd_diag(); /* closing may fail in its own way */
         pd_instance_close(in);
-        e = pd_fail(why.code, "%s", why.message);
-        return why.hint[0] ? pd_hint(e, "%s", why.hint) : e;
+        return pd_diag_restore(&why);
     }
     atomic_store(&current, in);
     *out = in;
@@ -200,20 +199,25 @@ pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
     return PD_OK;
 }
 
-void pd_instance_drain(struct pd_instance *in)
+bool pd_instance_drain(struct pd_instance *in)
 {
+    struct pd_http_server_stats left;
     atomic_store(&in->draining, true);
     struct slot *slot = own_slot(in);
     if (!slot || !slot->server)
-        return;
+        return true;
     pd_mono old = pd_deadline_within(pd_config_int(in->config, "DRAIN_SECONDS") * PD_SECOND);
     pd_http_server_drain(slot->server);
     pd_deadline_restore(old);
+    pd_http_server_stats(slot->server, &left);
+    if (left.connections)
+        return false;
     struct pd_http_server *server = slot->server;
     pthread_mutex_lock(&in->servers_lock);
     slot->server = NULL;
     pthread_mutex_unlock(&in->servers_lock);
     pd_http_server_free(server);
+    return true;
 }
 
 /* --- insight

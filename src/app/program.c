@@ -170,6 +170,18 @@ static const struct pd_command *module_command(const struct pd_app *app, unsigne
     return NULL;
 }
 
+/* What no author has to say. A code of the command's own stays. */
+static void complain_of(struct program *p, const struct pd_ctx *c)
+{
+    const struct pd_diag *why = pd_ctx_diag(c);
+    if (why)
+        (void)!pd_diag_restore(why);
+    else if (pd_diag()->code != c->failed)
+        (void)!pd_fail(c->failed, "%s", pd_err_text(c->failed));
+    int code = pd_complain(p->app, c->failed);
+    p->exit_code = p->exit_code ? p->exit_code : code;
+}
+
 /* A command's context has no deadline but the ones it sets itself. What it did not commit is
  * undone. */
 static pd_err run_in_context(void *arg)
@@ -183,6 +195,8 @@ static pd_err run_in_context(void *arg)
     pd_ctx_init(&c, pd_instance_db(in), &arena);
     pd_web_ctx_bind(pd_instance_web(in), &c);
     p->exit_code = p->command->run(&c, p->argc, p->argv);
+    if (c.failed != PD_OK)
+        complain_of(p, &c);
     pd_ctx_fini(&c);
     pd_arena_fini(&arena);
     pd_instance_close(in);

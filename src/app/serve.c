@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -130,6 +131,22 @@ static unsigned thread_count(const struct pd_config *cfg)
     return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
 }
 
+/* --- the end
+ * ------------------------------------------------------------------------------------------- */
+
+/* What was acknowledged is durable, so the process may end at any point. */
+static void drain(struct pd_instance *in)
+{
+    static atomic_bool leaving;
+    if (pd_instance_drain(in))
+        return;
+    while (atomic_exchange(&leaving, true))
+        pause(); /* another thread is at it */
+    pd_log_error("stopping at once: there are requests that do not end");
+    pd_log_stop();
+    _exit(pd_err_exit(PD_ETIME));
+}
+
 /* --- further threads
  * -------------------------------------------------------------------------------- */
 
@@ -168,7 +185,7 @@ static pd_err thread_fiber(void *arg)
     tell_state(t, THREAD_UP);
     while (!t->stopping)
         (void)!pd_fiber_park();
-    pd_instance_drain(t->server->instance);
+    drain(t->server->instance);
     return PD_OK;
 }
 
@@ -265,9 +282,9 @@ static pd_err serve(struct server *s)
     }
     struct pd_diag why = *pd_diag();
     stop_threads(s);
-    pd_instance_drain(s->instance);
+    drain(s->instance);
     join_threads(s);
-    return e == PD_OK ? PD_OK : pd_fail(e, "%s", why.message);
+    return e == PD_OK ? PD_OK : pd_diag_restore(&why);
 }
 
 static pd_err main_fiber(void *arg)

@@ -34,8 +34,10 @@ pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener) PD_MUST;
 /* Whether the listeners of the following attaches are handed to the next process too: a drain then
  * leaves what waits in their queue to it. Default: no. */
 void pd_instance_share_listeners(struct pd_instance *in, bool shared);
-/* Stops accepting on this loop and waits for requests in flight, at most DRAIN_SECONDS. */
-void pd_instance_drain(struct pd_instance *in) PD_YIELDS;
+/* Stops accepting on this loop and waits for requests in flight, at most DRAIN_SECONDS; then they
+ * are canceled. False: a second later there are some that have not ended (work on the offload pool
+ * cannot be taken back). Nothing that they may use can be freed: end the process. */
+bool pd_instance_drain(struct pd_instance *in) PD_MUST PD_YIELDS;
 
 struct pd_db *pd_instance_db(struct pd_instance *in);
 struct pd_web *pd_instance_web(struct pd_instance *in);

@@ -54,7 +54,8 @@ static pd_err run_in_app(void *arg)
     if (t->has_ctx)
         pd_ctx_fini(&t->ctx);
     pd_http_client_free(t->http);
-    pd_instance_drain(t->instance);
+    if (!pd_instance_drain(t->instance))
+        pd_test_fail(t->entry->name, "a request does not end, although the test is over");
     return PD_OK;
 }
 

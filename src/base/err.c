@@ -119,6 +119,12 @@ const struct pd_diag *pd_diag(void)
     return diag();
 }
 
+pd_err pd_diag_restore(const struct pd_diag *why)
+{
+    *diag() = *why;
+    return why->code;
+}
+
 struct pd_diag *pd_diag_swap(struct pd_diag *d)
 {
     struct pd_diag *before = diag();

@@ -229,12 +229,7 @@ static pd_err finish(struct pd_ctx *c, struct pd_arena *a, pd_err e)
     struct pd_diag why = *pd_diag();
     pd_ctx_fini(c);
     pd_arena_fini(a);
-    if (e == PD_OK)
-        return e;
-    pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
-    for (unsigned i = 0; i < why.wraps; i++)
-        pd_wrap(e, "%s", why.while_doing[i]);
-    return e;
+    return e == PD_OK ? PD_OK : pd_diag_restore(&why);
 }
 
 pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,

@@ -157,7 +157,7 @@ static pd_err lite_open(struct pd_db *db, pd_str where)
     if (e != PD_OK) {
         struct pd_diag why = *pd_diag();
         lite_free(lite);
-        return pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
+        return pd_diag_restore(&why);
     }
     return PD_OK;
 }

@@ -337,7 +337,7 @@ pd_err pd_lite_begin(struct pd_session *base)
     if (e != PD_OK) {
         struct pd_diag why = *pd_diag(); /* finish may wait, and fail in its own way */
         finish(lite, NULL);
-        return pd_hint(pd_fail(why.code, "%s", why.message), "%s", why.hint);
+        return pd_diag_restore(&why);
     }
     s->lost = false;
     base->in_tx = true;
@@ -410,7 +410,7 @@ pd_err pd_lite_commit(struct pd_session *base)
     if (e != PD_OK) {
         struct pd_diag why = *pd_diag();
         pd_lite_rollback(base);
-        return pd_hint(pd_fail(why.code, "%s", why.message), "%s", why.hint);
+        return pd_diag_restore(&why);
     }
     leave(s);
     s->signaled = false;

@@ -439,7 +439,8 @@ static pd_err world_fiber(void *arg)
     PD_TRY(pd_instance_attach(w->instance, listener));
     pd_err e = clients(w);
     w->over = true;
-    pd_instance_drain(w->instance);
+    bool drained = pd_instance_drain(w->instance);
+    pd_assert(drained);
     pd_instance_close(w->instance);
     pd_config_free(cfg);
     return e;

@@ -169,9 +169,12 @@ static pd_err begin_run(struct import *im, pd_str file)
     return pd_commit(im->c);
 }
 
-static int fail(pd_str file)
+/* If it is the command's own context that failed, the platform says why. */
+static int fail(const struct pd_ctx *c, pd_str file)
 {
     char text[1024];
+    if (c->failed)
+        return pd_err_exit(c->failed);
     pd_diag_format(pd_diag(), text, sizeof text);
     fprintf(stderr, "finflow import: %.*s: %s\n", PD_ARG(file), text);
     return pd_err_exit(pd_diag()->code);
@@ -198,7 +201,7 @@ static int run_import(struct import *im, pd_str file)
     if (e == PD_OK)
         e = take_file(im);
     pd_arena_fini(&im->arena);
-    return e == PD_OK ? report(im) : fail(file);
+    return e == PD_OK ? report(im) : fail(im->c, file);
 }
 
 int ledger_import_command(struct pd_ctx *c, int argc, char **argv)

@@ -195,11 +195,12 @@ static pd_err run_demo(struct seed *s)
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-static int finish(pd_err e)
+/* If it is the command's own context that failed, the platform says why. */
+static int finish(const struct pd_ctx *c, pd_err e)
 {
     char text[1024];
-    if (e == PD_OK)
-        return 0;
+    if (e == PD_OK || c->failed)
+        return pd_err_exit(e);
     pd_diag_format(pd_diag(), text, sizeof text);
     fprintf(stderr, "finflow seed: %s\n", text);
     return pd_err_exit(e);
@@ -225,7 +226,7 @@ static int seed_command(struct pd_ctx *c, int argc, char **argv)
         fprintf(stderr, "finflow seed: --users must be at least --orgs, which is at least 1\n");
         return EXIT_USAGE;
     }
-    return finish(demo ? run_demo(&s) : run_seed(&s));
+    return finish(c, demo ? run_demo(&s) : run_seed(&s));
 }
 
 static const struct pd_command COMMANDS[] = {

@@ -145,7 +145,7 @@ static pd_err run(void *arg)
     while (!t->over)
         (void)!pd_fiber_park();
     pthread_join(thread, NULL);
-    pd_instance_drain(in);
+    assert_true(pd_instance_drain(in));
     pd_instance_close(in);
     pd_config_free(cfg);
     return PD_OK;

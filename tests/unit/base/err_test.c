@@ -63,6 +63,17 @@ static void test_wraps_beyond_the_limit_are_dropped(void **state)
     assert_string_equal(pd_diag()->while_doing[PD_DIAG_WRAPS - 1], "step 3");
 }
 
+static void test_a_diag_can_be_given_back_whole(void **state)
+{
+    (void)state;
+    (void)!pd_hint(pd_fail_errno(PD_EIO, ENOSPC, "first"), "a hint");
+    (void)!pd_wrap(PD_EIO, "doing a");
+    struct pd_diag why = *pd_diag();
+    (void)!pd_fail(PD_EBUSY, "while cleaning up");
+    assert_int_equal(pd_diag_restore(&why), PD_EIO);
+    assert_memory_equal(pd_diag(), &why, sizeof why);
+}
+
 static void test_format_is_cut_and_terminated(void **state)
 {
     (void)state;
@@ -172,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_fail_errno_adds_the_text_of_errno),
         cmocka_unit_test(test_long_messages_are_cut_between_runes),
         cmocka_unit_test(test_wraps_beyond_the_limit_are_dropped),
+        cmocka_unit_test(test_a_diag_can_be_given_back_whole),
         cmocka_unit_test(test_format_is_cut_and_terminated),
         cmocka_unit_test(test_swap_gives_each_fiber_its_own),
         cmocka_unit_test(test_codes_have_their_facts),

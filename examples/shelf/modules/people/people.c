@@ -94,10 +94,12 @@ static int librarian_command(struct pd_ctx *c, int argc, char **argv)
     people_user_insert(c, .email = pd_str_lower(c->arena, pd_str_c(argv[1])),
                        .name = pd_str_c(argv[2]), .password_hash = hash, .librarian = PD_SOME(true),
                        .created_at = pd_time_now());
-    if (pd_violated(c, "people_user.email") || pd_commit(c) != PD_OK) {
+    if (pd_violated(c, "people_user.email")) {
         fprintf(stderr, "shelf librarian: %s has an account already\n", argv[1]);
         return 73;
     }
+    if (pd_commit(c) != PD_OK)
+        return 74; /* the platform says why */
     printf("%s is a librarian\n", argv[2]);
     return 0;
 }

@@ -1,0 +1,268 @@
+/* The program around an app, in a process of its own: what it says, and how it ends. */
+#include "app/serve.h"
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* --- an app with bad manners --------------------------------------------------------------------- */
+
+static void work_for_ever(void *arg)
+{
+    for (;;)
+        (void)arg, pause();
+}
+
+/* Work on the pool cannot be canceled once it has begun. */
+static pd_status show_stuck(struct pd_ctx *c)
+{
+    (void)!pd_offload(work_for_ever, NULL);
+    return pd_no_content(c);
+}
+
+static pd_status show_quick(struct pd_ctx *c)
+{
+    return pd_no_content(c);
+}
+
+/* As careless authors write them: nothing is asked, nothing is said. */
+static int careless(struct pd_ctx *c, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    pd_ctx_fail(c, pd_hint(pd_fail(PD_EIO, "the disk is on fire"), "run"));
+    return 0;
+}
+
+static int says_nothing(struct pd_ctx *c, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    pd_ctx_fail(c, pd_fail(PD_ENOSPACE, "no room"));
+    return 3;
+}
+
+static const struct pd_route routes[] = {
+    { PD_GET_, "/stuck", show_stuck, .timeout_ms = 100 },
+    { PD_GET_, "/quick", show_quick },
+};
+static const struct pd_command commands[] = {
+    { "careless", "", "fails", careless },
+    { "quiet", "[N]", "fails with a code", says_nothing },
+};
+static const struct pd_module site = { .name = "site",
+                                       .routes = routes,
+                                       .nroutes = 2,
+                                       .commands = commands,
+                                       .ncommands = 2 };
+static const struct pd_module *const modules[] = { &site };
+static const struct pd_app app = {
+    .name = "manners", .version = "7", .modules = modules, .nmodules = 1
+};
+
+/* --- its process --------------------------------------------------------------------------------- */
+
+static struct program {
+    pid_t pid;
+    int from; /* standard output and error */
+    char said[8192];
+} p; /* one at a time */
+
+static void start(char **argv, int argc, const char *const *settings)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    fflush(stdout);
+    p.pid = fork();
+    if (p.pid == 0) {
+        alarm(30);
+        dup2(ends[1], 1);
+        dup2(ends[1], 2);
+        close(ends[0]);
+        close(ends[1]);
+        setenv("PANDO_ENV", "test", 1);
+        for (; settings && *settings; settings += 2)
+            setenv(settings[0], settings[1], 1);
+        exit(pd_app_main(&app, argc, argv));
+    }
+    close(ends[1]);
+    p.from = ends[0];
+}
+
+/* Its exit code; a signal fails the test. */
+static int ended(void)
+{
+    int status = 0;
+    size_t n = 0;
+    for (ssize_t got; (got = read(p.from, p.said + n, sizeof p.said - 1 - n)) > 0;)
+        n += (size_t)got;
+    p.said[n] = '\0';
+    close(p.from);
+    assert_int_equal(waitpid(p.pid, &status, 0), p.pid);
+    if (!WIFEXITED(status))
+        fail_msg("it ended by signal %d: %s", WTERMSIG(status), p.said);
+    return WEXITSTATUS(status);
+}
+
+static int run(const char *command, const char *argument)
+{
+    char *argv[] = { (char *)(uintptr_t) "manners", (char *)(uintptr_t)command,
+                     (char *)(uintptr_t)argument, NULL };
+    start(argv, argument ? 3 : 2, NULL);
+    return ended();
+}
+
+static unsigned lines(const char *text)
+{
+    unsigned n = 0;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+static void a_command_whose_context_failed_says_why(void **state)
+{
+    (void)state;
+    assert_int_equal(run("careless", NULL), pd_err_exit(PD_EIO));
+    assert_string_equal(p.said, "manners: the disk is on fire: run [PD-RUN-EIO]\n");
+    assert_int_equal(run("quiet", NULL), 3);
+    assert_string_equal(p.said, "manners: no room [PD-RUN-ENOSPACE]\n");
+}
+
+static void help_names_what_there_is(void **state)
+{
+    (void)state;
+    assert_int_equal(run("--help", NULL), 0);
+    assert_non_null(strstr(p.said, "careless"));
+    assert_non_null(strstr(p.said, "DRAIN_SECONDS"));
+    assert_null(strstr(p.said, "REDIS_URL")); /* not in this version */
+    assert_int_equal(run("quiet", "--help"), 0);
+    assert_non_null(strstr(p.said, "usage: manners quiet [N]"));
+    assert_int_equal(run("version", NULL), 0);
+    assert_string_equal(p.said, "manners 7\n");
+    assert_int_equal(run("routes", NULL), 0);
+    assert_non_null(strstr(p.said, "/stuck"));
+    assert_int_equal(run("migrate", NULL), 0); /* no module has a database */
+    assert_string_equal(p.said, "0 applied, 0 were there already\n");
+}
+
+static void a_wrong_command_is_one_line(void **state)
+{
+    (void)state;
+    assert_int_equal(run("careles", NULL), pd_err_exit(PD_EINVAL));
+    assert_true(lines(p.said) == 1 && strstr(p.said, "did you mean careless?"));
+    assert_int_equal(run("xyzzy", NULL), pd_err_exit(PD_EINVAL));
+    assert_true(lines(p.said) == 1 && strstr(p.said, "manners --help"));
+    assert_int_equal(run("routes", "all"), pd_err_exit(PD_EINVAL));
+    assert_true(lines(p.said) == 1 && strstr(p.said, "routes takes no arguments, but got all"));
+}
+
+/* --- serving ------------------------------------------------------------------------------------- */
+
+static uint16_t free_port(char *text)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t size = sizeof at;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(s, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(s, (struct sockaddr *)&at, &size), 0);
+    close(s);
+    snprintf(text, 8, "%u", ntohs(at.sin_port));
+    return ntohs(at.sin_port);
+}
+
+static int connected(uint16_t port)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(port),
+                              .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    for (;;) { /* the program's own alarm ends this */
+        int s = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(s, (struct sockaddr *)&to, sizeof to) == 0)
+            return s;
+        close(s);
+        usleep(5000);
+    }
+}
+
+static void ask(int s, const char *path)
+{
+    char request[128];
+    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
+    assert_int_equal(send(s, request, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+static int serve_until_term(const char *threads, bool stuck)
+{
+    char port[8], got[512];
+    char *argv[] = { (char *)(uintptr_t) "manners", (char *)(uintptr_t) "serve", NULL };
+    uint16_t at = free_port(port);
+    const char *settings[] = { "PORT", port, "THREADS", threads, "DRAIN_SECONDS", "0", NULL };
+    start(argv, 2, settings);
+    int idle = connected(at), asked[8];
+    ask(idle, "/quick");
+    assert_true(recv(idle, got, sizeof got, 0) > 0);
+    for (int i = 0; stuck && i < 8; i++) { /* so that every thread gets some */
+        asked[i] = connected(at);
+        ask(asked[i], "/stuck");
+    }
+    for (int i = 0; stuck && i < 8; i++) {
+        int s = connected(at);
+        ask(s, "/quick"); /* behind the stuck ones in each thread's queue */
+        assert_true(recv(s, got, sizeof got, 0) > 0);
+        close(s);
+    }
+    kill(p.pid, SIGTERM);
+    int code = ended();
+    close(idle);
+    for (int i = 0; stuck && i < 8; i++)
+        close(asked[i]);
+    return code;
+}
+
+static void a_stop_ends_with_zero(void **state)
+{
+    (void)state;
+    assert_int_equal(serve_until_term("1", false), 0);
+    assert_int_equal(serve_until_term("3", false), 0);
+}
+
+/* A worker that does not come back holds a stack, an arena, perhaps a statement: nothing of it may
+ * be freed. The process ends all the same, and says so. */
+static void what_never_ends_does_not_hold_up_a_stop(void **state)
+{
+    static const char *const threads[] = { "1", "3" };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(serve_until_term(threads[i], true), pd_err_exit(PD_ETIME));
+        if (!strstr(p.said, "requests that do not end"))
+            fail_msg("%s", p.said);
+        assert_null(strstr(p.said, "crash report"));
+    }
+}
+
+int main(void)
+{
+    char dir[] = "/tmp/pando-program-XXXXXX";
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_whose_context_failed_says_why),
+        cmocka_unit_test(help_names_what_there_is),
+        cmocka_unit_test(a_wrong_command_is_one_line),
+        cmocka_unit_test(a_stop_ends_with_zero),
+        cmocka_unit_test(what_never_ends_does_not_hold_up_a_stop),
+    };
+    if (!mkdtemp(dir) || chdir(dir) != 0)
+        return 1;
+    int failed = cmocka_run_group_tests_name("app/program", tests, NULL, NULL);
+    unlink("var/secret_key");
+    rmdir("var");
+    rmdir(dir);
+    return failed;
+}
