@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-/* --- an app with bad manners --------------------------------------------------------------------- */
+/* --- an app with bad manners ---------------------------------------------------------------------
+ */
 
 static void work_for_ever(void *arg)
 {
@@ -57,17 +58,16 @@ static const struct pd_command commands[] = {
     { "careless", "", "fails", careless },
     { "quiet", "[N]", "fails with a code", says_nothing },
 };
-static const struct pd_module site = { .name = "site",
-                                       .routes = routes,
-                                       .nroutes = 2,
-                                       .commands = commands,
-                                       .ncommands = 2 };
+static const struct pd_module site = {
+    .name = "site", .routes = routes, .nroutes = 2, .commands = commands, .ncommands = 2
+};
 static const struct pd_module *const modules[] = { &site };
 static const struct pd_app app = {
     .name = "manners", .version = "7", .modules = modules, .nmodules = 1
 };
 
-/* --- its process --------------------------------------------------------------------------------- */
+/* --- its process ---------------------------------------------------------------------------------
+ */
 
 static struct program {
     pid_t pid;
@@ -164,7 +164,8 @@ static void a_wrong_command_is_one_line(void **state)
     assert_true(lines(p.said) == 1 && strstr(p.said, "routes takes no arguments, but got all"));
 }
 
-/* --- serving ------------------------------------------------------------------------------------- */
+/* --- serving -------------------------------------------------------------------------------------
+ */
 
 static uint16_t free_port(char *text)
 {
