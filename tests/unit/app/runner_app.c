@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-/* --- a small app: notes, and ways to fail -------------------------------------------------------- */
+/* --- a small app: notes, and ways to fail --------------------------------------------------------
+ */
 
 struct note_row {
     struct pd_row pd;
@@ -27,9 +28,14 @@ static const struct pd_column note_columns[] = {
     { .name = "text", .type = PD_T_STR, .offset = offsetof(struct note_row, text) },
 };
 #define NOTE(name_, fl, sql, np, nc)                                                               \
-    static const struct pd_stmt name_ = { .name = "notes." #name_, .file = __FILE__,               \
-                                          .line = __LINE__, .flags = (fl), .sql_sqlite = sql,      \
-                                          .nparams = np, .params = text_param, .ncolumns = nc,     \
+    static const struct pd_stmt name_ = { .name = "notes." #name_,                                 \
+                                          .file = __FILE__,                                        \
+                                          .line = __LINE__,                                        \
+                                          .flags = (fl),                                           \
+                                          .sql_sqlite = sql,                                       \
+                                          .nparams = np,                                           \
+                                          .params = text_param,                                    \
+                                          .ncolumns = nc,                                          \
                                           .columns = note_columns,                                 \
                                           .row_size = sizeof(struct note_row) }
 NOTE(note_add, 0, "insert into notes_note (text) values (?1) returning id, text", 1, 2);
@@ -59,9 +65,9 @@ static pd_status list_notes(struct pd_ctx *c)
 static pd_status echo(struct pd_ctx *c)
 {
     return pd_text(c, 200, PD_STR("text/plain; charset=utf-8"),
-                   pd_str_fmt(c->arena, "%.*s %.*s visited=%.*s accept=%.*s",
-                              PD_ARG(pd_method(c)), PD_ARG(pd_header(c, "Content-Type")),
-                              PD_ARG(pd_cookie(c, "visited")), PD_ARG(pd_header(c, "Accept"))));
+                   pd_str_fmt(c->arena, "%.*s %.*s visited=%.*s accept=%.*s", PD_ARG(pd_method(c)),
+                              PD_ARG(pd_header(c, "Content-Type")), PD_ARG(pd_cookie(c, "visited")),
+                              PD_ARG(pd_header(c, "Accept"))));
 }
 
 static pd_status come_and_go(struct pd_ctx *c)
@@ -86,19 +92,19 @@ static pd_status fail(struct pd_ctx *c)
 }
 
 static const struct pd_migration migrations[] = {
-    { "0001", "create table notes_note (id integer primary key, text text not null) strict", NULL, 1 }
+    { "0001", "create table notes_note (id integer primary key, text text not null) strict", NULL,
+      1 }
 };
 static const struct pd_sql_module sql = { "notes", migrations, 1, NULL, 0 };
 static const struct pd_route routes[] = {
-    { PD_POST_, "/notes", add_note },  { PD_GET_, "/notes", list_notes },
-    { PD_GET_, "/echo", echo },        { PD_POST_, "/echo", echo },
-    { PD_DELETE_, "/echo", echo },     { PD_GET_, "/come", come_and_go },
-    { PD_GET_, "/nested", nested },    { PD_GET_, "/fail", fail },
+    { PD_POST_, "/notes", add_note }, { PD_GET_, "/notes", list_notes },
+    { PD_GET_, "/echo", echo },       { PD_POST_, "/echo", echo },
+    { PD_DELETE_, "/echo", echo },    { PD_GET_, "/come", come_and_go },
+    { PD_GET_, "/nested", nested },   { PD_GET_, "/fail", fail },
 };
-static const struct pd_module notes = { .name = "notes",
-                                        .sql = &sql,
-                                        .routes = routes,
-                                        .nroutes = sizeof routes / sizeof routes[0] };
+static const struct pd_module notes = {
+    .name = "notes", .sql = &sql, .routes = routes, .nroutes = sizeof routes / sizeof routes[0]
+};
 static const struct pd_module *const modules[] = { &notes };
 static const struct pd_setting settings[] = {
     { "GREETING", "hello", "what to say", PD_SETTING_TEXT, 0, 0, false },
@@ -110,7 +116,8 @@ static const struct pd_app app = { .name = "notes",
                                    .settings = settings,
                                    .nsettings = 1 };
 
-/* --- tests that pass ------------------------------------------------------------------------------ */
+/* --- tests that pass
+ * ------------------------------------------------------------------------------ */
 
 PD_TEST(good_each_test_has_a_database_of_its_own_1)
 {
@@ -199,7 +206,8 @@ PD_TEST(good_settings_are_those_of_the_file)
     PD_EXPECT(!pd_is_production() && !pd_is_development());
 }
 
-/* --- tests that fail, each in its way -------------------------------------------------------------- */
+/* --- tests that fail, each in its way
+ * -------------------------------------------------------------- */
 
 PD_TEST(bad_condition)
 {

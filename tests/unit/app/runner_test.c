@@ -1,4 +1,5 @@
-/* What an author is told of an app's tests (test.h): runner_app.c is the app, run as `make test` does. */
+/* What an author is told of an app's tests (test.h): runner_app.c is the app, run as `make test`
+ * does. */
 #include <pando/base.h>
 
 #include <setjmp.h>
