@@ -112,10 +112,19 @@ static void amounts(void **state)
         { "1234,50", true, 123450 },
         { "0.001", false, 0 },
         { "99999999999999999999", false, 0 },
+        { "12.50 eur", true, 1250 },
+        { "12.50 USD", false, 0 }, /* not the account's */
+        { "USD 12.50", false, 0 },
+        { "12.50 DR", false, 0 }, /* says a sign, but whose? */
+        { "12.50CR", false, 0 },
+        { "12,50 S", false, 0 },
+        { "12,50 H", false, 0 },
+        { "12,50 z\xc5\x82", true, 1250 },
+        { "kr 12,50", true, 1250 },
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         pd_money got = 0;
-        if (statement_amount(pd_str_c(CASES[i].text), 2, &got) != CASES[i].ok)
+        if (statement_amount(pd_str_c(CASES[i].text), PD_STR("EUR"), &got) != CASES[i].ok)
             fail_msg("\"%s\" is %s", CASES[i].text, CASES[i].ok ? "an amount" : "no amount");
         if (CASES[i].ok && got != CASES[i].amount)
             fail_msg("\"%s\" gave %ld", CASES[i].text, got);
@@ -134,11 +143,14 @@ static void dates(void **state)
     assert_false(statement_date(PD_STR("2025-02-30"), PD_STR("YYYY-MM-DD"), &day));
     assert_false(statement_date(PD_STR("2025-03-04x"), PD_STR("YYYY-MM-DD"), &day));
     assert_false(statement_date(PD_STR("25-03-04"), PD_STR("YYYY-MM-DD"), &day));
+    assert_false(statement_date(PD_STR("99999999999-03-04"), PD_STR("YYYYYYYYYYY-MM-DD"), &day));
+    assert_false(
+        statement_date(PD_STR("2025-03-00000000004"), PD_STR("YYYY-MM-DDDDDDDDDDD"), &day));
 }
 
 static void guess(struct statement *s, const char *sample)
 {
-    *s = (struct statement){ .decimals = 2 };
+    *s = (struct statement){ .currency = PD_STR("EUR") };
     pd_str text = pd_str_c(sample);
     const char *wrong = statement_guess(s, &P, text, csv_guess_separator(text));
     if (wrong)
@@ -181,12 +193,12 @@ static void a_part_above_twelve_decides_between_days_and_months(void **state)
 static void what_cannot_be_found_is_asked_for(void **state)
 {
     (void)state;
-    struct statement s = { .decimals = 2 };
+    struct statement s = { .currency = PD_STR("EUR") };
     assert_non_null(strstr(statement_guess(&s, &P, PD_STR("a,b\nc,d\n"), ','), "--date"));
-    s = (struct statement){ .decimals = 2, .amount_name = PD_STR("Total") };
+    s = (struct statement){ .currency = PD_STR("EUR"), .amount_name = PD_STR("Total") };
     assert_non_null(
         strstr(statement_guess(&s, &P, PD_STR("Date,Sum\n2025-01-01,1\n"), ','), "--amount"));
-    s = (struct statement){ .decimals = 2 };
+    s = (struct statement){ .currency = PD_STR("EUR") };
     assert_non_null(statement_guess(&s, &P, PD_STR(""), ','));
 }
 

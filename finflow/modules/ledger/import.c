@@ -92,6 +92,8 @@ static void book(struct import *im, const struct statement_row *row)
     enum ledger_outcome outcome =
         ledger_batch_outside(im->batch, im->account_id, pd_uuid_new(), row->amount, row->memo,
                              PD_NONE, pd_date_start(row->day));
+    if (c->failed)
+        return; /* the batch's end says why */
     if (outcome == LEDGER_TOO_LITTLE) {
         im->below_zero = true;
         refuse(im, "would leave the account below zero");
@@ -237,7 +239,7 @@ int ledger_import_command(struct pd_ctx *c, int argc, char **argv)
     im->c = c;
     im->account_id = account->id;
     im->org_id = account->org_id;
-    im->statement.decimals = pd_currency_decimals(account->currency);
+    im->statement.currency = account->currency;
     im->csv = pd_arena_new(c->arena, struct csv);
     im->chunk = pd_arena_alloc(c->arena, CHUNK);
     int code = run_import(im, file);

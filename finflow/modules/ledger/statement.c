@@ -1,9 +1,10 @@
 /* statement.c - finds the columns by their headings in a few languages, else by what is in them.
  *
- * Money is never guessed: "1,234" is one thousand for some and one and a bit for others, so it is
- * refused with its row number. Whether 03/04/2026 is in March or April is decided by the rows of
- * the sample (a part above 12 can only be a day), the same for the whole file, and the format that
- * was chosen is printed.
+ * Money is never guessed: "1,234" is one thousand for some and one and a bit for others, "5 DR" is
+ * less for a current account and more for a card, "5 USD" is no amount of an account in euro. They
+ * are refused with their row numbers. Whether 03/04/2026 is in March or April is decided by the
+ * rows of the sample (a part above 12 can only be a day), the same for the whole file, and the
+ * format that was chosen is printed.
  */
 #include "ledger/statement.h"
 
@@ -11,7 +12,11 @@ static const char *const DATE_FORMATS[] = {
     "YYYY-MM-DD", "YYYY/MM/DD", "DD.MM.YYYY", "DD/MM/YYYY", "MM/DD/YYYY",
     "DD-MM-YYYY", "DD.MM.YY",   "YYYYMMDD",   "YYYY.MM.DD",
 };
-enum { NFORMATS = sizeof DATE_FORMATS / sizeof DATE_FORMATS[0], SAMPLE_ROWS = 50 };
+enum {
+    NFORMATS = sizeof DATE_FORMATS / sizeof DATE_FORMATS[0],
+    SAMPLE_ROWS = 50,
+    PART_MAX = 4, /* letters of a part: YYYY */
+};
 
 /* In order of preference; a heading that contains the word counts. */
 static const char *const DATE_WORDS[] = { "booking date", "buchungstag", "transaction date",
@@ -31,6 +36,11 @@ static bool is_digit(char ch)
     return ch >= '0' && ch <= '9';
 }
 
+static bool is_letter(char ch)
+{
+    return (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z');
+}
+
 bool statement_date(pd_str text, pd_str format, pd_date *out)
 {
     int year = 0, month = 0, day = 0;
@@ -41,6 +51,8 @@ bool statement_date(pd_str text, pd_str format, pd_date *out)
         while (i + run < format.len && format.ptr[i + run] == letter)
             run++;
         i += run;
+        if (run > PART_MAX)
+            return false;
         int *part = letter == 'Y' ? &year : letter == 'M' ? &month : letter == 'D' ? &day : NULL;
         if (!part) {
             for (; run; run--, at++)
@@ -74,8 +86,33 @@ struct amount_text {
 /* Signs, brackets, letters and currency signs stand around an amount, never in it. */
 static bool surrounds(char ch)
 {
-    bool letter = (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z');
-    return letter || (unsigned char)ch >= 0x80 || (ch && strchr(" +-()$", ch));
+    return is_letter(ch) || (unsigned char)ch >= 0x80 || (ch && strchr(" +-()$", ch));
+}
+
+/* A mark of debit or credit, in English or German, or the code of another currency. */
+static bool says_more(pd_str word, pd_str currency)
+{
+    static const char *const MARKS[] = { "c", "cr", "d", "db", "dr", "h", "s" };
+    char code[3];
+    for (size_t i = 0; i < sizeof MARKS / sizeof MARKS[0]; i++)
+        if (pd_str_eq_nocase(word, pd_str_c(MARKS[i])))
+            return true;
+    if (word.len != sizeof code || pd_str_eq_nocase(word, currency))
+        return false;
+    for (size_t i = 0; i < sizeof code; i++)
+        code[i] = (char)(word.ptr[i] & ~0x20); /* upper case */
+    return pd_currency_decimals(pd_str_n(code, sizeof code)) >= 0;
+}
+
+static bool words_are_harmless(pd_str text, pd_str currency)
+{
+    for (size_t i = 0, n; i < text.len; i += n + 1) {
+        for (n = 0; i + n < text.len && is_letter(text.ptr[i + n]); n++) {
+        }
+        if (n && says_more(pd_str_sub(text, i, i + n), currency))
+            return false;
+    }
+    return true;
 }
 
 /* Blanks that do not break (U+00A0, U+202F) count as blanks. False if anything else is there. */
@@ -149,11 +186,12 @@ static bool is_grouped(const struct amount_text *t, size_t end)
     return !separator || digits == 3;
 }
 
-bool statement_amount(pd_str text, int decimals, pd_money *out)
+bool statement_amount(pd_str text, pd_str currency, pd_money *out)
 {
     struct amount_text t;
+    int decimals = pd_currency_decimals(currency);
     size_t point, n = 0;
-    if (!amount_scan(text, &t) || !find_point(&t, &point))
+    if (!words_are_harmless(text, currency) || !amount_scan(text, &t) || !find_point(&t, &point))
         return false;
     size_t end = point == PD_NPOS ? t.n : point;
     if (!is_grouped(&t, end) || (point != PD_NPOS && t.n - point - 1 > (size_t)decimals))
@@ -236,7 +274,7 @@ static void contents(struct statement *s, const struct csv *p)
     bool guess_memo = s->memo < 0 && !s->memo_name.len;
     for (unsigned i = 0; i < p->n; i++) {
         bool date = is_any_date(p->fields[i]);
-        bool money = !date && statement_amount(p->fields[i], s->decimals, &amount);
+        bool money = !date && statement_amount(p->fields[i], s->currency, &amount);
         if (s->date < 0 && !s->date_name.len && date)
             s->date = (int)i;
         else if (s->amount < 0 && !s->amount_name.len && money)
@@ -333,7 +371,7 @@ const char *statement_row(const struct statement *s, const struct csv *p, struct
         return "has no amount";
     if (!statement_date(p->fields[s->date], s->date_format, &out->day))
         return "is not dated as the others are";
-    if (!statement_amount(p->fields[s->amount], s->decimals, &out->amount))
+    if (!statement_amount(p->fields[s->amount], s->currency, &out->amount))
         return "has an amount that cannot be read";
     if (out->amount == 0)
         return "has an amount of zero";
