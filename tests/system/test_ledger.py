@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from conftest import API, problem, wrong_fields
+from conftest import API, Person, problem, wrong_fields
 
 
 def test_account_shape(ada):
@@ -126,8 +126,42 @@ def test_nothing_of_another_org_can_be_seen(ada, bob):
     # Bob uses the id of Ada's transfer for his own accounts: he must not learn that it exists.
     mine, other = bob.account("M"), bob.account("O")
     bob.deposit(mine, 50)
-    assert bob.transfer(mine, other, 5, id=id).status_code in (201, 422)
+    assert bob.transfer(mine, other, 5, id=id).status_code == 201
     assert ada.get(f"/transfers/{id}").json()["amount"] == 5
+
+
+def test_no_page_of_another_org_can_be_seen(ada, bob):
+    a, b = ada.account("A"), ada.account("B")
+    ada.deposit(a, 100)
+    id = ada.transfer(a, b, 5).json()["id"]
+    entry = ada.get("/transactions").json()["items"][0]["id"]
+    category = ada.post("/categories", name="Mine").json()["id"]
+    for path in f"/accounts/{a['id']}", f"/accounts/{a['id']}/deposit", f"/transfers/{id}":
+        assert ada.http.get(path).status_code == 200
+        assert bob.http.get(path).status_code == 404
+    forms = [(f"/accounts/{a['id']}/deposit", {"amount": "1.00"}), (f"/transactions/{entry}/category", {"category": category})]
+    for path, form in forms:
+        assert bob.http.post(path, data=form).status_code == 404
+    mine, other = bob.account("M"), bob.account("O")
+    bob.deposit(mine, 50)
+    wish = {"from": a["id"], "to": other["id"], "amount": "0.05"}
+    assert bob.http.post("/transfers", data=wish).status_code == 422
+    own = bob.get("/transactions").json()["items"][0]["id"]
+    assert bob.http.post(f"/transactions/{own}/category", data={"category": category}).status_code == 404
+    assert (ada.balance(a), ada.balance(b), bob.balance(mine)) == (95, 5, 50)
+
+
+def test_a_balance_has_a_limit_that_sums_can_hold(own_server):
+    own_server.start()
+    ada = Person(own_server)
+    accounts = [ada.account("Rich"), ada.account("Richer")]
+    for account in accounts:
+        for _ in range(10):
+            ada.deposit(account, 10**15)
+        answer = ada.post(f"/accounts/{account['id']}/deposits", amount=10**15, memo="x")
+        problem(answer, 422, "balance_limit")
+        assert ada.balance(account) == 10**16
+    assert "200,000,000,000,000.00" in ada.http.get("/accounts").text
 
 
 @pytest.mark.parametrize("id", ["0", "999999999", "x", "-1", "99999999999999999999"])

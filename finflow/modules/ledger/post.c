@@ -25,6 +25,11 @@ static pd_str memo_of(const struct ledger_posting *p)
     return pd_str_is_null(p->memo) ? PD_STR("") : p->memo;
 }
 
+static pd_money most_of(const struct ledger_account *account)
+{
+    return ledger_is_external(account) ? LEDGER_EXTERNAL_MAX : LEDGER_BALANCE_MAX;
+}
+
 static enum ledger_outcome check(const struct ledger_posting *p)
 {
     if (p->from->id == p->to->id)
@@ -33,8 +38,8 @@ static enum ledger_outcome check(const struct ledger_posting *p)
         return LEDGER_CURRENCY;
     if (!ledger_is_external(p->from) && p->from->balance < p->amount)
         return LEDGER_TOO_LITTLE;
-    if (p->from->balance - p->amount < -LEDGER_BALANCE_MAX ||
-        p->to->balance + p->amount > LEDGER_BALANCE_MAX)
+    if (p->from->balance - p->amount < -most_of(p->from) ||
+        p->to->balance + p->amount > most_of(p->to))
         return LEDGER_TOO_MUCH;
     return LEDGER_MADE;
 }

@@ -6,7 +6,10 @@
 #include "ledger_gen.h"
 
 enum { LEDGER_SHARDS = 4 }; /* external accounts per currency of an organisation */
-#define LEDGER_BALANCE_MAX ((pd_money)1000000000000000000) /* 10^18, either sign */
+/* 10^16: all accounts that are shown together (200) still add up in 64 bits. External ones are
+ * shown to nobody: 10^18, either sign. */
+#define LEDGER_BALANCE_MAX  ((pd_money)10000000000000000)
+#define LEDGER_EXTERNAL_MAX (100 * LEDGER_BALANCE_MAX)
 
 struct ledger_posting {
     pd_id org_id;
