@@ -155,6 +155,24 @@ def test_seed_is_deterministic_and_right(own_server, tmp_path_factory):
     assert server.command("check").returncode == 0
 
 
+@pytest.mark.parametrize("how", [["--demo"], ["--users", 1]])
+def test_no_known_password_comes_into_production(own_server, how):
+    own_server.settings.update(PANDO_ENV="production", SECRET_KEY="k" * 32)
+    assert own_server.command("migrate").returncode == 0
+    one_clear_line(own_server.command("seed", *how), "production")
+    db = sqlite3.connect(own_server.dir / "finflow.db")
+    assert db.execute("select count(*) from identity_user").fetchone() == (0,)
+
+
+def test_a_command_that_fails_says_why(own_server):
+    assert own_server.command("migrate").returncode == 0
+    db = sqlite3.connect(own_server.dir / "finflow.db")
+    db.execute("drop table ledger_import_row")
+    db.execute("drop table ledger_entry")
+    db.commit()
+    one_clear_line(own_server.command("check"), "ledger_entry", "PD-RUN-")
+
+
 def csv_file(path, rows, seed=1):
     rng = random.Random(seed)
     with open(path, "w") as out:

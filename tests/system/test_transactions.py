@@ -109,3 +109,17 @@ def test_monthly_report_is_right_at_once(ada):
     assert ada.get("/reports/monthly", month=month).json()["income"] == 100_500
     for bad in ("2026-13", "2026", "x", "2026-1"):
         assert ada.get("/reports/monthly", month=bad).status_code in (400, 422)
+
+
+def test_a_category_that_is_none_leaves_the_entry_as_it_is(ada):
+    a = ada.account("A")
+    ada.deposit(a, 100)
+    category = ada.post("/categories", name=f"Food {a['id']}").json()["id"]
+    entry = ada.get("/transactions", account=a["id"]).json()["items"][0]["id"]
+    page = f"/transactions/{entry}/category"
+    assert ada.http.post(page, data={"category": category}).status_code == 303
+    for wrong in "abc", "0x1", "999999999":
+        assert ada.http.post(page, data={"category": wrong}).status_code == 404
+    assert ada.get("/transactions", account=a["id"]).json()["items"][0]["category"]["id"] == category
+    assert ada.http.post(page, data={"category": ""}).status_code == 303
+    assert ada.get("/transactions", account=a["id"]).json()["items"][0]["category"] is None

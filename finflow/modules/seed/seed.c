@@ -226,6 +226,12 @@ static int seed_command(struct pd_ctx *c, int argc, char **argv)
         fprintf(stderr, "finflow seed: --users must be at least --orgs, which is at least 1\n");
         return EXIT_USAGE;
     }
+    if (pd_is_production()) {
+        fprintf(stderr,
+                "finflow seed: everybody knows the password of what it makes: not in production "
+                "(PANDO_ENV)\n");
+        return EXIT_USAGE;
+    }
     return finish(c, demo ? run_demo(&s) : run_seed(&s));
 }
 

@@ -74,12 +74,14 @@ pd_status web_show_transactions(struct pd_ctx *c)
 /* Without JavaScript: saves, and comes back to where it was. */
 pd_status web_take_category_pick(struct pd_ctx *c)
 {
-    int64_t id;
+    int64_t id = 0;
     struct web_pick_form form;
     struct ledger_entry_view entry;
     if (!pd_read_form(c, web_pick_form, &form))
         return pd_invalid(c);
-    bool some = pd_str_to_i64(form.category, &id);
+    bool some = form.category.len > 0;
+    if (some && !pd_str_to_i64(form.category, &id))
+        return pd_not_found(c);
     pd_opt_i64 category = some ? PD_SOME(id) : PD_NONE;
     if (ledger_categorise(c, pd_path_id(c, "id"), category, &entry) != LEDGER_CATEGORISED)
         return pd_not_found(c);

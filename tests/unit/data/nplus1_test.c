@@ -6,7 +6,9 @@
 
 /* Keyed statements by each type of key; the tables are empty, the keys are what counts. */
 #define KEYED(v, kind, ...)                                                                        \
-    static const struct pd_column v##_key[] = { { .name = "key", .type = PD_T_##kind, ##__VA_ARGS__ } }; \
+    static const struct pd_column v##_key[] = {                                                    \
+        { .name = "key", .type = PD_T_##kind, ##__VA_ARGS__ }                                      \
+    };                                                                                             \
     STMT(v, PD_S_READONLY | PD_S_KEYED, "select 1 from t_all where ?1 = 0", v##_key, none, 0)
 KEYED(by_text, STR);
 KEYED(by_uuid, UUID);

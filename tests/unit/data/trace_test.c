@@ -1,5 +1,5 @@
-/* What a context notes of its failure in development: the statement, where it was called, what it was
- * given; nothing that is secret, nothing that is long, and nothing at all in production. */
+/* What a context notes of its failure in development: the statement, where it was called, what it
+ * was given; nothing that is secret, nothing that is long, and nothing at all in production. */
 #include "data/trace.h"
 #include "data_test.h"
 
