@@ -144,10 +144,17 @@ void pd_sim_begin(uint64_t seed, const struct pd_sim_knobs *knobs)
                                 .hash = seed,
                                 .knobs = knobs ? *knobs : pd_sim_rough,
                                 .next_port = 20000 };
+    pd_sim_limit(0, 0);
     rng_seed(&world.rng, seed);
     rng_seed(&world.secrets, ~seed);
     pd_heap_init(&world.events, NULL);
     world_thread = pthread_self();
+}
+
+void pd_sim_limit(uint64_t polls, int64_t us)
+{
+    world.most_polls = polls ? polls : UINT64_MAX;
+    world.most_us = us ? us : PD_FOREVER;
 }
 
 struct sim_world *sim_get(void)
@@ -331,6 +338,8 @@ static void shuffle(struct pd_os_event *out, int n)
 int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_mono until)
 {
     struct sim_world *w = sim_get();
+    if (++w->stats.polls > w->most_polls || w->now > w->most_us)
+        return -ETIME;
     w->now++; /* a program that only ever polls must not stop the world */
     if (pd_sim_chance(w->knobs.hold_back))
         max = 1;

@@ -187,6 +187,16 @@ static void fail_connect(struct sim_sock *s)
     sim_get()->stats.refused++;
 }
 
+/* Where the client seems to be: its socket has no name if it is a unix one. */
+static struct pd_os_addr peer_of(const struct sim_sock *client, struct sim_world *w)
+{
+    if (client->addr.kind == PD_ADDR_UNIX)
+        return (struct pd_os_addr){ .kind = PD_ADDR_UNIX };
+    struct pd_os_addr peer = client->addr;
+    peer.port = w->next_port++;
+    return peer;
+}
+
 static void finish_connect(struct sim_sock *client)
 {
     struct sim_world *w = sim_get();
@@ -196,8 +206,7 @@ static void finish_connect(struct sim_sock *client)
         return;
     }
     struct sim_sock *server = sock_new(SIM_STREAM);
-    server->addr = (struct pd_os_addr){ .kind = PD_ADDR_IP4, .ip = { 127, 0, 0, 1 } };
-    server->addr.port = w->next_port++;
+    server->addr = peer_of(client, w);
     server->delay = client->delay;
     server->doom = client->doom;
     stream_init(server, client->window);

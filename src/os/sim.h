@@ -36,6 +36,9 @@ void pd_sim_begin(uint64_t seed, const struct pd_sim_knobs *knobs); /* NULL: pd_
 /* The next n draws are these bytes, each standing for its share of 256, and only then the seed's: a
  * fuzzer plays the kernel with them. They are not copied. */
 void pd_sim_script(const void *bytes, size_t n);
+/* A world that is not over after so many polls, or so much of its time, never will be: the loop
+ * then lists its fibers and panics. 0: no limit, as a new world has none. */
+void pd_sim_limit(uint64_t polls, int64_t us);
 uint64_t pd_sim_seed(void);
 /* Of every event so far: what was polled, every byte that moved, when. */
 uint64_t pd_sim_trace_hash(void);
@@ -53,7 +56,7 @@ void pd_sim_break(pd_os_sock s);
 void pd_sim_signal(int signo);
 
 struct pd_sim_stats {
-    uint64_t events, connects, refused, resets, bytes, short_reads, short_writes, jobs;
+    uint64_t events, polls, connects, refused, resets, bytes, short_reads, short_writes, jobs;
     unsigned sockets; /* open now */
 };
 struct pd_sim_stats pd_sim_stats(void);

@@ -53,7 +53,8 @@ struct sim_world {
     struct pd_sim_knobs knobs;
     struct sim_rng rng, secrets; /* what programs draw must not move the network's draws */
     pd_str script;               /* draws that are not left to rng */
-    pd_mono now;
+    pd_mono now, most_us;
+    uint64_t most_polls;
     struct pd_heap events;
     struct sim_sock **socks;
     int nsocks;

@@ -15,6 +15,7 @@
 
 #include <pando/log.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -244,12 +245,17 @@ static void print_fiber(struct pd_fiber *f, void *arg)
     fprintf(stderr, "  %s %s%s\n", states[f->state], who, f->canceled ? ", canceled" : "");
 }
 
-/* Only simulation can know this: no fiber is ready, no timer is set, and nothing is on its way. */
-PD_COLD PD_NORETURN static void report_deadlock(struct pd_loop *l)
+/* Only simulation can know this: no fiber is ready, no timer is set, and nothing is on its way; or
+ * the world has gone on beyond its limit. */
+PD_COLD PD_NORETURN static void report_stuck(struct pd_loop *l, bool deadlock)
 {
-    fprintf(stderr, "pando: deadlock in loop \"%s\": nothing can ever happen again\n", l->name);
+    fprintf(stderr, "pando: %s in loop \"%s\": %s\n", deadlock ? "deadlock" : "no end", l->name,
+            deadlock ? "nothing can ever happen again" : "its world has passed its limit");
     pd_run_each(l, print_fiber, NULL);
-    pd_panic("deadlock: %u fibers wait for each other or for nothing", l->live);
+    if (deadlock)
+        pd_panic("deadlock: %u fibers wait for each other or for nothing", l->live);
+    pd_panic("no end: %u fibers are left after %llu turns and %lld s", l->live,
+             (unsigned long long)l->turns, (long long)(pd_os_mono() / PD_SECOND));
 }
 
 /* `asleep` has been set: mail and stop are looked at after that. */
@@ -272,7 +278,7 @@ static int poll_events(struct pd_loop *l)
     atomic_store_explicit(&l->polling, false, memory_order_relaxed);
     atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
     if (n < 0)
-        report_deadlock(l);
+        report_stuck(l, n == -EDEADLK);
     return n;
 }
 

@@ -1,24 +1,28 @@
 /* finflow_sim.c - runs many simulated worlds of FinFlow, each in a process of its own.
  *
  *   finflow_sim --seeds 100             the worlds of seeds 1 … 100; each must keep every rule
- *   finflow_sim --seeds-in FILE         the seeds in the file: the first word of each line
  *   finflow_sim --seed 42               one world; prints its hash
  *   finflow_sim --replay 5              the worlds of 1 … 5 twice: the same hash both times
  *   finflow_sim --planted --seeds 100   with a bug (a missed rollback): some world must break a
  *                                       rule
+ *
+ * A world that does not end is ended and counts as broken: by its own limits (world.c), or, when it
+ * computes without ever waiting, by a limit of processor time.
  *
  * As many worlds run at a time as there are processors. Their databases lie in memory (/dev/shm) if
  * they can: a world takes no real time but what its code takes.
  */
 #include "world.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 16 };
+enum { WORKERS_MAX = 16, CPU_SECONDS = 120 /* a world takes a tenth of one, sanitized five */ };
 
 struct job { /* a world that runs */
     uint64_t seed;
@@ -63,6 +67,7 @@ static void start(struct job *job, uint64_t seed, bool planted)
     if (job->child == 0) {
         struct world_result r;
         close(ends[0]);
+        setrlimit(RLIMIT_CPU, &(struct rlimit){ CPU_SECONDS, CPU_SECONDS + 1 });
         world_run(seed, job->dir, planted, &r);
         _exit(write(ends[1], &r, sizeof r) == sizeof r ? 0 : 70);
     }
@@ -80,8 +85,15 @@ static void finish(struct job *job, struct world_result *out)
     if (whole && status == 0)
         return;
     *out = (struct world_result){ .broken = 1 };
-    snprintf(out->first, sizeof out->first, "the process of the world ended with status %d",
-             status);
+    int signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    if (signo == SIGXCPU)
+        snprintf(out->first, sizeof out->first, "the world computed for %d s", CPU_SECONDS);
+    else if (signo)
+        snprintf(out->first, sizeof out->first, "the world ended by %s: its report is on stderr",
+                 sigabbrev_np(signo));
+    else
+        snprintf(out->first, sizeof out->first, "the world's process ended with status %d",
+                 WEXITSTATUS(status));
 }
 
 static void run(uint64_t seed, bool planted, struct world_result *out)
@@ -95,7 +107,6 @@ static void run(uint64_t seed, bool planted, struct world_result *out)
 
 struct tally {
     unsigned worlds, broken, done, refused, unknown, errors;
-    uint64_t first_broken;
 };
 
 static void count(struct tally *t, uint64_t seed, const struct world_result *r, bool quiet)
@@ -107,9 +118,7 @@ static void count(struct tally *t, uint64_t seed, const struct world_result *r, 
     t->errors += r->transport_errors;
     if (!r->broken)
         return;
-    if (t->broken++ == 0)
-        t->first_broken = seed;
-    if (!quiet || t->broken == 1)
+    if (++t->broken == 1 || !quiet)
         printf("seed %llu: %u rules broken, first: %s\n", (unsigned long long)seed, r->broken,
                r->first);
 }
@@ -120,16 +129,17 @@ static unsigned workers(void)
     return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
 }
 
-/* Results are taken in the order of the seeds. Planted: ends when a world has found the bug. */
-static int run_all(const uint64_t *seeds, size_t n, bool planted)
+/* The worlds of seeds 1 … n; results are taken in that order. Planted: ends when a world has found
+ * the bug. */
+static int run_seeds(uint64_t n, bool planted)
 {
     struct job jobs[WORKERS_MAX];
     struct tally t = { 0 };
-    size_t most = workers(), begun = 0, ended = 0;
+    uint64_t most = workers(), begun = 0, ended = 0;
     while (ended < n) {
         bool found = planted && t.broken;
         while (!found && begun < n && begun - ended < most) {
-            start(&jobs[begun % most], seeds[begun], planted);
+            start(&jobs[begun % most], begun + 1, planted);
             begun++;
         }
         if (ended == begun)
@@ -143,36 +153,6 @@ static int run_all(const uint64_t *seeds, size_t n, bool planted)
            "connections failed\n",
            t.worlds, t.broken, t.done, t.refused, t.unknown, t.errors);
     return planted ? t.broken == 0 : t.broken != 0;
-}
-
-static int run_seeds(uint64_t n, bool planted)
-{
-    uint64_t *seeds = calloc(n, sizeof *seeds);
-    if (!seeds)
-        exit(71);
-    for (uint64_t i = 0; i < n; i++)
-        seeds[i] = i + 1;
-    int code = run_all(seeds, n, planted);
-    free(seeds);
-    return code;
-}
-
-static int run_file(const char *path)
-{
-    enum { SEEDS_MAX = 4096 };
-    static uint64_t seeds[SEEDS_MAX];
-    char line[512];
-    size_t n = 0;
-    FILE *f = fopen(path, "re");
-    if (!f) {
-        perror(path);
-        return 66;
-    }
-    while (n < SEEDS_MAX && fgets(line, sizeof line, f))
-        if (line[0] >= '0' && line[0] <= '9')
-            seeds[n++] = strtoull(line, NULL, 10);
-    fclose(f);
-    return run_all(seeds, n, false);
 }
 
 /* --- one world -------------------------------------------------------------------------------- */
@@ -212,8 +192,6 @@ int main(int argc, char **argv)
             planted = true;
         else if (strcmp(argv[i], "--seeds") == 0 && n)
             return run_seeds(n, planted);
-        else if (strcmp(argv[i], "--seeds-in") == 0 && i + 1 < argc)
-            return run_file(argv[i + 1]);
         else if (strcmp(argv[i], "--seed") == 0 && n)
             return run_one(n, planted);
         else if (strcmp(argv[i], "--replay") == 0 && n)
@@ -221,7 +199,6 @@ int main(int argc, char **argv)
         else
             break;
     }
-    fprintf(stderr, "usage: finflow_sim [--planted] --seeds N | --seeds-in FILE | --seed S | "
-                    "--replay N\n");
+    fprintf(stderr, "usage: finflow_sim [--planted] --seeds N | --seed S | --replay N\n");
     return 64;
 }

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <dirent.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,6 +118,41 @@ static void failed_write_leaves_the_old_file(void **state)
     assert_int_not_equal(pd_os_file_read(&arena, path, 10, &text), PD_OK);
 }
 
+/* The disk is full, or here: the process may write no more than ten bytes to a file. */
+static void half_a_write_leaves_the_old_file_and_no_other(void **state)
+{
+    (void)state;
+    pd_str path = in_folder("half"), text;
+    struct rlimit old, low;
+    assert_int_equal(pd_os_file_write(path, PD_STR("old"), 0600), PD_OK);
+    unsigned before = entries(folder);
+    getrlimit(RLIMIT_FSIZE, &old);
+    low = (struct rlimit){ 10, old.rlim_max };
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &low);
+    pd_err err = pd_os_file_write(path, PD_STR("more than ten bytes"), 0600);
+    setrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(err, PD_ETOOBIG);
+    assert_int_equal(pd_diag()->os_errno, EFBIG);
+    assert_int_equal(entries(folder), before);
+    assert_int_equal(pd_os_file_read(&arena, path, 100, &text), PD_OK);
+    assert_true(pd_str_eq(text, PD_STR("old")));
+}
+
+static void file_of_this_folder_needs_no_path(void **state)
+{
+    (void)state;
+    char before[1024];
+    pd_str text;
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(pd_os_file_write(PD_STR("here"), PD_STR("x"), 0600), PD_OK);
+    assert_int_equal(pd_os_file_read(&arena, PD_STR("here"), 10, &text), PD_OK);
+    assert_int_equal(chdir(before), 0);
+    assert_true(pd_str_eq(text, PD_STR("x")));
+}
+
 static void folders_are_made_with_parents(void **state)
 {
     (void)state;
@@ -136,6 +173,8 @@ int main(void)
         cmocka_unit_test(reading_has_a_limit),
         cmocka_unit_test(failures_say_which_file),
         cmocka_unit_test(failed_write_leaves_the_old_file),
+        cmocka_unit_test(half_a_write_leaves_the_old_file_and_no_other),
+        cmocka_unit_test(file_of_this_folder_needs_no_path),
         cmocka_unit_test(folders_are_made_with_parents),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

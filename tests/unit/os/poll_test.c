@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -156,6 +157,100 @@ static void taken_port_is_refused(void **state)
     assert_int_equal(pd_os_listen(&w.addr, NULL), -EADDRINUSE);
 }
 
+static void no_address_is_refused(void **state)
+{
+    (void)state;
+    struct pd_os_addr none = { .kind = PD_ADDR_NONE };
+    assert_int_equal(pd_os_listen(&none, NULL), -EINVAL);
+    assert_int_equal(pd_os_connect(&none), -EINVAL);
+}
+
+static void listeners_share_a_port_only_if_all_of_them_say_so(void **state)
+{
+    (void)state;
+    struct pd_os_addr addr = w.addr;
+    addr.port = 0;
+    pd_os_sock a = pd_os_listen(&addr, &(struct pd_os_listen_opts){ .reuse_port = true });
+    addr.port = (uint16_t)pd_os_listen_port(a);
+    pd_os_sock b = pd_os_listen(&addr, &(struct pd_os_listen_opts){ .reuse_port = true });
+    assert_true(a >= 0 && b >= 0 && a != b);
+    assert_int_equal(pd_os_listen(&addr, NULL), -EADDRINUSE);
+    pd_os_close(a);
+    pd_os_close(b);
+}
+
+/* Listens there, connects, and carries a byte. */
+static void goes_through(const struct pd_os_addr *addr, pd_os_sock listener)
+{
+    char c = 0;
+    struct pd_os_addr peer;
+    pd_os_sock client = pd_os_connect(addr);
+    assert_true(client >= 0);
+    assert_int_equal(pd_os_poll_add(w.poll, client, PD_OS_WRITE, false, &client), 0);
+    assert_int_equal(pd_os_poll_add(w.poll, listener, PD_OS_READ, false, &listener), 0);
+    assert_int_equal(wait_for(&client), PD_OS_WRITE);
+    assert_int_equal(pd_os_sock_error(client), 0);
+    assert_int_equal(wait_for(&listener), PD_OS_READ);
+    pd_os_sock server = pd_os_accept(listener, &peer);
+    assert_true(server >= 0);
+    assert_int_equal(peer.kind, addr->kind);
+    assert_memory_equal(peer.ip, addr->ip, sizeof peer.ip);
+    assert_int_equal(pd_os_send(client, "x", 1), 1);
+    assert_int_equal(pd_os_poll_add(w.poll, server, PD_OS_READ, false, &server), 0);
+    assert_true(wait_for(&server) & PD_OS_READ);
+    assert_int_equal(pd_os_recv(server, &c, 1), 1);
+    assert_int_equal(c, 'x');
+    pd_os_close(client);
+    pd_os_close(server);
+}
+
+static void ip6_carries_bytes(void **state)
+{
+    (void)state;
+    struct pd_os_addr addr;
+    assert_true(pd_os_addr_parse(PD_STR("[::1]:0"), &addr));
+    pd_os_sock listener = pd_os_listen(&addr, NULL);
+    if (listener == -EADDRNOTAVAIL || listener == -EAFNOSUPPORT)
+        skip(); /* a machine without it */
+    assert_true(listener >= 0);
+    addr.port = (uint16_t)pd_os_listen_port(listener);
+    assert_true(addr.port > 0);
+    goes_through(&addr, listener);
+    pd_os_close(listener);
+}
+
+static void unix_sockets_carry_bytes_and_what_a_killed_server_left_is_taken_over(void **state)
+{
+    (void)state;
+    struct pd_os_addr addr = { .kind = PD_ADDR_UNIX };
+    snprintf(addr.path, sizeof addr.path, "/tmp/pando-poll-test-%d", (int)getpid());
+    pd_os_sock listener = pd_os_listen(&addr, NULL);
+    assert_true(listener >= 0);
+    goes_through(&addr, listener);
+    assert_int_equal(pd_os_listen(&addr, NULL), -EADDRINUSE); /* somebody answers there */
+    pd_os_close(listener); /* leaves the file, as a process does that is killed */
+    listener = pd_os_listen(&addr, NULL);
+    assert_true(listener >= 0);
+    goes_through(&addr, listener);
+    pd_os_close(listener);
+    unlink(addr.path);
+}
+
+static void file_that_is_no_socket_is_left_alone(void **state)
+{
+    (void)state;
+    if (pd_os_simulated())
+        skip(); /* unix sockets have no files there */
+    struct pd_os_addr addr = { .kind = PD_ADDR_UNIX };
+    snprintf(addr.path, sizeof addr.path, "/tmp/pando-poll-test-%d", (int)getpid());
+    FILE *f = fopen(addr.path, "w");
+    assert_non_null(f);
+    fclose(f);
+    assert_int_equal(pd_os_listen(&addr, NULL), -EADDRINUSE);
+    assert_int_equal(access(addr.path, F_OK), 0);
+    unlink(addr.path);
+}
+
 static void wait_ends_at_its_time_or_by_a_wake(void **state)
 {
     (void)state;
@@ -244,6 +339,11 @@ int main(void)
         on_sockets(half_close_ends_one_direction),
         on_sockets(full_socket_says_eagain_and_becomes_writable),
         on_sockets(taken_port_is_refused),
+        on_sockets(no_address_is_refused),
+        on_sockets(listeners_share_a_port_only_if_all_of_them_say_so),
+        on_sockets(ip6_carries_bytes),
+        on_sockets(unix_sockets_carry_bytes_and_what_a_killed_server_left_is_taken_over),
+        on_sockets(file_that_is_no_socket_is_left_alone),
         on_sockets(wait_ends_at_its_time_or_by_a_wake),
         on_sockets(jobs_run_once_and_come_home),
         on_sockets(queue_is_bounded_and_what_waits_can_be_taken_back),

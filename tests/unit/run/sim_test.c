@@ -11,6 +11,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 const char *in_loop_failed;
 
@@ -224,6 +226,56 @@ static void time_jumps_when_nothing_is_ready(void **state)
     assert_true(slept >= PD_DAY && slept < PD_DAY + PD_SECOND);
 }
 
+static pd_err yield_for_ever(void *arg)
+{
+    for (;;)
+        PD_TRY(pd_yield());
+    return *(pd_err *)arg;
+}
+
+static pd_err sleep_for_ever(void *arg)
+{
+    for (;;)
+        PD_TRY(pd_sleep(PD_HOUR));
+    return *(pd_err *)arg;
+}
+
+/* In a child, because it must die. */
+static void says_it_has_no_end(pd_err (*endless)(void *arg), uint64_t polls, int64_t us)
+{
+    char text[2048] = "";
+    int ends[2], status;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        pd_err unused = PD_OK;
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        pd_sim_begin(7, &pd_sim_calm);
+        pd_sim_limit(polls, us);
+        _exit(pd_loop_main(NULL, endless, &unused) == PD_OK);
+    }
+    close(ends[1]);
+    for (size_t n = 0; n < sizeof text - 1;) {
+        ssize_t got = read(ends[0], text + n, sizeof text - 1 - n);
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+    }
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(text, "no end"));
+    assert_non_null(strstr(text, "main"));
+}
+
+static void world_without_end_is_ended_at_its_limit(void **state)
+{
+    (void)state;
+    says_it_has_no_end(yield_for_ever, 1000, 0);
+    says_it_has_no_end(sleep_for_ever, 0, PD_DAY);
+}
+
 static void note_time(void *arg)
 {
     *(pd_mono *)arg = pd_mono_now();
@@ -287,6 +339,7 @@ int main(void)
         cmocka_unit_test(calm_world_breaks_nothing),
         cmocka_unit_test(every_fault_of_a_rough_world_happens),
         cmocka_unit_test(time_jumps_when_nothing_is_ready),
+        cmocka_unit_test(world_without_end_is_ended_at_its_limit),
         cmocka_unit_test(time_spent_before_the_loop_runs_has_passed),
         cmocka_unit_test(signals_can_be_sent),
         cmocka_unit_test(randomness_is_the_seeds_and_does_not_move_the_world),
