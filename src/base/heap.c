@@ -70,14 +70,26 @@ static void refill(struct pd_heap *h, size_t i, struct pd_heap_slot slot)
         sift_down(h, i, slot);
 }
 
+static bool set_cap(struct pd_heap *h, size_t cap)
+{
+    struct pd_heap_slot *slots = reallocarray(h->slots, cap, sizeof(*slots));
+    if (!slots)
+        return false;
+    h->slots = slots;
+    h->cap = cap;
+    return true;
+}
+
+bool pd_heap_reserve(struct pd_heap *h, size_t n)
+{
+    return n <= h->cap || set_cap(h, n);
+}
+
 PD_COLD static void grow(struct pd_heap *h)
 {
     size_t cap = h->cap ? h->cap * 2 : CAP_MIN;
-    struct pd_heap_slot *slots = reallocarray(h->slots, cap, sizeof(*slots));
-    if (!slots)
+    if (!set_cap(h, cap))
         pd_panic("out of memory: a heap of %zu slots", cap);
-    h->slots = slots;
-    h->cap = cap;
 }
 
 void pd_heap_push(struct pd_heap *h, int64_t key, void *item)

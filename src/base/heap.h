@@ -18,6 +18,7 @@
 #ifndef PD_HEAP_H
 #define PD_HEAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ void pd_heap_init(struct pd_heap *h,
                   void (*moved)(void *item, size_t place)); /* moved may be NULL */
 void pd_heap_fini(struct pd_heap *h);                       /* the items are not told */
 
+/* Makes room for n items in all: pushing them cannot fail then. False if there is no memory.
+ * Without it a push that finds none ends the process. */
+bool pd_heap_reserve(struct pd_heap *h, size_t n);
 void pd_heap_push(struct pd_heap *h, int64_t key, void *item);
 void *pd_heap_pop(struct pd_heap *h); /* the item with the smallest key; NULL if empty */
 /* `place` as told by `moved`. */

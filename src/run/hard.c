@@ -33,12 +33,12 @@ static uint64_t draw(void) /* splitmix64, S. Vigna 2015, public domain */
     return z ^ z >> 31;
 }
 
-unsigned pd_run_pick(unsigned n)
+unsigned pd_hard_pick(unsigned n)
 {
-    return PD_HARD && !pd_os_simulated() ? (unsigned)(draw() % n) : pd_os_pick(n);
+    return pd_os_simulated() ? pd_os_pick(n) : (unsigned)(draw() % n);
 }
 
-int64_t pd_run_jitter(void)
+int64_t pd_hard_jitter(void)
 {
-    return PD_HARD ? (int64_t)pd_run_pick(JITTER_US) : 0;
+    return (int64_t)pd_hard_pick(JITTER_US);
 }

@@ -139,9 +139,18 @@ static inline void pd_run_push(struct fiber_queue *q, struct pd_fiber *f)
     q->tail = f;
 }
 
-/* hard.c */
-unsigned pd_run_pick(unsigned n); /* as pd_os_pick; in a hard build random everywhere */
-int64_t pd_run_jitter(void);      /* microseconds that a timer is late; 0 but in a hard build */
+/* hard.c, in a hard build only: as pd_os_pick, but random everywhere; and how late a timer is, in
+ * microseconds */
+unsigned pd_hard_pick(unsigned n);
+int64_t pd_hard_jitter(void);
+static inline unsigned pd_run_pick(unsigned n)
+{
+    return PD_HARD ? pd_hard_pick(n) : pd_os_pick(n);
+}
+static inline int64_t pd_run_jitter(void)
+{
+    return PD_HARD ? pd_hard_jitter() : 0;
+}
 
 /* stack.c */
 void pd_run_stacks_init(struct pd_loop *l, const struct pd_loop_opts *opts);

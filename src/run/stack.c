@@ -44,6 +44,8 @@ enum {
     LOOK_EVERY = 16,
     COLOURS = 16,
     PAGE = 4096,
+    FIBER_TIMERS = 2, /* its deadline's, and that of a sleep */
+    LOOP_TIMERS = 64, /* of servers, listeners and whatever else there is few of */
 };
 
 void pd_run_stacks_init(struct pd_loop *l, const struct pd_loop_opts *opts)
@@ -63,9 +65,13 @@ static bool install_guard(char *at)
            mprotect(at, GUARD_BYTES, PROT_NONE) == 0;
 }
 
-/* False if the system has no memory or no mappings left. */
+/* False if the system has no memory or no mappings left. Whoever gets a fiber has room for its
+ * timers too: a deadline that could not be set would never come. */
 static bool slab_new(struct pd_loop *l)
 {
+    size_t timers = (l->nslabs + 1) * (size_t)SLAB_SLOTS * FIBER_TIMERS + LOOP_TIMERS;
+    if (!pd_heap_reserve(&l->timers, timers))
+        return false;
     size_t bytes = l->stack_bytes * SLAB_SLOTS;
     char *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);

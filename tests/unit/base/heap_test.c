@@ -89,6 +89,25 @@ static void test_without_moved(void **state)
     pd_heap_fini(&h);
 }
 
+static void test_reserved_room_is_enough(void **state)
+{
+    (void)state;
+    struct pd_heap h;
+    struct item items[ITEMS] = { 0 };
+    pd_heap_init(&h, moved);
+    assert_true(pd_heap_reserve(&h, ITEMS));
+    const struct pd_heap_slot *slots = h.slots;
+    for (int i = 0; i < ITEMS; i++)
+        pd_heap_push(&h, i, &items[i]);
+    assert_ptr_equal(h.slots, slots); /* nothing was allocated */
+    assert_true(pd_heap_reserve(&h, 1));
+    assert_ptr_equal(h.slots, slots);
+    assert_false(pd_heap_reserve(&h, SIZE_MAX / 2)); /* and what there was is still there */
+    pd_heap_check(&h);
+    assert_int_equal(h.n, ITEMS);
+    pd_heap_fini(&h);
+}
+
 int main(void)
 {
     test_seed();
@@ -96,6 +115,7 @@ int main(void)
         cmocka_unit_test(test_pops_in_order),
         cmocka_unit_test(test_items_know_their_place),
         cmocka_unit_test(test_without_moved),
+        cmocka_unit_test(test_reserved_room_is_enough),
     };
     return cmocka_run_group_tests_name("heap", tests, NULL, NULL);
 }
