@@ -187,6 +187,7 @@ pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
         .arg = in->web,
         .shared_listeners = in->shared_listeners,
     });
+    pd_web_thread_begin(in->web);
     pd_err e = pd_http_server_listen(server, listener);
     if (e != PD_OK) {
         pd_http_server_free(server);

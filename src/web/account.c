@@ -48,6 +48,11 @@ struct pd_web_thread *pd_web_thread_self(struct pd_web *w)
     return self;
 }
 
+void pd_web_thread_begin(struct pd_web *w)
+{
+    (void)pd_web_thread_self(w);
+}
+
 /* Eight hex digits, the first one in the lowest byte: nibbles are spread over bytes, and those
  * above 9 get the distance to 'a'. */
 static uint64_t hex8(uint32_t v)

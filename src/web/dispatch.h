@@ -48,6 +48,8 @@ struct pd_web;
 pd_err pd_web_new(const struct pd_web_opts *opts, struct pd_web **out) PD_MUST;
 void pd_web_free(struct pd_web *w);
 
+/* On each thread before it serves: makes its figures, so that no request has to find the memory. */
+void pd_web_thread_begin(struct pd_web *w);
 /* pd_http_server_opts.handle and .done, with the pd_web as arg. */
 void pd_web_handle(struct pd_http_req *r, void *web) PD_YIELDS;
 void pd_web_done(const struct pd_http_req *r, void *web);

@@ -1,10 +1,12 @@
 /* fail.c - libtorture: makes one place of a program fail, and looks for what it leaves behind.
  *
  *     LD_PRELOAD=libtorture.so TORTURE_FILE=record TORTURE_EXE=/path/of/program
- *         [TORTURE_SITE=hash TORTURE_NTH=1 TORTURE_MODE=once|forever]  program …
+ *         [TORTURE_SITE=hash TORTURE_NTH=1 TORTURE_MODE=once|forever]
+ *         [TORTURE_REQUEST=low-high,…]  program …
  *
  * It takes the place of malloc and of the system calls in calls.def. Each call finds its site
- * (fail.h) by walking the stack, counts it in the record, and fails if it is the chosen one. Only
+ * (fail.h) by walking the stack, counts it in the record, and fails if it is the chosen one. A call
+ * that serves a request has one of the functions at TORTURE_REQUEST among its callers. Only
  * the program named by TORTURE_EXE is tortured; what it starts is not.
  *
  * At exit the blocks that are still allocated are looked for as a garbage collector would:
@@ -42,7 +44,7 @@
 #include <unistd.h>
 #include <unwind.h>
 
-enum { WALK_MAX = 48, BLOCKS = 1 << 19 };
+enum { WALK_MAX = 48, FAR_MAX = 128, REQUEST_MAX = 8, BLOCKS = 1 << 19 };
 
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
@@ -60,6 +62,9 @@ static struct {
     struct record *record; /* NULL: not tortured */
     struct block *blocks;
     uintptr_t low, high; /* of the program's code */
+    struct {
+        uintptr_t low, high;
+    } request[REQUEST_MAX];
     uint64_t target;
     uint32_t nth;
     bool forever;
@@ -94,6 +99,39 @@ static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *arg)
     if (ip >= state.low && ip < state.high)
         w->frame[w->n++] = ip - state.low;
     return w->n == FRAMES || ++w->steps == WALK_MAX ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+struct far_walk {
+    int steps;
+    bool request;
+};
+
+static _Unwind_Reason_Code far_step(struct _Unwind_Context *context, void *arg)
+{
+    struct far_walk *w = arg;
+    uintptr_t at = _Unwind_GetIP(context) - state.low - 1;
+    for (int i = 0; i < REQUEST_MAX; i++)
+        w->request |= at >= state.request[i].low && at < state.request[i].high;
+    return w->request || ++w->steps == FAR_MAX ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+static uint32_t serves_request(void)
+{
+    struct far_walk w = { 0 };
+    inside++;
+    _Unwind_Backtrace(far_step, &w);
+    inside--;
+    return w.request;
+}
+
+static void read_ranges(const char *text)
+{
+    for (int i = 0; text && *text && i < REQUEST_MAX; i++) {
+        char *at;
+        state.request[i].low = strtoull(text, &at, 16);
+        state.request[i].high = *at ? strtoull(at + 1, &at, 16) : 0;
+        text = *at ? at + 1 : NULL;
+    }
 }
 
 static uint64_t hash_of(const char *name, const struct walk *w)
@@ -152,6 +190,10 @@ static bool reached(const char *name, struct walk *w)
         state.record->fired += fires;
     }
     unlock();
+    if (fires) {
+        state.record->in_request = serves_request();
+        errno = saved;
+    }
     return fires;
 }
 
@@ -508,6 +550,7 @@ __attribute__((constructor)) static void begin(void)
     dl_iterate_phdr(find_program, NULL);
     state.target = site ? strtoull(site, NULL, 16) : 0;
     state.nth = nth ? (uint32_t)atoi(nth) : 1;
+    read_ranges(getenv("TORTURE_REQUEST"));
     state.forever = mode && strcmp(mode, "forever") == 0;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, file, O_RDWR | O_CREAT, 0600);
     if (fd < 0 || syscall(SYS_ftruncate, fd, (long)sizeof(struct record)) != 0)

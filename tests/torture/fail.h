@@ -13,7 +13,7 @@ enum { FRAMES = 4, SITES_MAX = 8192, LEAKS_MAX = 32 };
 struct site {
     uint64_t hash, frame[FRAMES]; /* return addresses, from the start of the program's file */
     uint32_t count, fired;
-    char name[24];
+    char name[24]; /* of the call */
 };
 
 struct leak {
@@ -25,6 +25,8 @@ struct record {
     uint32_t finished;           /* exit() was reached: the two below are filled */
     uint32_t nleaks, descriptors;
     uint32_t fired;
+    uint32_t in_request; /* the last that was made to fail served a request */
+    uint32_t unused;
     struct site sites[SITES_MAX];
     struct leak leaks[LEAKS_MAX];
 };

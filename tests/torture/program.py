@@ -8,7 +8,7 @@ import subprocess
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 FRAMES, SITES_MAX, LEAKS_MAX = 4, 8192, 32
-HEADER, SITE, LEAK = struct.Struct("6I"), struct.Struct(f"{1 + FRAMES}Q2I24s"), struct.Struct(f"{1 + FRAMES}Q")
+HEADER, SITE, LEAK = struct.Struct("8I"), struct.Struct(f"{1 + FRAMES}Q2I24s"), struct.Struct(f"{1 + FRAMES}Q")
 
 # Library functions that allocate or call the system for us: a call of one is a site too.
 THROUGH = {"strdup", "strndup", "asprintf", "vasprintf", "__asprintf_chk", "__vasprintf_chk", "open_memstream",
@@ -25,7 +25,8 @@ def call_names():
 class Record:
     def __init__(self, path):
         data = pathlib.Path(path).read_bytes()
-        self.nsites, self.lost, self.finished, self.nleaks, self.descriptors, self.fired = HEADER.unpack_from(data)
+        (self.nsites, self.lost, self.finished, self.nleaks, self.descriptors, self.fired, self.in_request,
+         _) = HEADER.unpack_from(data)
         self.sites, self.leaks = [], []
         at = HEADER.size
         for _ in range(SITES_MAX):
@@ -49,6 +50,12 @@ class Program:
     def __init__(self, path):
         self.path = str(path)
         self.known = {}
+
+    def function(self, name):
+        """(low, high): where in the file the code of a function is; (0, 0) if the program has none of that name."""
+        text = subprocess.run(["nm", "-S", self.path], capture_output=True, text=True, check=True).stdout
+        at = re.search(rf"^([0-9a-f]+) ([0-9a-f]+) [tT] {name}$", text, re.M)
+        return (int(at[1], 16), int(at[1], 16) + int(at[2], 16)) if at else (0, 0)
 
     def learn(self, addresses):
         new = sorted({a for a in addresses if a not in self.known})
@@ -78,6 +85,9 @@ class Program:
         files = [self.place(f)[1] for f in site.frames]
         file = next((f for f in files if not f.startswith("src/os/")), files[0])
         return file.startswith(("src/", "finflow/")) and "/tests/" not in file
+
+    def calls(self, site, function):
+        return not function or function in {self.place(f)[0] for f in site.frames}
 
     def static_calls(self):
         """[(address behind the call, callee)] of every call of an allocator or of the system."""

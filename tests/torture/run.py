@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Torture: every place that allocates or calls the system fails, once and for ever.
 
-    run.py [--budget SECONDS] [--only NAME] [--verbose]
+    run.py [--budget SECONDS] [--only NAME] [--at FUNCTION] [--verbose]
 
 Workloads are the unit tests and a short session of FinFlow. A first run of each finds its sites; then the workload
 runs again for each site, which fails from its first call on. Accepted outcomes:
@@ -9,7 +9,8 @@ runs again for each site, which fails from its first call on. Accepted outcomes:
     absorbed   nothing was to be seen of it
     error      a test's assertion saw it, or a request was answered with an error and the next ones were not
     refused    the program did not start (or ended) with a message and an exit code
-    abort      a panic that says what is missing: allowed for the functions named in abort.txt only
+    abort      a panic that says what is missing: allowed for the functions named in abort.txt only, and while a
+               request is served only for those that are named there with "request:"
 
 Anything else is a finding: crash, hang, leak, silent (an exit code without a word), stuck (a request goes on
 failing although the failure is over), wrong (the books). Sites in the code that no workload reaches must be named
@@ -36,6 +37,8 @@ BUILD = pathlib.Path(os.environ.pop("PANDO_BUILD", ROOT / "build"))  # ours: a p
 GOOD = ("absorbed", "error", "refused", "abort")
 UNIT_SECONDS = 30
 SEEN = re.compile(r"error: Failure!|^ERROR: \S+_test\.c:|^ERROR: \S*tests/", re.M)  # by a test: from there on it is its fault
+# Who is called by one of these serves a request: src/http/conn.c, and work that was handed to the pool.
+REQUEST = ("conn_fiber", "conn_ready", "run_job")
 ONCE_ONLY = {"epoll_wait", "poll"}  # interrupted for ever: no kernel does that
 
 
@@ -63,9 +66,12 @@ class Workload:
     def __init__(self, name, exe, lib, args=()):
         self.name, self.exe, self.lib, self.args = name, str(exe), lib, list(args)
         self.program = Program(exe)
+        ranges = map(self.program.function, REQUEST)
+        self.request = ",".join(f"{low:x}-{high:x}" for low, high in ranges if high)
 
     def preload(self, record, site, mode):
-        env = {"LD_PRELOAD": str(self.lib), "TORTURE_FILE": str(record), "TORTURE_EXE": os.path.realpath(self.exe)}
+        env = {"LD_PRELOAD": str(self.lib), "TORTURE_FILE": str(record), "TORTURE_EXE": os.path.realpath(self.exe),
+               "TORTURE_REQUEST": self.request}
         if site:
             env |= {"TORTURE_SITE": f"{site.hash:x}", "TORTURE_MODE": mode}
         return env
@@ -158,9 +164,11 @@ class Report:
             return
         if outcome.kind == "abort":
             names = {work.program.place(f)[0] for f in site.frames}
+            if outcome.record.in_request:
+                names = {f"request:{name}" for name in names}
             allowed = names & self.may_abort
             if not allowed:
-                outcome.kind = "unlisted abort"
+                outcome.kind = "abort in a request" if outcome.record.in_request else "unlisted abort"
             self.aborts[min(allowed, default="?")] += 1
         if outcome.kind == "crash" and self.foreign.intersection(f for f, _, _ in map(work.program.place, site.frames)):
             outcome.kind = "foreign crash"
@@ -219,6 +227,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--budget", type=float, help="seconds; an even sample of the sites that fits")
     options.add_argument("--only", help="workloads whose name contains this")
+    options.add_argument("--at", help="sites with a function of this name among their callers only")
     options.add_argument("--verbose", action="store_true", help="print every site and its outcome")
     options.add_argument("--jobs", type=int, default=3 * os.cpu_count())  # they wait more than they work
     args = options.parse_args()
@@ -226,7 +235,7 @@ def main():
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         works = list(pool.map(learn, [w for w in workloads(lib) if not args.only or args.only in w.name]))
-        jobs = [(w, s, mode) for w in works for s in w.sites if w.program.ours(s)
+        jobs = [(w, s, mode) for w in works for s in w.sites if w.program.ours(s) and w.program.calls(s, args.at)
                 for mode in (("once",) if s.call in ONCE_ONLY else ("once", "forever"))]
         print(f"{len(works)} workloads, {len({(w, s) for w, s, _ in jobs})} sites, found in {time.monotonic() - start:.0f} s")
         report = Report(args.verbose)
@@ -243,7 +252,7 @@ def main():
             report.add(*job, outcome)
     report.totals()
     bad = bool(report.findings)
-    if not args.only:
+    if not args.only and not args.at:
         total, reached, gaps, stale = find_gaps(works)
         print(f"{total} calls (function, callee) in src/, {reached} reached, {len(gaps)} neither reached nor excused")
         for (function, callee), place in sorted(gaps.items()):

@@ -88,6 +88,14 @@ static pd_err names_are_resolved(void *arg)
     assert_int_equal(pd_net_resolve(PD_STR("localhost"), 7, out, PD_NET_ADDRS, &n), PD_OK);
     assert_true(n >= 1);
     assert_int_equal(pd_net_resolve(PD_STR(""), 7, out, PD_NET_ADDRS, &n), PD_EINVAL);
+    char name[300];
+    memset(name, 'a', sizeof name);
+    assert_int_equal(pd_net_resolve(pd_str_n(name, 254), 7, out, PD_NET_ADDRS, &n), PD_EINVAL);
+    /* A label has 63 bytes at most, so that no resolver has to be asked for this one. */
+    pd_err err = pd_net_resolve(pd_str_n(name, 253), 7, out, PD_NET_ADDRS, &n);
+    assert_true(err == PD_ENOTFOUND || err == PD_EUNAVAIL);
+    assert_int_equal(n, 0);
+    assert_int_equal(pd_diag()->code, err);
     return PD_OK;
 }
 
@@ -103,6 +111,10 @@ static pd_err connects_or_says_why(void *arg)
     assert_int_equal(pd_sleep(5000), PD_OK);
     assert_int_equal(got.n, 1);
     pd_io_close(&io);
+    pd_mono old = pd_deadline_within(0); /* the caller's deadline counts too */
+    assert_int_equal(pd_net_connect(where, 0, PD_SECOND, &io), PD_ETIME);
+    pd_io_close(&io);
+    pd_deadline_restore(old);
     pd_listener_close(&l);
     pd_listener_close(&l);
     assert_int_equal(pd_net_connect(where, 0, PD_SECOND, &io), PD_EUNAVAIL);

@@ -71,6 +71,7 @@ static void site_up(struct pd_db *db, struct pd_web_opts opts)
     opts.trusted_proxies = PD_STR("127.0.0.1");
     opts.test = !opts.production && !opts.development;
     die_of(pd_web_new(&opts, &web));
+    pd_web_thread_begin(web);
     server = pd_http_server_new(
         &(struct pd_http_server_opts){ .handle = pd_web_handle, .done = pd_web_done, .arg = web });
     assert_true(pd_os_addr_parse(PD_STR("127.0.0.1:0"), &address));
