@@ -48,7 +48,7 @@ static void put_literal(pd_str *s, struct pd_buf *b)
     *s = pd_str_sub(*s, i + 1, s->len);
 }
 
-/* PD_STR("…" "…") in the line and those behind it. */
+/* pd_html_raw(b, "…" "…", n) in the line and those behind it. */
 static void run_literal(pd_str line, pd_str *rest, struct pd_buf *b)
 {
     for (;;) {
@@ -58,7 +58,7 @@ static void run_literal(pd_str line, pd_str *rest, struct pd_buf *b)
             line = pd_str_trim(line);
         }
         if (line.len)
-            return; /* the closing parentheses */
+            return; /* its length */
         pd_assert(pd_str_split(rest, '\n', &line));
     }
 }
@@ -74,6 +74,10 @@ static void run_value(pd_str call, pd_str value, struct pd_buf *b)
         { "pd_html_url(", pd_html_url },
         { "pd_html_component(", pd_html_component },
     };
+    static const char *const plain[] = { "pd_html_i64(",  "pd_html_time(",     "pd_html_date(",
+                                         "pd_html_uuid(", "pd_html_iso_time(", "pd_html_iso_date(",
+                                         "pd_html_money(" };
+    bool known = false;
     for (size_t i = 0; i < 4; i++) {
         if (pd_str_starts(call, pd_str_c(functions[i].name))) {
             bool asset = pd_str_find_str(call, PD_STR("pd_asset_url(")) != PD_NPOS;
@@ -81,6 +85,9 @@ static void run_value(pd_str call, pd_str value, struct pd_buf *b)
             return;
         }
     }
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        known |= pd_str_starts(call, pd_str_c(plain[i]));
+    pd_assert(known);
     pd_buf_put_c(b, '7'); /* numbers, dates and the like are digits, letters and blanks */
 }
 
@@ -92,7 +99,7 @@ static pd_str run(struct pd_arena *a, pd_str code, pd_str value)
     pd_buf_put(&b, PD_STR(""));
     while (pd_str_split(&code, '\n', &line)) {
         line = pd_str_trim(line);
-        pd_str literal = PD_STR("pd_buf_put(b, PD_STR(");
+        pd_str literal = PD_STR("pd_html_raw(b, ");
         if (pd_str_starts(line, literal))
             run_literal(pd_str_sub(line, literal.len, line.len), &code, &b);
         else if (pd_str_starts(line, PD_STR("pd_html_")))
