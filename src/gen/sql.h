@@ -9,6 +9,7 @@
  *   sql_queries.c  queries.sql -> named statements with annotations, fragments, orders
  *   sql_variants.c one statement -> the token list of each variant; prepares and checks them
  *   sql_scope.c    which tables a piece of SQL can see, under which names
+ *   sql_views.c    the same for the views of the schema
  *   sql_types.c    types and nullability of every expression; types of parameters
  *   sql_functions.c  the same for calls
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
@@ -287,9 +288,10 @@ struct sql {
     sqlite3 *db;
     struct sql_module *modules;
     struct sql_table *tables, **last_table;
-    struct sql_made *made; /* newest first */
-    pd_str lock;           /* text of the lock file */
-    pd_str within;         /* not null: the authorizer notes what this trigger does only */
+    struct sql_made *made;  /* newest first */
+    struct sql_view *views; /* private to sql_views.c */
+    pd_str lock;            /* text of the lock file */
+    pd_str within;          /* not null: the authorizer notes what this trigger does only */
     /* collected by the authorizer during a prepare */
     struct sql_table **reads, **writes;
     uint32_t nreads, nwrites;
@@ -342,6 +344,7 @@ struct sql_piece { /* one statement of a migration */
 bool sql_expand(struct sql *s, struct sql_module *m, pd_str file, struct sql_tokens *t,
                 uint32_t from, uint32_t to, struct sql_piece *out);
 void sql_schema_read(struct sql *s); /* all migrations of all modules, then the tables */
+void sql_views_read(struct sql *s);  /* once all migrations have run */
 void sql_reach(struct sql *s);       /* views, triggers, indexes, foreign keys: whose tables? */
 /* What SQLite said last, as an error of the author's text. */
 void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, const char *code);

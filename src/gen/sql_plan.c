@@ -213,7 +213,7 @@ static pd_str column_list(struct sql *s, const struct candidate *c)
     struct pd_buf b;
     pd_buf_init(&b, s->arena, 4096);
     for (unsigned i = 0; i < c->n; i++)
-        pd_buf_fmt(&b, "%s%.*s%s", i ? ", " : "", PD_ARG(c->at[i]->name),
+        pd_buf_fmt(&b, "%s%.*s%s", i ? ", " : "", PD_ARG(sql_quoted(s, c->at[i]->name)),
                    c->desc[i] ? " desc" : "");
     return pd_buf_str(&b);
 }

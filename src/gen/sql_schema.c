@@ -464,6 +464,7 @@ void sql_schema_read(struct sql *s)
     if (s->g->errors != before)
         return;
     read_back(s);
+    sql_views_read(s);
     for (struct sql_table *t = s->tables; t; t = t->next) {
         for (uint32_t i = 0; t->exists && i < t->ncolumns; i++)
             check_column(s, t, &t->columns[i]);

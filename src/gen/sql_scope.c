@@ -83,6 +83,8 @@ static struct sql_source *add_table(struct sql_analysis *a, struct sql_scope *sc
     s->table = s->cols ? NULL : sql_table_find(a->s, name);
     if (s->table)
         see_table(a, s);
+    else if (!s->cols)
+        s->cols = sql_view_read(a, name);
     return s;
 }
 
@@ -222,7 +224,7 @@ static void note_reach(struct sql_expr *x, const struct sql_scope *scope)
         x->aggregate->outer = true;
 }
 
-/* A view or a table function: which columns it has is not known. */
+/* A table function, or a star of one: which columns it has is not known. */
 static bool is_open(const struct sql_source *s)
 {
     return s->cols ? s->cols->open : !s->table;
@@ -274,7 +276,7 @@ static void refuse_star(struct sql_analysis *a, uint32_t at)
     a->st->failed = true;
     sql_error(a->s, (struct sql_pos){ a->st->pos.file, tok(a, at)->line, tok(a, at)->column },
               "PD-SQL-031", PD_STR("write out the columns, each with `-- column name: type`"),
-              "this * has columns of a view or table function, whose types are unknown");
+              "this * has columns of a table function, whose types are unknown");
 }
 
 /* `*` and `alias.*`. Of the statement itself it is noted, to be written out. */
@@ -472,7 +474,7 @@ static bool more_nullable(const struct sql_cols *before, const struct sql_cols *
     return false;
 }
 
-static void name_columns(struct sql_analysis *a, uint32_t open, struct sql_cols *cols)
+void sql_cols_name(struct sql_analysis *a, uint32_t open, struct sql_cols *cols)
 {
     uint32_t close = tok(a, open)->match, n = 0;
     for (uint32_t i = open + 1; i < close && n < cols->n; i += 2)
@@ -493,13 +495,13 @@ static uint32_t read_cte(struct sql_analysis *a, struct sql_scope *outer, uint32
     uint32_t close = tok(a, at)->match, part = find(a, at + 1, close, "union intersect except");
     cte->cols = sql_select_read(a, outer, at + 1, part, false);
     if (names)
-        name_columns(a, names, cte->cols);
+        sql_cols_name(a, names, cte->cols);
     cte->next = a->ctes;
     a->ctes = cte;
     for (uint32_t round = 0; part < close && round <= SQL_COLUMNS_MAX; round++) {
         struct sql_cols *all = sql_select_read(a, outer, at + 1, close, false);
         if (names)
-            name_columns(a, names, all);
+            sql_cols_name(a, names, all);
         bool changed = more_nullable(cte->cols, all);
         for (uint32_t i = 0; i < all->n; i++)
             all->at[i].name = cte->cols->at[i].name;

@@ -340,3 +340,18 @@ select a, b, c, d from w;
 -- scan ok: a test
 select id, (select count(*) from shop_line limit 0) as "a?", ~total as b, substr(picture, 1, 1) as "c?" from shop_customer c join shop_order using (id)
 ;
+
+-- name: n66 :many
+-- scan ok: a test
+select * from shop_owing
+;
+
+-- name: n67 :many
+-- scan ok: a test
+select c.id, s.n, s.total as "total?" from shop_customer c left join shop_spent s on s.customer = c.id
+;
+
+-- name: n68 :many
+-- scan ok: a test
+select n, w.name, w.customer from shop_spent s join shop_owing w on w.customer = s.customer
+;

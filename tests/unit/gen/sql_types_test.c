@@ -2,7 +2,7 @@
 #include "gen_app.h"
 
 static const struct known {
-    const char *expression, *type; /* the type as the lock file says it; '?': may be null */
+    const char *expression, *type; /* as the lock file says it; '?': may be null; NULL: refused */
 } known[] = {
     { "total", "money" },
     { "discount", "money?" },
@@ -48,6 +48,11 @@ static const struct known {
     { "cast(state as integer)", "int" },
     { "true", "bool" },
     { "json_object('a', total)", "json" },
+    { "(select max(state) from shop_spent, shop_owing)", NULL }, /* of the view: may have no row */
+    { "(select coalesce(max(n), 0) from shop_spent)", "int" },
+    { "(select coalesce(max(total), 0) from shop_spent)", "money" },
+    { "(select coalesce(max(state), '') from shop_owing)", "text" },
+    { "(select coalesce(max(what), 0) from shop_mixed)", NULL }, /* text or money */
 };
 
 /* What the lock file says of the only column of `select EXPRESSION as v from shop_order`. */
@@ -61,7 +66,7 @@ static pd_str type_of(struct app *a, const char *expression)
                          expression));
     app_run(a);
     if (a->g.errors)
-        return pd_buf_str(&a->said);
+        return PD_STR_NULL;
     pd_str text = sql_lock_text(a->g.sql);
     size_t line = pd_str_find_str(text, PD_STR("shop.probe ")), from, to;
     text = pd_str_sub(text, line, text.len);
@@ -78,9 +83,11 @@ static void an_expression_has_the_type_that_its_parts_give_it(void **state)
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
         struct app a;
         pd_str type = type_of(&a, known[i].expression);
-        if (!pd_str_eq(type, pd_str_c(known[i].type))) {
-            print_error("%s is %s, and not %.*s\n", known[i].expression, known[i].type,
-                        PD_ARG(type));
+        const char *wanted = known[i].type ? known[i].type : "refused";
+        if (a.g.errors)
+            type = known[i].type ? pd_buf_str(&a.said) : PD_STR("refused");
+        if (!pd_str_eq(type, pd_str_c(wanted))) {
+            print_error("%s is %s, and not %.*s\n", known[i].expression, wanted, PD_ARG(type));
             bad++;
         }
         app_close(&a);
