@@ -417,8 +417,14 @@ static void read_comment(struct reader *r, struct sql_token *t)
         read_name(r, t, PD_STR("")); /* reports it */
         return;
     }
-    if (!r->st || r->skip)
+    bool of_text = pd_str_starts(text, PD_STR("?")) || pd_str_starts(text, PD_STR("order:"));
+    if (!r->st || r->skip || (of_text && r->foreign))
         return;
+    if (of_text && r->closed) {
+        sql_error(r->s, pos_of(r, t), "PD-SQL-028", PD_STR("put it above the ;"),
+                  "this stands behind the end of statement \"%.*s\"", PD_ARG(r->st->name));
+        return;
+    }
     if (strip(&text, "param "))
         read_typing(r, t, text, false);
     else if (strip(&text, "column "))

@@ -391,6 +391,37 @@ static void every_combination_of_fragments_and_orders_is_a_variant(void **state)
     app_close(&a);
 }
 
+/* Each engine's text has its own fragments and orders; here SQLite's are the ones that count. */
+static void the_text_for_another_engine_adds_nothing(void **state)
+{
+    static const char sqlite[] =
+        "-- sqlite:\nselect id from shop_order where customer_id = :customer_id\n"
+        "-- ?state and state = :state\n"
+        "-- order: newest(at desc, id desc)\n;\n";
+    static const char postgres[] =
+        "-- postgres:\nselect id from shop_order where customer_id = :customer_id\n"
+        "-- ?state and state ilike :state\n"
+        "-- order: newest(at desc nulls last)\n;\n";
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        struct app a;
+        app_open(&a);
+        app_write(&a, "modules/shop/queries.sql",
+                  pd_str_fmt(&a.arena, "-- name: both :many\n%s%s", first ? postgres : sqlite,
+                             first ? sqlite : postgres));
+        app_run(&a);
+        if (a.g.errors)
+            print_error("%.*s", PD_ARG(pd_buf_str(&a.said)));
+        assert_int_equal(a.g.errors, 0);
+        struct sql_stmt *st = statement(&a, "both");
+        assert_int_equal(st->nvariants, 2);
+        assert_true(pd_str_eq(st->variants[1].sql,
+                              PD_STR("select id from shop_order where customer_id = ?1 and state = "
+                                     "?2 order by at desc, id desc")));
+        app_close(&a);
+    }
+}
+
 static void a_whole_row_has_the_tables_struct_and_any_other_its_own(void **state)
 {
     struct app a;
@@ -680,6 +711,7 @@ int main(void)
         cmocka_unit_test(a_statement_that_finds_one_row_by_a_unique_key_is_keyed),
         cmocka_unit_test(only_statements_that_do_not_write_are_readonly),
         cmocka_unit_test(every_combination_of_fragments_and_orders_is_a_variant),
+        cmocka_unit_test(the_text_for_another_engine_adds_nothing),
         cmocka_unit_test(a_whole_row_has_the_tables_struct_and_any_other_its_own),
         cmocka_unit_test(relations_follow_refs_of_any_row_also_into_other_modules),
         cmocka_unit_test(the_lock_file_is_compared_with_the_sources),
