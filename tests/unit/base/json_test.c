@@ -83,6 +83,7 @@ static void test_absent_and_null_are_zero(void **state)
     assert_int_equal(read_as(&order_shape, least_order, &order), PD_OK);
     assert_true(!order.opt.has && !order.opt_time.has && order.ptr == NULL);
     assert_true(pd_str_is_null(order.raw) && pd_str_is_null(order.memo) && order.hidden == 0);
+    assert_true(!order.paid && order.count == 0 && order.big == 0);
     struct tag tag = { .weight = 9 };
     assert_int_equal(read_as(&tag_shape, "{\"name\":\"x\",\"weight\":null}", &tag), PD_OK);
     assert_int_equal(tag.weight, 0);
@@ -245,6 +246,9 @@ static void test_what_does_not_fit_is_told_by_field(void **state)
     check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"weight\":-1}", "weight: must be at least 0");
     check_errors(&tag_shape, &tag, "{\"name\":\"x\",\"weight\":101}",
                  "weight: must be at most 100");
+    assert_int_equal(read_as(&tag_shape, "{\"name\":\"x\",\"weight\":100}", &tag), PD_OK);
+    assert_int_equal(tag.weight, 100);
+    assert_int_equal(read_as(&tag_shape, "{\"name\":\"12345678\",\"weight\":0}", &tag), PD_OK);
     check_errors(&tag_shape, &tag,
                  "{\"name\":\"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
                  "\xc3\xa9\xc3\xa9\"}",
@@ -268,6 +272,45 @@ static void test_all_wrong_fields_are_found_in_one_pass(void **state)
         "opt: must be a whole number; tag: must be an object; "
         "tags.1.nme: is not a known field; tags.1.name: is required; "
         "tags.2: must be an object; ptr: must be an object");
+}
+
+static void test_every_field_that_is_missing_is_told(void **state)
+{
+    (void)state;
+    check_errors(&order_shape, &order, "{\"paid\":true,\"amount\":1}",
+                 "count: is required; big: is required; id: is required; name: is required; "
+                 "bytes: is required; at: is required; day: is required; key: is required; "
+                 "tag: is required; tags: is required");
+}
+
+/* One more than a word of 64 bits has room for. */
+static void test_shapes_of_many_fields(void **state)
+{
+    enum { MANY = 66 };
+    struct many {
+        int64_t at[MANY];
+    } many;
+    static struct pd_field fields[MANY];
+    static char names[MANY][4], text[2048] = "{";
+    size_t n = 1;
+    (void)state;
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof(names[i]), "f%u", i);
+        fields[i] = (struct pd_field){ .name = names[i],
+                                       .name_len = (uint8_t)strlen(names[i]),
+                                       .type = PD_T_I64,
+                                       .offset = (uint32_t)(i * sizeof(int64_t)) };
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\"f%u\":%u", i ? "," : "", i, i + 1);
+    }
+    struct pd_shape shape = { "many", sizeof(many), MANY, fields };
+    snprintf(text + n, sizeof(text) - n, "}");
+    assert_int_equal(read_as(&shape, text, &many), PD_OK);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(many.at[i], i + 1);
+    snprintf(text + n, sizeof(text) - n, ",\"f64\":0,\"f65\":0,\"f0\":0,\"f1\":0}");
+    check_errors(
+        &shape, &many, text,
+        "f64: is given twice; f65: is given twice; f0: is given twice; f1: is given twice");
 }
 
 static void test_errors_beyond_the_limit_are_dropped(void **state)
@@ -318,6 +361,7 @@ static void test_a_list_cannot_eat_the_memory(void **state)
     pd_buf_put(&b, PD_STR("]}"));
     assert_int_equal(pd_json_read(&small, pd_buf_str(&b), &order_shape, &order, &errors),
                      PD_ENOMEM);
+    assert_non_null(strstr(pd_diag()->message, "too many values for the memory of a request"));
     assert_true(pd_arena_used(&small) < 300000);
     pd_buf_fini(&b);
     pd_arena_fini(&small);
@@ -674,6 +718,8 @@ int main(void)
         JSON_TEST(test_depth_is_limited),
         JSON_TEST(test_what_does_not_fit_is_told_by_field),
         JSON_TEST(test_all_wrong_fields_are_found_in_one_pass),
+        JSON_TEST(test_every_field_that_is_missing_is_told),
+        JSON_TEST(test_shapes_of_many_fields),
         JSON_TEST(test_errors_beyond_the_limit_are_dropped),
         JSON_TEST(test_unknown_hidden_and_repeated_fields_are_refused),
         JSON_TEST(test_errors_may_be_null),
