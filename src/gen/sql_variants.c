@@ -11,6 +11,8 @@
  */
 #include "gen/sql.h"
 
+#include <ctype.h>
+
 /* --- what SQLite says ---------------------------------------------------------------------- */
 
 static void add_table(struct sql *s, struct sql_table ***list, uint32_t *n, struct sql_table *t)
@@ -93,13 +95,31 @@ static pd_str last_part(pd_str name)
     return name;
 }
 
+static bool is_word(pd_str text, size_t i)
+{
+    unsigned char c = i < text.len ? (unsigned char)text.ptr[i] : ' ';
+    return isalnum(c) || c == '_' || c >= 0x80;
+}
+
+/* Where the name stands as a word of its own; PD_NPOS if it does not. */
+static size_t find_word(pd_str text, pd_str name)
+{
+    for (size_t from = 0;;) {
+        size_t at = pd_str_find_str(pd_str_sub(text, from, text.len), name);
+        if (at == PD_NPOS || !name.len)
+            return PD_NPOS;
+        at += from;
+        if (!(at && is_word(text, at - 1)) && !is_word(text, at + name.len))
+            return at;
+        from = at + 1;
+    }
+}
+
 static pd_str nearest_in_text(struct sql *s, pd_str text, pd_str name, pd_str *table)
 {
     pd_str best = PD_STR_NULL;
     for (struct sql_table *t = s->tables; t; t = t->next) {
-        size_t at = pd_str_find_str(text, t->name);
-        char after = at + t->name.len < text.len ? text.ptr[at + t->name.len] : ' ';
-        if (!t->name.len || at == PD_NPOS || after == '_')
+        if (find_word(text, t->name) == PD_NPOS)
             continue;
         pd_str near = sql_nearest_column(s, t, name);
         if (!best.len ||
@@ -118,8 +138,8 @@ void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, con
     int offset = sqlite3_error_offset(s->db);
     size_t colon = pd_str_find_str(name, PD_STR(": "));
     name = colon == PD_NPOS ? PD_STR_NULL : pd_str_sub(name, colon + 2, name.len);
-    if (offset < 0 && name.len && pd_str_find_str(text, name) != PD_NPOS)
-        offset = (int)pd_str_find_str(text, name);
+    if (offset < 0 && find_word(text, name) != PD_NPOS)
+        offset = (int)find_word(text, name);
     if (offset < 0 && (strstr(message, "values for") || strstr(message, "columns but"))) {
         size_t at = pd_str_find_str(text, PD_STR("values"));
         offset = at == PD_NPOS ? -1 : (int)at;
@@ -133,8 +153,8 @@ void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, con
     if (strstr(message, "no such column") || strstr(message, "has no column named")) {
         if (!name.len)
             name = pd_str_c(strrchr(message, ' ') + 1);
-        if (offset < 0 && pd_str_find_str(text, name) != PD_NPOS)
-            pos = sql_text_pos(x, file, pd_str_find_str(text, name));
+        if (offset < 0 && find_word(text, name) != PD_NPOS)
+            pos = sql_text_pos(x, file, find_word(text, name));
         pd_str near = nearest_in_text(s, text, last_part(name), &table), alias = name;
         pd_str quoted = pd_str_fmt(s->arena, "\"%.*s\"", PD_ARG(name));
         if (pd_str_find_str(text, quoted) != PD_NPOS && !pd_str_starts(near, PD_STR("did")))

@@ -139,6 +139,8 @@ static void test_text_that_is_not_json(void **state)
     check_syntax("{\"name\":\"\\u12\"}", 9);
     check_syntax("{\"name\":\"\\u12", 9);
     check_syntax("{\"name\":\"\\u", 9);
+    check_syntax("{\"name\":\"\\n", 11); /* the escape is whole, the string is not */
+    check_syntax("{\"name\":\"\\ud83d\\ude00", 21);
     assert_false(pd_json_valid(PD_STR("\"a\0b\"")));
     assert_false(pd_json_valid(PD_STR("\"a\x1f\"")));
     assert_true(pd_json_valid(PD_STR("\"a \x7f\"")));
