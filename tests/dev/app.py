@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -110,6 +111,15 @@ class Handler(BaseHTTPRequestHandler):
             die()
         self.reply(b"alive")
 
+    def get_fault(self):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def get_noise(self):
+        """Has somebody write to its terminal without end, faster than it can be read."""
+        for _ in range(3):
+            subprocess.Popen(["cat", "/dev/zero"], stdout=2)
+        self.reply(b"loud")
+
     def do_POST(self):
         if self.path == "/die":
             die()
@@ -122,6 +132,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_REPORT(self):
         self.reply(self.command.encode())
+
+    locals()["do_IT'S"] = get_fault
 
 
 if __name__ == "__main__":

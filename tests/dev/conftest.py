@@ -115,12 +115,14 @@ class Dev:
         self.log_file = self.dir.parent / (self.dir.name + ".log")
         self.process = None
 
-    def start(self, wait=True, options=None, **settings):
+    def start(self, wait=True, options=None, stderr=None, **settings):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PANDO", "MAKE", "LISTEN_", "NOTIFY_"))}
         self.log = open(self.log_file, "ab")
         self.process = subprocess.Popen([PANDO, "dev", *(["--port", str(self.port)] if options is None else options)], cwd=self.dir,
                                         env={**env, **settings}, stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=self.log)
+                                        stderr=stderr or self.log)
+        if stderr:
+            return self
         if wait:
             until(lambda: "serving at" in self.log_text() or self.process.poll() is not None)
             assert self.process.poll() is None, self.log_text()

@@ -1,6 +1,13 @@
 """The proxy of `pando dev`: what goes through it unchanged, what it changes, and what it must not."""
+import json
+import os
 import pathlib
+import shlex
+import signal
 import socket
+import subprocess
+import threading
+import time
 
 import httpx
 import pytest
@@ -153,3 +160,90 @@ def test_a_post_is_not_sent_again_after_a_kill(app):
     assert told.status_code == 502 and "not sent again" in told.json()["detail"]
     assert app.get("/page").status_code == 200
     assert (app.dir / "died").read_text() == "x"
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A folder of one's own, with nothing running yet."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    program = folder / "app"
+    program.write_text("#!/bin/sh\nexec /usr/bin/python3 " + str(PROGRAM) + ' "$@"\n')
+    program.chmod(0o755)
+    (folder / "Makefile").write_text("build:\nprogram:\n\t@echo app\n")
+    dev = Dev(folder)
+    yield dev
+    dev.stop()
+    print(dev.log_text()[-4000:])
+
+
+@pytest.mark.parametrize("method, host", [("GET", "a';id;'b"), ("IT'S", "$(id)")])
+def test_the_command_for_curl_is_one_word_each(app, method, host):
+    got = raw(app, f"{method} /fault?it's HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    told = json.loads(got.partition(b"\r\n\r\n")[2])
+    assert shlex.split(told["curl"]) == ["curl", "-i", "-X", method, f"http://{host}/fault?it's"]
+
+
+def test_a_program_that_writes_without_end_holds_nobody(own):
+    own.start(stderr=subprocess.PIPE)  # a terminal takes its time
+    reader = threading.Thread(target=lambda: [time.sleep(0.001) for _ in iter(lambda: os.read(own.process.stderr.fileno(), 4096), b"")])
+    reader.start()
+    assert own.get("/noise").text == "loud"
+    for _ in range(3):
+        assert own.get("/fragment").status_code == 200
+    own.process.send_signal(signal.SIGINT)
+    assert own.process.wait(20) == 0
+    reader.join()
+
+
+def test_a_build_that_says_very_much_is_told_all_the_same(own):
+    (own.dir / "Makefile").write_text("build:\n\t@for i in $$(seq 150); do printf 'x.c:%d:1: error: %09000d\\n' $$i 7; done; exit 1\n")
+    own.start(wait=False)
+    until(lambda: "errors; the page shows them" in own.log_text())
+    state = own.states().seen[-1]
+    assert state["state"] == "failed" and len(state["problems"]) == 100 and state["problems"][99]["line"] == 100
+    page = own.get("/", headers=HTML)
+    assert page.status_code == 503 and "x.c:100:1" in page.text
+
+
+def told(dev, name):
+    """Saves a file and waits until its build is told on the terminal."""
+    (dev.dir / name).write_text("x")
+    until(lambda: f"pando: {name}: built" in dev.log_text())
+
+
+def test_a_moved_folder_is_known_by_its_new_name_and_forgotten_outside(own, tmp_path):
+    (own.dir / "a/deep").mkdir(parents=True)
+    own.start()
+    told(own, "a/deep/one.txt")
+    (own.dir / "a").rename(own.dir / "b")
+    until(lambda: "pando: b/deep/one.txt: built" in own.log_text())
+    told(own, "b/deep/two.txt")
+    (own.dir / "b").rename(tmp_path / "outside")
+    told(own, "three.txt")
+    (tmp_path / "outside/deep/four.txt").write_text("x")
+    told(own, "five.txt")
+    assert "four.txt" not in own.log_text()
+    (tmp_path / "outside").rename(own.dir / "c")
+    until(lambda: "pando: c/deep/" in own.log_text())
+    told(own, "c/deep/six.txt")
+
+
+def test_a_makefile_may_name_another_program(own):
+    own.start()
+    assert own.get("/fragment").status_code == 200
+    before = own.program()
+    other = own.dir / "other"
+    other.write_bytes((own.dir / "app").read_bytes())
+    other.chmod(0o755)
+    (own.dir / "Makefile").write_text("build:\nprogram:\n\t@echo other\n")
+    until(lambda: own.program() != before)
+    assert own.get("/fragment").status_code == 200
+
+
+def test_a_program_that_is_not_there_is_told(own):
+    (own.dir / "app").unlink()
+    own.start(wait=False)
+    until(lambda: own.get("/").status_code == 503)
+    detail = until(lambda: own.get("/").json().get("detail"))
+    assert "code 127" in detail, detail

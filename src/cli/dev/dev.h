@@ -173,6 +173,7 @@ struct dev {
     /* files and builds */
     bool saved, building, stop;
     bool restart;         /* a setting was saved: the program starts anew, changed or not */
+    bool look_again;      /* the Makefile was saved: the program may lie elsewhere */
     pd_mono saved_at;     /* the first save that no build has looked at */
     char saved_path[256]; /* the last one, for the terminal */
     unsigned passed_over; /* builds in a row that were out of date when they were done */

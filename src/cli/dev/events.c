@@ -8,7 +8,7 @@
 
 #include <pando/json.h>
 
-enum { STATE_MAX = 512 << 10, ASSET_MAX = 256 << 10, REST_SECONDS = 15 };
+enum { STATE_MAX = 5 << 20 /* all problems, escaped */, ASSET_MAX = 256 << 10, REST_SECONDS = 15 };
 
 #define OWN    "/_pando/dev"
 #define EVENTS OWN "/events"

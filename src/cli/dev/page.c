@@ -5,7 +5,7 @@
 
 #include <pando/json.h>
 
-enum { PAGE_MAX = 1 << 20 };
+enum { PAGE_MAX = 5 << 20 }; /* all problems, escaped */
 
 #define POLICY                                                                                     \
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "                \
@@ -205,19 +205,33 @@ static void answer(struct dev *d, struct pd_http_req *r, const struct answer *sa
         answer_json(r, say, lines);
 }
 
+/* A word for a shell: a request may name any host and any method. */
+static void put_quoted(struct pd_buf *b, pd_str text)
+{
+    pd_buf_put_c(b, '\'');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\'')
+            pd_buf_put(b, PD_STR("'\\''"));
+        else
+            pd_buf_put_c(b, text.ptr[i]);
+    }
+    pd_buf_put_c(b, '\'');
+}
+
 /* The program's own report knows the body and the headers too; a sanitizer's does not. */
 static pd_str plain_curl(const struct pd_http_req *r)
 {
     struct pd_buf b;
+    bool known = r->method == PD_GET || r->method == PD_POST;
+    pd_str url = pd_str_fmt(r->arena, "http://%.*s%.*s", PD_ARG(r->host), PD_ARG(r->target));
     pd_buf_init(&b, r->arena, 32 << 10);
-    pd_buf_fmt(&b, "curl -i -X %.*s 'http://%.*s", PD_ARG(r->method_text), PD_ARG(r->host));
-    for (size_t i = 0; i < r->target.len; i++) {
-        if (r->target.ptr[i] == '\'')
-            pd_buf_put(&b, PD_STR("%27"));
-        else
-            pd_buf_put_c(&b, r->target.ptr[i]);
-    }
-    pd_buf_put_c(&b, '\'');
+    pd_buf_put(&b, PD_STR("curl -i -X "));
+    if (known)
+        pd_buf_put(&b, r->method_text);
+    else
+        put_quoted(&b, r->method_text);
+    pd_buf_put_c(&b, ' ');
+    put_quoted(&b, url);
     return pd_buf_str(&b);
 }
 

@@ -11,7 +11,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { EXCERPT_LINES = 3, TAIL_LINES = 30, MAX_FILE = 4 << 20, MAX_FOLDERS = 8 };
+enum {
+    EXCERPT_LINES = 3,
+    TAIL_LINES = 30,
+    MAX_FILE = 4 << 20,
+    MAX_FOLDERS = 8,
+    MAX_MESSAGE = 1000, /* bytes: with DEV_MAX_PROBLEMS of them, what a page or an event may hold */
+    MAX_EXCERPT = 4000,
+};
 
 struct reading {
     struct pd_arena *a;
@@ -185,8 +192,12 @@ static void end_last(struct reading *r)
     pd_str path = p->file.len ? find_file(r, p->file) : PD_STR_NULL;
     p->excerpt = r->excerpt.len ? pd_str_dup(r->a, pd_buf_str(&r->excerpt))
                                 : dev_excerpt(r->a, path, p->line);
+    p->message = pd_str_sub(p->message, 0, MAX_MESSAGE);
+    p->remedy = pd_str_sub(p->remedy, 0, MAX_MESSAGE);
+    p->excerpt = pd_str_sub(p->excerpt, 0, MAX_EXCERPT);
     if (path.len)
         p->file = dev_path_short(path, r->dir);
+    p->file = pd_str_sub(p->file, 0, MAX_MESSAGE);
     if (pd_str_eq(p->code, PD_STR("PD-CHECK-054")))
         replace_undefined(r, p);
     r->last = NULL;
@@ -288,5 +299,8 @@ void dev_problems_read(struct pd_arena *a, pd_str output, const char *dir, bool 
     struct dev_problem *p = add(&r, false); /* there is room: nothing in the list is an error */
     *p = (struct dev_problem){ .message = PD_STR("the build failed"),
                                .excerpt = last_lines(text, TAIL_LINES) };
+    p->excerpt =
+        pd_str_sub(p->excerpt, p->excerpt.len > MAX_EXCERPT ? p->excerpt.len - MAX_EXCERPT : 0,
+                   p->excerpt.len);
     out->errors++;
 }

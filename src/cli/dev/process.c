@@ -23,7 +23,11 @@
 
 extern char **environ;
 
-enum { PID_DIGITS = 10, EXTRA = 8 };
+enum {
+    PID_DIGITS = 10,
+    EXTRA = 8,
+    READS_MAX = 16, /* at once: 256 KiB, more than the socket holds */
+};
 
 void dev_process_init(struct dev_process *p, size_t max, bool tail)
 {
@@ -61,11 +65,14 @@ static void show(pd_str piece)
     }
 }
 
+/* A child that writes without end must not hold the loop: the rest is read in the next turn. */
 static void read_output(struct dev_process *p)
 {
     static char bytes[16 << 10]; /* one thread; nothing of it is kept */
-    ptrdiff_t n;
-    while (p->reading && (n = pd_os_recv(p->output.sock, bytes, sizeof bytes)) != -EAGAIN) {
+    for (int i = 0; p->reading && i < READS_MAX; i++) {
+        ptrdiff_t n = pd_os_recv(p->output.sock, bytes, sizeof bytes);
+        if (n == -EAGAIN)
+            return;
         if (n <= 0) {
             p->reading = false;
             pd_io_close(&p->output);
@@ -155,7 +162,7 @@ static void write_pid(char *digits)
     *digits = '\0';
 }
 
-static void child_cannot(const char *what, const char *which)
+PD_NORETURN static void child_cannot(const char *what, const char *which)
 {
     show(PD_STR("pando dev: cannot "));
     show(pd_str_c(what));
@@ -184,9 +191,9 @@ PD_NORETURN static void child(const struct prepared *p)
         write_pid(p->pid_digits);
     if (chdir(p->how->dir) != 0)
         child_cannot("enter", p->how->dir);
-    execvpe(p->how->argv[0], (char *const *)(uintptr_t)p->how->argv, p->env);
+    environ = p->env;
+    execvp(p->how->argv[0], (char *const *)(uintptr_t)p->how->argv);
     child_cannot("run", p->how->argv[0]);
-    _exit(127);
 }
 
 static pd_err watch_child(struct dev_process *p, int output)
@@ -196,9 +203,22 @@ static pd_err watch_child(struct dev_process *p, int output)
         return pd_fail_errno(PD_EUNAVAIL, errno, "cannot watch a process");
     fcntl(exit_fd, F_SETFD, FD_CLOEXEC);
     PD_TRY(pd_io_open(&p->exit, exit_fd, PD_OS_READ, exit_ready));
-    PD_TRY(pd_io_open(&p->output, output, PD_OS_READ, output_ready));
-    p->reading = true;
-    return PD_OK;
+    pd_err err = pd_io_open(&p->output, output, PD_OS_READ, output_ready);
+    p->reading = err == PD_OK;
+    if (err)
+        pd_io_close(&p->exit);
+    return err;
+}
+
+/* One that nobody can watch must not live. */
+static pd_err end_unwatched(struct dev_process *p, int output, pd_err err)
+{
+    kill(-p->pid, SIGKILL);
+    while (waitpid(p->pid, &p->status, 0) < 0 && errno == EINTR)
+        ;
+    close(output);
+    p->pid = 0;
+    return err;
 }
 
 pd_err dev_process_start(struct dev_process *p, const struct dev_spawn *how)
@@ -226,7 +246,8 @@ pd_err dev_process_start(struct dev_process *p, const struct dev_spawn *how)
         return pd_fail_errno(PD_EUNAVAIL, err, "cannot start a process");
     }
     setpgid(p->pid, p->pid); /* whoever is first; a signal to the group must find it */
-    return watch_child(p, pair[0]);
+    pd_err watched = watch_child(p, pair[0]);
+    return watched ? end_unwatched(p, pair[0], watched) : PD_OK;
 }
 
 /* --- ending ----------------------------------------------------------------------------------- */

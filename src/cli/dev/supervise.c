@@ -119,6 +119,7 @@ static void saved(void *arg, const char *path)
         d->saved_at = pd_mono_now();
     d->saved = true;
     d->restart = d->restart || pd_str_ends(name, PD_STR("/pando.conf"));
+    d->look_again = d->look_again || pd_str_ends(name, PD_STR("/Makefile"));
     snprintf(d->saved_path, sizeof d->saved_path, "%.*s", PD_ARG(dev_path_short(name, d->dir)));
     dev_changed(d);
 }
@@ -158,10 +159,10 @@ static bool run_make(struct dev *d, const char *target)
     return !d->stop && d->builder.status == 0;
 }
 
-/* `make program` prints where it is; its place does not change while we run. */
+/* `make program` prints where it is; only the Makefile can change that. */
 static bool find_program(struct dev *d)
 {
-    if (d->program)
+    if (d->program && !d->look_again)
         return true;
     bool good = run_make(d, "program");
     pd_str path = pd_str_trim(pd_buf_str(&d->builder.text));
@@ -175,8 +176,10 @@ static bool find_program(struct dev *d)
     bool absolute = path.ptr[0] == '/';
     snprintf(text, sizeof text, "%s%s%.*s", absolute ? "" : d->dir, absolute ? "" : "/",
              PD_ARG(path));
+    free(d->program);
     d->program = strdup(text);
     pd_assert(d->program);
+    d->look_again = false;
     return true;
 }
 

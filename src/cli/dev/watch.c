@@ -4,8 +4,9 @@
  * temporary file, of an editor or of the build itself.
  *
  * inotify watches folders, not trees: a folder that appears is watched, with all below it, as soon
- * as its parent tells of it. What was created in it before that is found by looking. Moved or
- * removed folders tell of themselves (IN_IGNORED) and are forgotten then.
+ * as its parent tells of it. What was created in it before that is found by looking. A folder that
+ * is moved keeps its watch wherever it goes: it is forgotten with all below it, and watched anew if
+ * it comes back under another name. Removed ones tell of themselves (IN_IGNORED).
  */
 #include "cli/dev/dev.h"
 
@@ -91,6 +92,19 @@ static void forget(struct dev_watch *w, int wd)
     *f = w->folders[--w->nfolders];
 }
 
+/* A folder and all below it. */
+static void forget_tree(struct dev_watch *w, const char *path)
+{
+    size_t n = strlen(path);
+    for (unsigned i = w->nfolders; i-- > 0;) {
+        struct folder *f = &w->folders[i];
+        if (strncmp(f->path, path, n) != 0 || (f->path[n] && f->path[n] != '/'))
+            continue;
+        inotify_rm_watch(w->io.sock, f->wd);
+        forget(w, f->wd);
+    }
+}
+
 static pd_err add_folder(struct dev_watch *w, const char *path)
 {
     int wd = inotify_add_watch(w->io.sock, path, MASK);
@@ -137,6 +151,8 @@ static pd_err add_tree(struct dev_watch *w, const char *path, int depth, bool fo
 static void folder_event(struct dev_watch *w, const char *path, const struct inotify_event *e)
 {
     bool appeared = e->mask & (IN_CREATE | IN_MOVED_TO);
+    if (!appeared)
+        forget_tree(w, path);
     if (appeared && add_tree(w, path, 0, true) != PD_OK)
         dev_say("%s", pd_diag()->message);
     else if (!appeared)
@@ -162,9 +178,10 @@ static void file_event(struct dev_watch *w, const struct inotify_event *e)
 static void one_event(struct dev_watch *w, const struct inotify_event *e)
 {
     if (e->mask & IN_Q_OVERFLOW) { /* some were lost: look at everything */
-        char *root = w->root;
-        w->saved(w->arg, root);
-        (void)!add_tree(w, root, 0, false);
+        w->saved(w->arg, w->root);
+        forget_tree(w, w->root);
+        if (add_tree(w, w->root, 0, false) != PD_OK)
+            dev_say("%s", pd_diag()->message);
     } else if (e->mask & IN_IGNORED) {
         forget(w, e->wd);
     } else if (e->len > 0) {
