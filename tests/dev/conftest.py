@@ -5,8 +5,8 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -14,6 +14,9 @@ import httpx
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from clients import free_port  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("PANDO_BUILD", ROOT / "build"))
 PANDO = BUILD / "src" / "cli" / "pando"
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -67,12 +70,6 @@ static const struct pd_route ROUTES[] = {
     { PD_GET_, "/slow", show_slow },
     { PD_POST_, "/upload", take_upload, .any_origin = true, .stream_body = true, .max_body = 64 << 20 },
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def until(what, seconds=PATIENCE):

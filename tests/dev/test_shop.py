@@ -7,6 +7,7 @@ import threading
 import time
 
 import httpx
+from clients import Load
 from conftest import HTML, PANDO, alive, line_of, script_tag, until
 
 SITE = "modules/site/site.c"
@@ -14,46 +15,21 @@ HOME = "modules/site/templates/home.html"
 SAVES = 8
 
 
-class Load:
-    """Clients that read on one connection, read on new ones, and post; each failure is kept."""
-
-    def __init__(self, url):
-        self.url, self.over, self.failed, self.done = url, False, [], [0, 0, 0]
-        self.kept = httpx.Client(base_url=url, timeout=60)
-        works = [lambda: self.kept.get("/version"), lambda: httpx.get(url + "/version", timeout=60),
-                 lambda: httpx.post(url + "/version", content=b"x", timeout=60)]
-        self.threads = [threading.Thread(target=self.run, args=(i, work)) for i, work in enumerate(works)]
-
-    def run(self, i, work):
-        while not self.over:
-            try:
-                answer = work()
-                if answer.status_code != 200 or not answer.text.startswith("v"):
-                    self.failed.append((i, answer.status_code, answer.text[:300]))
-            except httpx.TransportError as e:
-                self.failed.append((i, repr(e)))
-            self.done[i] += 1
-            time.sleep(0.003)
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over = True
-        for t in self.threads:
-            t.join()
+def clients(url):
+    """One that reads on one connection, one that reads on new ones, and one that posts."""
+    kept = httpx.Client(base_url=url, timeout=60)
+    asks = [lambda: kept.get("/version"), lambda: httpx.get(url + "/version", timeout=60),
+            lambda: httpx.post(url + "/version", content=b"x", timeout=60)]
+    return [(ask, lambda answer: answer.status_code == 200 and answer.text.startswith("v")) for ask in asks]
 
 
 def test_saves_under_load_fail_no_request(shop):
     shop.start()
-    with Load(shop.url) as load:
+    with Load(*clients(shop.url)) as load:
         for i in range(SAVES):
-            before = list(load.done)
             shop.edit(SITE, f'"v{i}"', f'"v{i + 1}"')
             until(lambda: shop.get("/version").text == f"v{i + 1}")
-            until(lambda: all(now > was for now, was in zip(load.done, before)))
+            load.wait_for_answers()
     assert load.failed == []
 
 

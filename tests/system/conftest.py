@@ -7,8 +7,8 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
+import sys
 import time
 import uuid
 
@@ -16,6 +16,9 @@ import httpx
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from clients import free_port  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("PANDO_BUILD", ROOT / "build"))
 FINFLOW = pathlib.Path(os.environ.get("FINFLOW", BUILD / "finflow" / "finflow"))
 API = "/api/v1"
@@ -37,12 +40,6 @@ def one_clear_line(result, *words):
     for word in words:
         assert word in lines[0]
     assert "Sanitizer" not in result.stderr
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Server:

@@ -3,11 +3,10 @@ import os
 import signal
 import socket
 import subprocess
-import threading
-import time
 
 import httpx
-from conftest import API, FINFLOW, Person, one_clear_line
+from clients import Load
+from conftest import FINFLOW, Person, one_clear_line
 
 RESTARTS = 20
 
@@ -41,62 +40,28 @@ class Manager:
         assert self.server.process.wait(20) == 0
 
 
-class Load:
-    """Clients of three kinds; what any of them sees of a restart is a failure."""
-
-    def __init__(self, server):
-        self.server, self.over, self.done, self.failed = server, False, [0, 0, 0], []
-        self.ada = Person(server)
-        self.a, self.b = self.ada.account("A"), self.ada.account("B")
-        self.ada.deposit(self.a, 10**6)
-        self.threads = [threading.Thread(target=self.run, args=(i, work)) for i, work in enumerate(
-            [self.read_on_one_connection, self.read_on_new_connections, self.transfer])]
-
-    def read_on_one_connection(self):
-        return self.ada.get("/accounts").status_code == 200
-
-    def read_on_new_connections(self):
-        return httpx.get(self.server.url + "/up", timeout=30).status_code == 200
-
-    def transfer(self):
-        return self.ada.transfer(self.a, self.b, 1).status_code == 201
-
-    def run(self, i, work):
-        while not self.over:
-            try:
-                good = work()
-            except httpx.TransportError as e:
-                good = None
-                self.failed.append(f"{work.__name__}: {e!r}")
-            self.done[i] += 1
-            if good is False:
-                self.failed.append(f"{work.__name__}: not the answer expected")
-            time.sleep(0.002)
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over = True
-        for t in self.threads:
-            t.join()
+def clients(server, ada, a, b):
+    """One that reads on one connection, one that reads on new ones, and one that writes."""
+    return [
+        (lambda: ada.get("/accounts"), lambda answer: answer.status_code == 200),
+        (lambda: httpx.get(server.url + "/up", timeout=30), lambda answer: answer.status_code == 200),
+        (lambda: ada.transfer(a, b, 1), lambda answer: answer.status_code == 201),
+    ]
 
 
 def test_restarts_under_load_lose_nothing(own_server):
     manager = Manager(own_server)
     manager.start()
-    with Load(own_server) as load:
+    ada = Person(own_server)
+    a, b = ada.account("A"), ada.account("B")
+    ada.deposit(a, 10**6)
+    with Load(*clients(own_server, ada, a, b)) as load:
         for i in range(RESTARTS):
-            before = list(load.done)
             manager.stop()
             manager.start(THREADS="2" if i % 2 else "1")
-            while any(now <= was for now, was in zip(load.done, before)):
-                time.sleep(0.01)
+            load.wait_for_answers()
     assert load.failed == []
-    balance = load.ada.get(f"/accounts/{load.b['id']}").json()["balance"]
-    assert (balance if isinstance(balance, int) else balance["amount"]) == load.done[2]
+    assert ada.balance(b) == load.done[2]
     manager.stop()
 
 

@@ -1,6 +1,7 @@
 """What every answer keeps, whatever the endpoint."""
 import socket
 
+import httpx
 import pytest
 from conftest import API, problem
 
@@ -113,3 +114,13 @@ def test_assets_are_immutable_and_compressed(server):
         again = http.get(url, headers={"If-None-Match": css.headers["etag"], "Accept-Encoding": "br"})
         assert again.status_code == 304
         assert http.get(url.replace(".css", "x.css")).status_code == 404
+
+
+def test_a_process_without_its_database_is_alive_but_not_ready(own_server):
+    own_server.settings["PANDO_FAULTS"] = "data_read:60:forever"
+    own_server.start()
+    answers = [httpx.get(own_server.url + "/readyz") for _ in range(70)]
+    assert answers[-1].status_code == 503 and answers[-1].headers["retry-after"] == "1"
+    assert "database" in answers[-1].text
+    assert httpx.get(own_server.url + "/livez").status_code == 200
+    assert httpx.get(own_server.url + "/up").status_code == 200

@@ -81,6 +81,7 @@ static void wrong_settings_are_named(void **state)
         { "LIMIT=99999999999999G", "LIMIT" },
         { "HOST=example.com", "numeric address" },
         { "LOG_LEVEL=loud", "debug|info" },
+        { "METRICS_TOKEN=short", "at least 16 characters" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         bad(cases[i][0], cases[i][1]);
@@ -114,6 +115,9 @@ static void two_keys_may_be_joined(void **state)
     pd_config_free(
         good("SECRET_KEY=0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"));
     bad("SECRET_KEY=0123456789abcdef0123456789abcdef,short", "32 characters");
+    bad("SECRET_KEY=0123456789abcdef0123456789abcdef,0123456789abcdef0123456789abcdef,"
+        "0123456789abcdef0123456789abcdef",
+        "at most two keys");
 }
 
 static void strangers_are_ignored(void **state)

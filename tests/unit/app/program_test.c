@@ -50,7 +50,16 @@ static int says_nothing(struct pd_ctx *c, int argc, char **argv)
     return 3;
 }
 
+/* Ends when the test says so: it makes the file. */
+static pd_status show_slow(struct pd_ctx *c)
+{
+    while (access("go on", F_OK) != 0 && pd_sleep(2000) == PD_OK)
+        ;
+    return pd_no_content(c);
+}
+
 static const struct pd_route routes[] = {
+    { PD_GET_, "/slow", show_slow },
     { PD_GET_, "/stuck", show_stuck, .timeout_ms = 100 },
     { PD_GET_, "/quick", show_quick },
 };
@@ -58,9 +67,11 @@ static const struct pd_command commands[] = {
     { "careless", "", "fails", careless },
     { "quiet", "[N]", "fails with a code", says_nothing },
 };
-static const struct pd_module site = {
-    .name = "site", .routes = routes, .nroutes = 2, .commands = commands, .ncommands = 2
-};
+static const struct pd_module site = { .name = "site",
+                                       .routes = routes,
+                                       .nroutes = sizeof routes / sizeof routes[0],
+                                       .commands = commands,
+                                       .ncommands = 2 };
 static const struct pd_module *const modules[] = { &site };
 static const struct pd_app app = {
     .name = "manners", .version = "7", .modules = modules, .nmodules = 1
@@ -90,6 +101,11 @@ static void start(char **argv, int argc, const char *const *settings)
         setenv("PANDO_ENV", "test", 1);
         for (; settings && *settings; settings += 2)
             setenv(settings[0], settings[1], 1);
+        if (getenv("LISTEN_FDS")) {
+            char pid[24];
+            snprintf(pid, sizeof pid, "%ld", (long)getpid());
+            setenv("LISTEN_PID", pid, 1);
+        }
         exit(pd_app_main(&app, argc, argv));
     }
     close(ends[1]);
@@ -249,6 +265,107 @@ static void what_never_ends_does_not_hold_up_a_stop(void **state)
     }
 }
 
+/* --- starts that are refused
+ * ---------------------------------------------------------------------- */
+
+static void refused(const char *const *settings, pd_err e, const char *text)
+{
+    char *argv[] = { (char *)(uintptr_t) "manners", (char *)(uintptr_t) "serve", NULL };
+    start(argv, 2, settings);
+    assert_int_equal(ended(), pd_err_exit(e));
+    if (lines(p.said) != 1 || !strstr(p.said, text))
+        fail_msg("not one line with \"%s\": %s", text, p.said);
+}
+
+static void a_start_that_cannot_be_is_one_line(void **state)
+{
+    char port[8];
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    int taken = socket(AF_INET, SOCK_STREAM, 0);
+    (void)state;
+    at.sin_port = htons(free_port(port));
+    assert_int_equal(bind(taken, (struct sockaddr *)&at, sizeof at) | listen(taken, 1), 0);
+    refused((const char *[]){ "PORT", port, NULL }, PD_EBUSY, "in use by another program");
+    refused((const char *[]){ "PORT", port, "THREADS", "3", NULL }, PD_EBUSY, port);
+    close(taken);
+    /* TEST-NET-3: no machine has it */
+    refused((const char *[]){ "HOST", "203.0.113.7", NULL }, PD_EIO, "no such address: see HOST");
+    refused((const char *[]){ "LISTEN_FDS", "2", NULL }, PD_ECONFIG, "2 sockets were handed over");
+    refused((const char *[]){ "LISTEN_FDS", "many", NULL }, PD_ECONFIG, "LISTEN_FDS");
+}
+
+/* --- stopping
+ * ---------------------------------------------------------------------------------------- */
+
+/* Reads what the program says until it says this. */
+static void wait_for(const char *text)
+{
+    size_t n = strlen(p.said);
+    while (!strstr(p.said, text)) {
+        ssize_t got = read(p.from, p.said + n, sizeof p.said - 1 - n);
+        if (got <= 0)
+            fail_msg("it never said \"%s\": %s", text, p.said);
+        n += (size_t)got;
+        p.said[n] = '\0';
+    }
+}
+
+static void serve_slowly(int *asked)
+{
+    char port[8];
+    char *argv[] = { (char *)(uintptr_t) "manners", (char *)(uintptr_t) "serve", NULL };
+    uint16_t at = free_port(port);
+    const char *settings[] = { "PORT", port, "DRAIN_SECONDS", "20", NULL };
+    p.said[0] = '\0';
+    unlink("go on");
+    start(argv, 2, settings);
+    *asked = connected(at);
+    ask(*asked, "/quick");
+    assert_true(recv(*asked, (char[512]){ 0 }, 512, 0) > 0);
+}
+
+/* What a load balancer gets that asks on a connection it has kept; such a one is closed half a
+ * second after the drain began. False: that was too slow. */
+static bool ask_while_draining(char *got, size_t size)
+{
+    int kept;
+    serve_slowly(&kept);
+    kill(p.pid, SIGTERM);
+    wait_for("stopping:");
+    ask(kept, "/readyz");
+    ssize_t n = recv(kept, got, size - 1, 0);
+    got[n > 0 ? n : 0] = '\0';
+    close(kept);
+    assert_int_equal(ended(), 0);
+    return n > 0;
+}
+
+static void a_process_that_drains_is_not_ready(void **state)
+{
+    char got[1024];
+    int tries = 10;
+    (void)state;
+    while (tries-- > 0 && !ask_while_draining(got, sizeof got)) {
+    }
+    assert_memory_equal(got, "HTTP/1.1 503", 12);
+    assert_non_null(strstr(got, "Retry-After: 1"));
+    assert_non_null(strstr(got, "Connection: close"));
+    assert_non_null(strstr(got, "starting or draining"));
+}
+
+static void a_second_signal_ends_it_at_once(void **state)
+{
+    int s;
+    (void)state;
+    serve_slowly(&s);
+    ask(s, "/slow");
+    kill(p.pid, SIGTERM);
+    wait_for("stopping:");
+    kill(p.pid, SIGINT);
+    assert_int_equal(ended(), 128 + SIGINT);
+    close(s);
+}
+
 int main(void)
 {
     char dir[] = "/tmp/pando-program-XXXXXX";
@@ -257,11 +374,15 @@ int main(void)
         cmocka_unit_test(help_names_what_there_is),
         cmocka_unit_test(a_wrong_command_is_one_line),
         cmocka_unit_test(a_stop_ends_with_zero),
+        cmocka_unit_test(a_start_that_cannot_be_is_one_line),
+        cmocka_unit_test(a_process_that_drains_is_not_ready),
+        cmocka_unit_test(a_second_signal_ends_it_at_once),
         cmocka_unit_test(what_never_ends_does_not_hold_up_a_stop),
     };
     if (!mkdtemp(dir) || chdir(dir) != 0)
         return 1;
     int failed = cmocka_run_group_tests_name("app/program", tests, NULL, NULL);
+    unlink("go on");
     unlink("var/secret_key");
     rmdir("var");
     rmdir(dir);

@@ -106,6 +106,19 @@ static void test_a_folder_that_cannot_be_written_is_refused(void **state)
     assert_null(strchr(a.text, '\n'));
 }
 
+static void test_what_is_no_file_is_refused(void **state)
+{
+    char path[160], name[1200] = "";
+    (void)state;
+    snprintf(path, sizeof path, "%s/test.db", test_dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    refused(test_url, PD_EIO, "test.db");
+    assert_int_equal(rmdir(path), 0);
+    memset(name, 'x', sizeof name - 1);
+    memcpy(name, "sqlite:", 7);
+    refused(name, PD_ECONFIG, "too long");
+}
+
 static void test_the_folder_is_made(void **state)
 {
     char path[200];
@@ -312,6 +325,7 @@ int main(void)
         DATA_TEST(a_damaged_file_is_refused),
         DATA_TEST(a_truncated_file_is_refused),
         DATA_TEST(a_folder_that_cannot_be_written_is_refused),
+        DATA_TEST(what_is_no_file_is_refused),
         DATA_TEST(the_folder_is_made),
         DATA_TEST(a_second_opening_names_the_first),
         DATA_TEST(a_link_to_the_file_is_the_same_file),
