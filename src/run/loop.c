@@ -102,7 +102,6 @@ void pd_loop_stats(struct pd_loop *l, struct pd_loop_stats *out)
         .turns = l->turns,
         .switches = l->switches,
         .stalls = pd_run_watch_stalls(l),
-        .stack_bytes_touched = pd_run_stacks_touched(l),
     };
 }
 

@@ -38,9 +38,11 @@ struct pd_os_poll *pd_loop_poll(struct pd_loop *l);
 struct pd_loop_stats {
     unsigned fibers, fibers_peak, io;
     uint64_t turns, switches, stalls;
-    size_t stack_bytes_touched;
 };
 void pd_loop_stats(struct pd_loop *l, struct pd_loop_stats *out);
+/* Memory behind the stacks of the calling loop's fibers. Asks the system about each stack: for
+ * tests, not for figures that are read often. */
+size_t pd_loop_stack_bytes(struct pd_loop *l);
 
 /* --- fibers without a group (connections, services) ---------------------------------------- */
 

@@ -157,7 +157,6 @@ void pd_run_stacks_init(struct pd_loop *l, const struct pd_loop_opts *opts);
 void pd_run_stacks_free(struct pd_loop *l);
 struct pd_fiber *pd_run_stack_new(struct pd_loop *l); /* NULL: limit reached or no memory */
 void pd_run_stack_used(struct pd_fiber *f);           /* its fiber is done: give deep pages back */
-size_t pd_run_stacks_touched(struct pd_loop *l);
 /* Slot i of a slab; valid for i < used. */
 struct pd_fiber *pd_run_slot_fiber(const struct slab *s, unsigned i);
 /* For each fiber that exists. */

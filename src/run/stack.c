@@ -162,7 +162,7 @@ void pd_run_stacks_free(struct pd_loop *l)
     free(l->slabs);
 }
 
-size_t pd_run_stacks_touched(struct pd_loop *l)
+size_t pd_loop_stack_bytes(struct pd_loop *l)
 {
     size_t pages = 0;
     for (unsigned s = 0; s < l->nslabs; s++) {

@@ -492,9 +492,7 @@ static void dig(void *arg)
 
 static size_t touched(void)
 {
-    struct pd_loop_stats st;
-    pd_loop_stats(pd_loop_self(), &st);
-    return st.stack_bytes_touched;
+    return pd_loop_stack_bytes(pd_loop_self());
 }
 
 LOOP_TEST(deep_stacks_give_their_pages_back)
