@@ -29,7 +29,8 @@ static void test_every_code_of_sqlite_has_one_of_ours(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         if (pd_lite_code(cases[i].rc) != cases[i].e)
-            fail_msg("%s is %s", sqlite3_errstr(cases[i].rc), pd_err_name(pd_lite_code(cases[i].rc)));
+            fail_msg("%s is %s", sqlite3_errstr(cases[i].rc),
+                     pd_err_name(pd_lite_code(cases[i].rc)));
 }
 
 STMT(no_table, PD_S_READONLY, "select 1 from nowhere", none, none, 0);
@@ -43,8 +44,8 @@ static const struct pd_diag *failure(struct unit *u, struct pd_db *db, const str
     return pd_ctx_diag(&u->c);
 }
 
-/* The message names the statement, where it is written and where it was called; the remedy is for this
- * mistake and no other. */
+/* The message names the statement, where it is written and where it was called; the remedy is for
+ * this mistake and no other. */
 TEST_WITH_DB(a_failing_statement_is_named_with_its_places)
 {
     struct unit u;
