@@ -2,6 +2,7 @@
  * declaration, and found by a linear search at start. A value remembers where it came from, so that
  * a complaint can say "pando.conf:3". */
 #include "app/config.h"
+#include "base/near.h"
 #include "os/os.h"
 #include <ini.h>
 #include <stdio.h>
@@ -52,41 +53,15 @@ static struct pd_config *declare(const struct pd_app *app)
     return c;
 }
 
-/* Edit distance of at most 2 between short names; more is "far". (Wagner and Fischer, 1974) */
-static unsigned distance(pd_str a, pd_str b)
+static pd_err unknown(struct pd_config *c, const char *from, pd_str name)
 {
-    unsigned row[64];
-    if (a.len >= 63 || b.len >= 63)
-        return 99;
-    for (unsigned j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (unsigned i = 1; i <= a.len; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b.len; j++) {
-            unsigned change = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-            unsigned shift = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < shift ? change : shift;
-        }
-    }
-    return row[b.len];
-}
-
-static pd_err unknown(const struct pd_config *c, const char *from, pd_str name)
-{
-    const char *nearest = NULL;
-    unsigned best = 3;
-    for (unsigned i = 0; i < c->n; i++) {
-        unsigned d = distance(name, pd_str_c(c->values[i].setting->name));
-        if (d < best) {
-            best = d;
-            nearest = c->values[i].setting->name;
-        }
-    }
+    pd_str *names = pd_arena_new_n(&c->arena, pd_str, c->n);
+    for (unsigned i = 0; i < c->n; i++)
+        names[i] = pd_str_c(c->values[i].setting->name);
+    pd_str near = pd_nearest(name, names, c->n);
     pd_err e = pd_fail(PD_ECONFIG, "%s: unknown setting %.*s", from, PD_ARG(name));
-    return nearest ? pd_hint(e, "did you mean %s?", nearest)
-                   : pd_hint(e, "remove it; `help` lists the settings");
+    return near.len ? pd_hint(e, "did you mean %.*s?", PD_ARG(near))
+                    : pd_hint(e, "remove it; `help` lists the settings");
 }
 
 /* --- values -------------------------------------------------------------------------------------

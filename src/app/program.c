@@ -6,6 +6,7 @@
  */
 #include "app/serve.h"
 #include "base/fault.h"
+#include "base/near.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +155,7 @@ static const struct builtin builtins[] = {
     { "routes", "", "list the routes, their modules and who may use them", run_routes },
     { "version", "", "print the version", run_version },
 };
-enum { NBUILTINS = sizeof builtins / sizeof builtins[0] };
+enum { NBUILTINS = sizeof builtins / sizeof builtins[0], COMMANDS_COMPARED = 100 };
 
 /* --- commands of the modules
  * ------------------------------------------------------------------------------- */
@@ -255,33 +256,18 @@ static int run_command(struct program *p, const struct pd_command *m)
     return on_loop(p, run_in_context);
 }
 
-/* How many letters two names share, position apart: good enough to guess a typing error. */
-static unsigned likeness(const char *a, const char *b)
-{
-    unsigned n = 0;
-    for (const char *at = a; *at; at++)
-        n += strchr(b, *at) != NULL;
-    size_t la = strlen(a), lb = strlen(b);
-    return n > 0 && (la > lb ? la - lb : lb - la) <= 1 && n + 1 >= la ? n : 0;
-}
-
 static int unknown(const struct pd_app *app, const char *name)
 {
-    const char *nearest = NULL;
-    unsigned best = 0, at = 0;
-    for (unsigned i = 0; i < NBUILTINS; i++)
-        if (likeness(name, builtins[i].name) > best) {
-            best = likeness(name, builtins[i].name);
-            nearest = builtins[i].name;
-        }
-    for (const struct pd_command *m; (m = module_command(app, &at));)
-        if (likeness(name, m->name) > best) {
-            best = likeness(name, m->name);
-            nearest = m->name;
-        }
+    pd_str names[COMMANDS_COMPARED];
+    unsigned n = 0, at = 0;
+    for (; n < NBUILTINS; n++)
+        names[n] = pd_str_c(builtins[n].name);
+    for (const struct pd_command *m; n < COMMANDS_COMPARED && (m = module_command(app, &at));)
+        names[n++] = pd_str_c(m->name);
+    pd_str near = pd_nearest(pd_str_c(name), names, n);
     pd_err e = pd_fail(PD_EINVAL, "there is no command %s", name);
-    return pd_complain(app, nearest ? pd_hint(e, "did you mean %s?", nearest)
-                                    : pd_hint(e, "see %s --help", app->name));
+    return pd_complain(app, near.len ? pd_hint(e, "did you mean %.*s?", PD_ARG(near))
+                                     : pd_hint(e, "see %s --help", app->name));
 }
 
 static int dispatch(struct program *p)

@@ -4,7 +4,7 @@
  * every command.
  */
 #include "cli/cli.h"
-#include "gen/model.h"
+#include "base/near.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -155,6 +155,6 @@ int cli_complain(const struct cli_command *command, pd_err e)
 const char *cli_did_you_mean(struct pd_arena *arena, const char *wanted, const pd_str *names,
                              size_t n, const char *otherwise)
 {
-    pd_str near = gen_nearest(pd_str_c(wanted), names, n);
+    pd_str near = pd_nearest(pd_str_c(wanted), names, n);
     return near.len ? pd_str_fmt(arena, "did you mean %.*s?", PD_ARG(near)).ptr : otherwise;
 }

@@ -88,9 +88,6 @@ struct gen_field *gen_field_add(struct gen *g, struct gen_struct *s, pd_str name
                                 enum pd_type type);
 struct gen_struct *gen_struct_find(struct gen *g, pd_str name);
 struct gen_field *gen_struct_field(struct gen_struct *s, pd_str name); /* NULL if it has none */
-/* Nearest name for "did you mean"; null if nothing is near. */
-pd_str gen_nearest(pd_str wanted, const pd_str *names, size_t n);
-
 /* "did you mean \"name\"?", or `otherwise` if nothing is near: a remedy ready for gen_error. */
 pd_str gen_did_you_mean(struct gen *g, pd_str wanted, const pd_str *names, size_t n,
                         pd_str otherwise);

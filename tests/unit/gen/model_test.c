@@ -127,17 +127,6 @@ static void read_and_list(void **state)
     gen_dir_fini(&d);
 }
 
-static void nearest_name(void **state)
-{
-    (void)state;
-    const pd_str names[] = { PD_STR_INIT("name"), PD_STR_INIT("balance"), PD_STR_INIT("id") };
-    assert_true(pd_str_eq(gen_nearest(PD_STR("nmae"), names, 3), PD_STR("name")));
-    assert_true(pd_str_eq(gen_nearest(PD_STR("balnce"), names, 3), PD_STR("balance")));
-    assert_true(pd_str_is_null(gen_nearest(PD_STR("currency"), names, 3)));
-    assert_true(pd_str_is_null(gen_nearest(PD_STR("x"), names, 3)));
-    assert_true(pd_str_is_null(gen_nearest(PD_STR(""), names, 3)));
-}
-
 static void error_has_place_code_and_remedy(void **state)
 {
     (void)state;
@@ -183,7 +172,6 @@ int main(void)
         cmocka_unit_test(write_leaves_unchanged_files_alone),
         cmocka_unit_test(write_tells_what_it_could_not_do),
         cmocka_unit_test(read_and_list),
-        cmocka_unit_test(nearest_name),
         cmocka_unit_test(error_has_place_code_and_remedy),
         cmocka_unit_test(rows_have_lists),
     };
