@@ -67,8 +67,11 @@ static pd_err on_loop(void *arg)
     struct pd_config *config;
     unsigned n = 3;
     pairs[n++] = pd_str_fmt(&t->arena, "DATABASE_URL=sqlite:%s/test.db", t->dir).ptr;
-    for (unsigned i = 0; t->settings[i] && n < 32; i++)
+    for (unsigned i = 0; t->settings[i]; i++) {
+        pd_assert(n <
+                  sizeof pairs / sizeof pairs[0]); /* PD_TEST_MAIN with more settings than that */
         pairs[n++] = t->settings[i];
+    }
     PD_TRY(pd_config_from(t->app, pairs, n, &config));
     pd_err e = pd_instance_open(t->app, config, PD_OPEN_SERVE, &t->instance);
     if (e == PD_OK) {
