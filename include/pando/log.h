@@ -49,6 +49,9 @@ uint64_t pd_log_dropped(void);                     /* records, since the start *
 /* Takes the time of records from `clock` instead of the system's: for the simulation. NULL undoes.
  */
 void pd_log_clock(pd_time (*clock)(void));
+/* Gives each record also to `tap`, as it is written, in the thread that made it: for what shows the
+ * lines of one unit of work. It must not log. Set before threads; NULL undoes. */
+void pd_log_tap(void (*tap)(pd_str line));
 /* Sets what identifies the current unit of work in each record (a request id); "" for none.
  * The scheduler keeps it per fiber: the pointer must stay valid while it is set. */
 void pd_log_context(pd_str id);

@@ -46,6 +46,7 @@ static struct {
 } ring = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static uint64_t dropped, reported;
+static void (*tapped)(pd_str line);
 static pd_time (*clock_now)(void);
 static _Thread_local pd_str context;
 static _Thread_local char line[LINE_MAX_BYTES];
@@ -185,7 +186,10 @@ void pd_log_write(enum pd_log_level level, const char *file, const char *event,
 {
     if (level < options.level)
         return;
-    emit(format_record(level, file, event, fields, n), level == PD_LOG_ERROR);
+    pd_str text = format_record(level, file, event, fields, n);
+    if (tapped)
+        tapped(text);
+    emit(text, level == PD_LOG_ERROR);
 }
 
 void pd_log_raw(pd_str text)
@@ -231,6 +235,11 @@ pd_str pd_log_context_get(void)
 uint64_t pd_log_dropped(void)
 {
     return __atomic_load_n(&dropped, __ATOMIC_RELAXED);
+}
+
+void pd_log_tap(void (*tap)(pd_str line))
+{
+    tapped = tap;
 }
 
 void pd_log_clock(pd_time (*clock)(void))

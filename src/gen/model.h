@@ -67,6 +67,9 @@ pd_str gen_app_name(struct gen *g);
 
 /* A file as it stands in what is generated: from the app's name on, wherever the app is. */
 pd_str gen_shown_file(struct gen *g, pd_str file);
+/* The file as seen from the app's folder, where an app is compiled: "modules/x/templates/y.html".
+ */
+pd_str gen_local_file(const struct gen *g, pd_str file);
 
 enum { GEN_FILE_MAX = 32 << 20 };
 /* The whole file, NUL behind len. PD_ENOTFOUND if it is absent, PD_ETOOBIG beyond GEN_FILE_MAX. */

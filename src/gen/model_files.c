@@ -138,6 +138,13 @@ pd_str gen_shown_file(struct gen *g, pd_str file)
     return pd_str_fmt(&g->arena, "%.*s%.*s", PD_ARG(name), PD_ARG(rest));
 }
 
+pd_str gen_local_file(const struct gen *g, pd_str file)
+{
+    if (pd_str_starts(file, g->app_dir))
+        file = pd_str_sub(file, g->app_dir.len, file.len);
+    return pd_str_starts(file, PD_STR("/")) ? pd_str_sub(file, 1, file.len) : file;
+}
+
 static bool is_module_name(pd_str s)
 {
     for (size_t i = 0; i < s.len; i++) {

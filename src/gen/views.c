@@ -11,7 +11,7 @@ enum { OUTPUT_MAX = 64 << 20 };
 struct gen_view { /* one compiled page */
     struct gen_module *module;
     pd_str symbol; /* "web_account" */
-    pd_str file, code;
+    pd_str file, local_file, code;
     bool uses_ctx, uses_view;
     struct gen_view *next;
 };
@@ -133,6 +133,7 @@ static struct gen_view *compile_page(struct gen *g, struct view_template *all,
     struct gen_view *v = pd_arena_new(&g->arena, struct gen_view);
     v->module = page->module;
     v->file = gen_shown_file(g, page->file);
+    v->local_file = gen_local_file(g, page->file);
     v->symbol = pd_str_fmt(&g->arena, "%.*s_%.*s", PD_ARG(page->module->name), PD_ARG(page->name));
     check_symbol(g, page, v->symbol);
     struct view_frame frame = { .expr = PD_STR("v") };
@@ -182,7 +183,16 @@ static void put_declarations(struct pd_buf *b, const struct gen_view *v)
                PD_ARG(v->symbol), PD_ARG(v->symbol));
 }
 
-static void put_functions(struct pd_buf *b, const struct gen_view *v)
+/* Behind a template's lines: the file's own again. */
+static void put_own_line(struct pd_buf *b, const struct gen_view *v)
+{
+    unsigned line = 2; /* the one behind this */
+    for (size_t i = 0; i < b->len; i++)
+        line += b->ptr[i] == '\n';
+    pd_buf_fmt(b, "#line %u \"%.*s_views.c\"\n", line, PD_ARG(v->module->name));
+}
+
+static void put_functions(struct pd_buf *b, struct gen *g, const struct gen_view *v)
 {
     pd_buf_fmt(b,
                "\n/* %.*s */\nvoid %.*s_write(struct pd_ctx *c, struct pd_buf *b, const struct "
@@ -193,6 +203,7 @@ static void put_functions(struct pd_buf *b, const struct gen_view *v)
     if (!v->uses_view)
         pd_buf_fmt(b, "    (void)v;\n");
     pd_buf_put(b, v->code);
+    put_own_line(b, v);
     pd_buf_fmt(b,
                "}\n\npd_status %.*s_render(struct pd_ctx *c, int status, const struct %.*s_view "
                "*v)\n{\n",
@@ -200,8 +211,12 @@ static void put_functions(struct pd_buf *b, const struct gen_view *v)
     pd_buf_fmt(b,
                "    struct pd_buf *b = pd_html_begin(c);\n"
                "    if (c->failed == PD_OK) /* a failed context has no values to show */\n"
-               "        %.*s_write(c, b, v);\n    return pd_html_end(c, status);\n}\n",
+               "        %.*s_write(c, b, v);\n",
                PD_ARG(v->symbol));
+    pd_str file = view_c_string(g, v->local_file); /* whose page it is that cannot be sent */
+    pd_buf_fmt(b, "#line 1 %.*s\n    return pd_html_end(c, status);\n", PD_ARG(file));
+    put_own_line(b, v);
+    pd_buf_fmt(b, "}\n");
 }
 
 static pd_err finish(struct gen *g, struct pd_buf *b, const struct gen_module *m, const char *name)
@@ -226,7 +241,7 @@ static pd_err write_module(struct gen *g, const struct gen_module *m)
         if (v->module != m)
             continue;
         put_declarations(&h, v);
-        put_functions(&c, v);
+        put_functions(&c, g, v);
     }
     pd_buf_fmt(&h, "\n#endif\n");
     PD_TRY(finish(g, &h, m, "views.h"));

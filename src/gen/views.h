@@ -192,8 +192,14 @@ struct view_code {
     struct gen *g;
     struct pd_buf code, literal; /* literal: what is to be written before the next statement */
     unsigned indent;
+    const struct view_node *at;      /* what the next statement is made of */
+    const struct view_node *text_at; /* where the literal begins */
+    const struct view_template *in;  /* whose file the last #line named; NULL: unknown */
 };
 void view_code_init(struct view_code *c, struct gen *g, unsigned indent);
+/* What follows is made of this node: debuggers, crash reports and the page of a failure name its
+ * template and line, by #line. */
+void view_code_at(struct view_code *c, const struct view_node *n);
 void view_code_flush(struct view_code *c); /* the pending literal becomes a statement */
 void view_code_line(struct view_code *c, const char *fmt, ...) PD_PRINTF(2, 3);
 void view_code_append(struct view_code *c, pd_str code); /* whole lines */

@@ -65,12 +65,32 @@ static size_t line_length(pd_str text)
     return n < text.len && blank ? blank : n;
 }
 
+void view_code_at(struct view_code *c, const struct view_node *n)
+{
+    c->at = n;
+    if (!c->literal.len)
+        c->text_at = n;
+}
+
+/* The compiler counts on from a #line, so each line of C has its own. */
+static void put_place(struct view_code *c, const struct view_node *n)
+{
+    pd_buf_fmt(&c->code, "#line %d", n->line);
+    if (c->in != n->in) {
+        pd_buf_put_c(&c->code, ' ');
+        pd_buf_put(&c->code, view_c_string(c->g, gen_local_file(c->g, n->in->file)));
+    }
+    pd_buf_put_c(&c->code, '\n');
+    c->in = n->in;
+}
+
 void view_code_flush(struct view_code *c)
 {
     pd_str text = pd_buf_str(&c->literal);
     if (!text.len)
         return;
     size_t whole = text.len;
+    put_place(c, c->text_at);
     put_indent(c, 0);
     pd_buf_put(&c->code, PD_STR("pd_html_raw(b, "));
     for (bool first = true; text.len; first = false) {
@@ -85,6 +105,7 @@ void view_code_flush(struct view_code *c)
     }
     pd_buf_fmt(&c->code, ", %zu);\n", whole);
     pd_buf_reset(&c->literal);
+    c->text_at = c->at;
 }
 
 void view_code_line(struct view_code *c, const char *fmt, ...)
@@ -100,6 +121,7 @@ void view_code_line(struct view_code *c, const char *fmt, ...)
     vsnprintf(line, (size_t)n + 1, fmt, again);
     va_end(again);
     view_code_flush(c);
+    put_place(c, c->at);
     put_indent(c, 0);
     pd_buf_put(&c->code, pd_str_n(line, (size_t)n));
     pd_buf_put_c(&c->code, '\n');
@@ -109,4 +131,5 @@ void view_code_append(struct view_code *c, pd_str code)
 {
     view_code_flush(c);
     pd_buf_put(&c->code, code);
+    c->in = NULL;
 }

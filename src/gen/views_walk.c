@@ -462,6 +462,7 @@ static void walk(struct view_walk *w, const struct view_node *n)
         return;
     }
     w->depth++;
+    view_code_at(w->out, n);
     by_kind[n->kind](w, n);
     w->depth--;
 }
@@ -481,6 +482,7 @@ bool view_compile(struct view_walk *w, pd_str *code)
     struct view_code out;
     view_code_init(&out, w->g, 1);
     w->out = &out;
+    view_code_at(&out, w->page->root);
     struct view_node start = { .kind = VIEW_PARTIAL, .in = w->page, .text = w->page->name };
     if (!walk_template(w, &start, w->page))
         return false;

@@ -5,6 +5,7 @@
  * the names of its files.
  */
 #include "web/debug.h"
+#include <pando/log.h>
 
 #include <stdio.h>
 
@@ -21,6 +22,46 @@ struct pd_debug *pd_debug_note(struct pd_ctx *c, const struct pd_diag *d, pd_err
     else
         out->diag.code = e;
     return out;
+}
+
+/* --- the log -----------------------------------------------------------------------------------
+ */
+
+static _Thread_local struct pd_request *open_requests;
+
+void pd_debug_open(struct pd_request *q)
+{
+    pd_buf_init(&q->log, q->http->arena, PD_DEBUG_LOG_MAX);
+    q->next_open = open_requests;
+    open_requests = q;
+}
+
+void pd_debug_close(struct pd_request *q)
+{
+    struct pd_request **at = &open_requests;
+    while (*at != q)
+        at = &(*at)->next_open;
+    *at = q->next_open;
+}
+
+/* The oldest lines make room. */
+static void keep_line(struct pd_buf *log, pd_str line)
+{
+    while (log->len > 0 && log->len + line.len > log->max) {
+        size_t oldest = pd_str_find(pd_buf_str(log), '\n') + 1;
+        memmove(log->ptr, log->ptr + oldest, log->len - oldest);
+        log->len -= oldest;
+    }
+    pd_buf_put(log, line);
+}
+
+/* A request is known by where its id is: fibers that it starts have the same one. */
+void pd_debug_log(pd_str line)
+{
+    pd_str id = pd_log_context_get();
+    for (struct pd_request *q = open_requests; q; q = q->next_open)
+        if (q->id == id.ptr)
+            keep_line(&q->log, line);
 }
 
 /* --- whose code --------------------------------------------------------------------------------
@@ -69,6 +110,11 @@ struct search {
     unsigned n; /* the last one is the handler's own address */
 };
 
+static bool is_template(const struct pd_place *p)
+{
+    return pd_str_ends(p->file, PD_STR(".html")); /* gen says so, by #line */
+}
+
 static bool is_below_handler(const struct pd_place *p)
 {
     return pd_str_ends(p->file, PD_STR("src/web/dispatch.c"));
@@ -82,15 +128,16 @@ static bool is_noting(const struct pd_place *p)
 static void forget_calls(struct pd_debug *d)
 {
     d->ncalls = 0;
-    d->author = (struct pd_place){ 0 };
+    d->author = d->page = (struct pd_debug_source){ 0 };
 }
 
 static void add_call(struct pd_debug *d, const struct pd_place *place)
 {
     struct pd_debug_call *call = &d->calls[d->ncalls++];
     *call = (struct pd_debug_call){ *place, is_platform(place->file) };
-    if (!call->platform && !d->author.file.len)
-        d->author = *place;
+    struct pd_debug_source *s = is_template(place) ? &d->page : &d->author;
+    if (!call->platform && !s->place.file.len)
+        s->place = *place;
 }
 
 static void collect_calls(struct search *s)
@@ -110,16 +157,15 @@ static void collect_calls(struct search *s)
     }
 }
 
-static void read_source(struct search *s)
+static void read_source(struct pd_arena *a, struct pd_debug_source *s)
 {
-    struct pd_debug *d = s->d;
-    FILE *f = fopen(pd_str_cstr(s->arena, d->author.file), "re");
+    FILE *f = s->place.file.len ? fopen(pd_str_cstr(a, s->place.file), "re") : NULL;
     if (!f)
         return;
-    int from = d->author.line - PD_DEBUG_AROUND, to = d->author.line + PD_DEBUG_AROUND;
+    int from = s->place.line - PD_DEBUG_AROUND, to = s->place.line + PD_DEBUG_AROUND;
     from = from < 1 ? 1 : from;
     struct pd_buf b;
-    pd_buf_init(&b, s->arena, 16 << 10);
+    pd_buf_init(&b, a, 16 << 10);
     char line[1024];
     size_t seen = 0;
     for (int n = 1; n <= to && seen < MAX_SOURCE && fgets(line, sizeof line, f);) {
@@ -130,8 +176,8 @@ static void read_source(struct search *s)
         n += pd_str_ends(text, PD_STR("\n")); /* a long line comes in pieces */
     }
     fclose(f);
-    d->source = pd_buf_str(&b);
-    d->source_line = from;
+    s->text = pd_buf_str(&b);
+    s->first = from;
 }
 
 /* On the pool: nothing here waits for the loop. */
@@ -142,10 +188,10 @@ static void find(void *arg)
         return;
     collect_calls(s);
     const struct pd_frame *handler = &s->frames[s->n - 1];
-    if (!s->d->author.file.len && handler->nplaces) /* it had returned: then at least its name */
-        s->d->author = handler->places[0];
-    if (s->d->author.file.len)
-        read_source(s);
+    if (!s->d->author.place.file.len && handler->nplaces) /* it had returned: at least its name */
+        s->d->author.place = handler->places[0];
+    read_source(s->arena, &s->d->author);
+    read_source(s->arena, &s->d->page);
 }
 
 void pd_debug_find(struct pd_ctx *c, struct pd_debug *d)

@@ -97,6 +97,19 @@ static void put_stack(struct pd_buf *b, struct pd_ctx *c, const struct pd_debug 
     pd_buf_put_c(b, ']');
 }
 
+static void put_log(struct pd_buf *b, const struct pd_debug *d)
+{
+    pd_str rest = pd_buf_str(&d->request->log), line;
+    put_name(b, "log");
+    pd_buf_put_c(b, '[');
+    for (bool first = true; rest.len && pd_str_split(&rest, '\n', &line); first = false) {
+        if (!first)
+            pd_buf_put_c(b, ',');
+        pd_json_write_str(b, line);
+    }
+    pd_buf_put_c(b, ']');
+}
+
 void pd_debug_json(struct pd_buf *b, struct pd_ctx *c, const struct pd_debug *d)
 {
     put_name(b, "debug");
@@ -104,7 +117,8 @@ void pd_debug_json(struct pd_buf *b, struct pd_ctx *c, const struct pd_debug *d)
     put_text(b, "code", code_of(c, d));
     put_text(b, "message", message_of(d));
     put_text(b, "hint", pd_str_c(d->diag.hint));
-    put_text(b, "at", where(c, d->author.file, d->author.line));
+    put_text(b, "at", where(c, d->author.place.file, d->author.place.line));
+    put_text(b, "template", where(c, d->page.place.file, d->page.place.line));
     put_name(b, "while");
     pd_buf_put_c(b, '[');
     for (unsigned i = 0; i < d->diag.wraps; i++) {
@@ -116,6 +130,7 @@ void pd_debug_json(struct pd_buf *b, struct pd_ctx *c, const struct pd_debug *d)
     if (d->trace && d->trace->stmt)
         put_statement(b, c, d->trace);
     put_stack(b, c, d);
+    put_log(b, d);
     put_text(b, "curl", curl_of(c, d));
     put_text(b, "explain", pd_str_fmt(c->arena, "pando explain %.*s", PD_ARG(code_of(c, d))));
     pd_buf_put_c(b, '}');
@@ -156,22 +171,24 @@ static void page_head(struct pd_buf *b, struct pd_ctx *c, const struct pd_debug 
     put_in(b, "More about it: <kbd>pando explain ", code_of(c, d), "</kbd></p></header>\n");
 }
 
-static void page_source(struct pd_buf *b, struct pd_ctx *c, const struct pd_debug *d)
+static void page_source(struct pd_buf *b, struct pd_ctx *c, const char *title,
+                        const struct pd_debug_source *s)
 {
-    if (!d->author.file.len)
+    if (!s->place.file.len)
         return;
-    put_in(b, "<section><h2>Your code</h2><p class=\"where\"><b>", d->author.function, "</b> ");
-    put_in(b, "", where(c, d->author.file, d->author.line), "</p>");
-    pd_str rest = d->source, line;
+    put_in(b, "<section><h2>", pd_str_c(title), "</h2><p class=\"where\"><b>");
+    put_in(b, "", s->place.function, "</b> ");
+    put_in(b, "", where(c, s->place.file, s->place.line), "</p>");
+    pd_str rest = s->text, line;
     if (rest.len)
         put(b, "<pre class=\"source\">");
-    for (int n = d->source_line; rest.len && pd_str_split(&rest, '\n', &line); n++) {
-        put(b, n == d->author.line ? "<span class=\"here\">" : "<span>");
+    for (int n = s->first; rest.len && pd_str_split(&rest, '\n', &line); n++) {
+        put(b, n == s->place.line ? "<span class=\"here\">" : "<span>");
         pd_buf_fmt(b, "%5d  ", n);
         pd_html_text(b, line);
         put(b, "\n</span>");
     }
-    put(b, d->source.len ? "</pre></section>\n" : "</section>\n");
+    put(b, s->text.len ? "</pre></section>\n" : "</section>\n");
 }
 
 static void page_statement(struct pd_buf *b, struct pd_ctx *c, const struct pd_trace *t)
@@ -204,13 +221,22 @@ static void page_stack(struct pd_buf *b, struct pd_ctx *c, const struct pd_debug
     put(b, "</ol></section>\n");
 }
 
+static void page_log(struct pd_buf *b, const struct pd_debug *d)
+{
+    if (d->request->log.len)
+        put_in(b, "<section><h2>Its lines in the log</h2><pre class=\"wrap\">",
+               pd_buf_str(&d->request->log), "</pre></section>\n");
+}
+
 void pd_debug_page(struct pd_buf *b, struct pd_ctx *c, const struct pd_debug *d)
 {
     page_head(b, c, d);
-    page_source(b, c, d);
+    page_source(b, c, "Your code", &d->author);
+    page_source(b, c, "Your template", &d->page);
     if (d->trace && d->trace->stmt)
         page_statement(b, c, d->trace);
     page_stack(b, c, d);
+    page_log(b, d);
     put_in(b, "<section><h2>Once more</h2><pre class=\"wrap\">", curl_of(c, d),
            "</pre></section>\n");
     put_in(b, "<footer>Shown because PANDO_ENV is development. In the log it is request ",

@@ -374,6 +374,8 @@ void pd_web_handle(struct pd_http_req *r, void *web)
     q.counted = w->nroutes;
     pd_request_id_make(&q);
     pd_log_context(pd_str_n(q.id, PD_REQUEST_ID_TEXT));
+    if (w->opts.development)
+        pd_debug_open(&q);
     pd_fiber_set_work(&q, w->opts.development ? &open_request_work : &request_work);
     pd_mono deadline = pd_deadline();
     struct pd_ctx c;
@@ -386,6 +388,8 @@ void pd_web_handle(struct pd_http_req *r, void *web)
     pd_account(&q, statements);
     pd_deadline_restore(deadline);
     pd_fiber_set_work(NULL, NULL);
+    if (w->opts.development)
+        pd_debug_close(&q);
     pd_log_context(PD_STR_NULL);
 }
 

@@ -2,6 +2,7 @@
 #include "web/cookie.h"
 #include "web/debug.h"
 #include "web/web.h"
+#include <pando/log.h>
 #include <stdatomic.h>
 
 static const char platform_module[] = "pando";
@@ -91,6 +92,8 @@ pd_err pd_web_new(const struct pd_web_opts *opts, struct pd_web **out)
     w->serial = atomic_fetch_add(&serials, 1) + 1;
     pthread_mutex_init(&w->lock, NULL);
     pd_arena_init(&w->arena, &(struct pd_arena_opts){ .name = "web" });
+    if (w->opts.development)
+        pd_log_tap(pd_debug_log);
     pd_err e = open_parts(w);
     if (e != PD_OK) {
         pd_web_free(w);
@@ -104,6 +107,8 @@ void pd_web_free(struct pd_web *w)
 {
     if (!w)
         return;
+    if (w->opts.development)
+        pd_log_tap(NULL);
     for (unsigned i = 0; i < w->nthreads; i++)
         free(w->threads[i]);
     pd_keys_fini(&w->keys);

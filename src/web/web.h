@@ -101,6 +101,8 @@ struct pd_request {
     struct pd_session_data session;
     struct pd_buf html;
     struct pd_match match;
+    struct pd_buf log; /* these two in development only: see debug.h */
+    struct pd_request *next_open;
 };
 
 /* The request of a context; panics (naming `what`) if there is none. */

@@ -35,6 +35,12 @@ static pd_status show_crash(struct pd_ctx *c)
     *nowhere = 1; /* CRASH */
     return pd_no_content(c);
 }
+static pd_status show_wild(struct pd_ctx *c)
+{
+    const char *nowhere = (const char *)(uintptr_t)pd_query(c, "at").len;
+    struct site_error_view view = { .detail = pd_str_n(nowhere, 1) };
+    return site_error_render(c, 200, &view);
+}
 static pd_status show_assert(struct pd_ctx *c)
 {
     pd_assert(pd_query(c, "at").len > 0); /* ASSERT */
@@ -65,6 +71,7 @@ static const struct pd_route ROUTES[] = {
     { PD_GET_, "/version", show_version },
     { PD_POST_, "/version", show_version, .any_origin = true },
     { PD_GET_, "/crash", show_crash },
+    { PD_GET_, "/wild", show_wild },
     { PD_GET_, "/assert", show_assert },
     { PD_GET_, "/exit", show_exit },
     { PD_GET_, "/slow", show_slow },

@@ -107,6 +107,19 @@ def test_a_crash_is_a_page_and_the_next_request_works(shop):
     assert shop.get("/version").text == "v0"
 
 
+def test_a_crash_while_a_template_renders_names_its_line(shop):
+    shop.edit(SITE, '"v0"', '"v0" ""')
+    template = "modules/site/templates/error.html"
+    shop.edit(template, "{{detail}}", "<i>{{detail}}</i>")  # compiled here
+    shop.start()
+    line = line_of(shop, template, "{{detail}}")
+    page = shop.get("/wild", headers=HTML)
+    assert page.status_code == 500, page.text
+    assert f"{template}:{line}" in page.text and "{{detail}}" in page.text
+    frames = shop.get("/wild").json()["frames"]
+    assert {"file": template, "line": line, "function": "site_error_write"} in frames
+
+
 def test_every_way_to_die_is_a_page(shop):
     shop.edit(SITE, '"v0"', '"v0" ""')
     shop.start()

@@ -58,6 +58,8 @@ def test_the_page_shows_where_what_and_why(development):
     assert "<th>:email</th><td>'ada@example.com'</td>" in answer.text
     assert re.search(r"<li><b>identity_sign_in</b> .*<li><b>web_take_login</b>", answer.text)
     assert re.search(r'<li class="platform"><b>pd_stmt_one</b>', answer.text)
+    assert re.search(r'its lines in the log</h2><pre class="wrap">[^<]*request failed id=' + answer.headers["x-request-id"],
+                     answer.text, re.I)
 
 
 def test_the_page_needs_nothing_inline_and_its_style_is_there(development):

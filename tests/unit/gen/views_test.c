@@ -303,6 +303,47 @@ static void a_page_with_values_needs_its_struct(void **state)
     gen_dir_fini(&d);
 }
 
+/* Where the text `what` stands in the C file, the compiler is told `place`. */
+static void expect_place(pd_str c, const char *what, const char *place)
+{
+    size_t at = pd_str_find_str(c, pd_str_c(what));
+    assert_true(at != PD_NPOS);
+    pd_str before = pd_str_sub(c, 0, at), line = PD_STR_NULL, said = PD_STR_NULL;
+    while (pd_str_split(&before, '\n', &line) && before.ptr)
+        said = line;
+    if (pd_str_find_str(said, pd_str_c(place)) == PD_NPOS)
+        fail_msg("\"%s\" is behind: %.*s", what, PD_ARG(said));
+}
+
+/* Debuggers, crash reports and the page of a failure name the template's line. */
+static void statements_name_their_lines(void **state)
+{
+    (void)state;
+    struct gen_dir d;
+    compile(&d,
+            "<p>\n{{title}} {{#on}}\nsome {{n}}\n{{/on}}\n{{#owner}}\n  {{>_part}}\n{{/owner}}\n");
+    assert_int_equal(d.g.errors, 0);
+    assert_int_equal(gen_views_write(&d.g), PD_OK);
+    pd_str c = gen_dir_out(&d, "demo_views.c"), rest = c, line;
+    expect_place(c, "    pd_html_raw(b, \"<p>", "#line 1 \"modules/demo/templates/page.html\"");
+    expect_place(c, "    pd_html_text(b, v->title)", "#line 2");
+    expect_place(c, "    if (v->on)", "#line 2");
+    expect_place(c, "        pd_html_i64(b, v->n)", "#line 3");
+    expect_place(c, "        pd_html_raw(b, \"<b>", "_part.html\"");
+    expect_place(c, "        pd_html_text(b, in1->name)", "#line 1");
+    expect_place(c, "    return pd_html_end", "page.html\"");
+    unsigned own = 0;
+    for (unsigned n = 1; pd_str_split(&rest, '\n', &line); n++) {
+        char want[64];
+        snprintf(want, sizeof want, "#line %u \"demo_views.c\"", n + 1);
+        bool is_own = pd_str_ends(line, PD_STR(" \"demo_views.c\""));
+        assert_true(!is_own || pd_str_eq(line, pd_str_c(want)));
+        own += is_own;
+    }
+    assert_int_equal(own, 2);
+    gen_dir_fini(&d);
+}
+
 /* Every prefix of a page ends in errors or in code, never in a crash (ASan). */
 static void survives_broken_text(void **state)
 {
@@ -335,6 +376,7 @@ int main(void)
         cmocka_unit_test(the_least_number_can_be_compared_with),
         cmocka_unit_test(generated_c_names_files_from_the_app_on),
         cmocka_unit_test(a_page_with_values_needs_its_struct),
+        cmocka_unit_test(statements_name_their_lines),
         cmocka_unit_test(survives_broken_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
