@@ -222,7 +222,7 @@ pd_str pd_http_header(const struct pd_http_req *r, pd_str name)
 
 /* --- status -------------------------------------------------------------------------------- */
 
-static const char *const texts[600] = {
+static const char *const texts[] = {
     [100] = "Continue",
     [101] = "Switching Protocols",
     [103] = "Early Hints",
@@ -280,6 +280,6 @@ static const char *const texts[600] = {
 
 pd_str pd_http_status_text(int status)
 {
-    const char *text = status >= 100 && status < 600 ? texts[status] : NULL;
-    return pd_str_c(text ? text : "Unknown");
+    bool is_known = status >= 0 && (size_t)status < sizeof texts / sizeof texts[0] && texts[status];
+    return pd_str_c(is_known ? texts[status] : "Unknown");
 }

@@ -476,13 +476,12 @@ static enum pd_http_parsed request_line(struct pd_http_parser *p, const char *by
 /* One empty line before a request is skipped (RFC 9112 §2.2): old clients send it behind a body. */
 static enum pd_http_parsed blank_line(struct pd_http_parser *p, const char *bytes, size_t n)
 {
-    if (p->blank || n == 0 || bytes[0] != '\r')
+    if (n == 0 || bytes[0] != '\r')
         return PD_HTTP_HEAD;
     if (n == 1)
         return PD_HTTP_MORE;
     if (bytes[1] != '\n')
         return bad(p, 400, "bare CR");
-    p->blank = true;
     p->at = 2;
     return PD_HTTP_HEAD;
 }

@@ -37,7 +37,6 @@ struct pd_http_parser {
     uint32_t dups;      /* bit k: the known header k came more than once */
     uint32_t length;    /* HEAD: bytes of the head with its empty line */
     bool started;       /* the first line is done */
-    bool blank;         /* an empty line before it was skipped */
     bool expect;        /* HEAD: "Expect: 100-continue" waits for an answer */
     bool chunked;       /* HEAD: the body is chunked */
     uint16_t status;    /* BAD: 400, 405, 414, 417, 431, 501 or 505 */

@@ -81,7 +81,9 @@ void pd_curl_put(struct pd_buf *b, const struct pd_request *q)
     put_method(b, q);
     pd_buf_put(b, PD_STR(" 'http://"));
     put_quoted(b, r->host);
-    put_quoted(b, pd_str_starts(r->target, PD_STR("/")) ? r->target : r->path);
+    put_quoted(b, r->path);
+    pd_buf_put(b, r->query.ptr ? PD_STR("?") : PD_STR(""));
+    put_quoted(b, r->query);
     pd_buf_put_c(b, '\'');
     for (unsigned i = 0; i < r->nheaders; i++) {
         if (is_left_out(r->headers[i].name))

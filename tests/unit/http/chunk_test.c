@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "../guard.h"
+
 #define RAW(s) s, sizeof(s) - 1
 
 static const struct chunk_case {
@@ -41,6 +43,10 @@ static const struct chunk_case {
     { "no size", RAW("\r\nabc"), PD_CHUNK_BAD, "", 0 },
     { "plus", RAW("+3\r\nabc"), PD_CHUNK_BAD, "", 0 },
     { "minus", RAW("-3\r\nabc"), PD_CHUNK_BAD, "", 0 },
+    { "before the capital letters", RAW("@\r\nabc"), PD_CHUNK_BAD, "", 0 },
+    { "before the small letters", RAW("`\r\nabc"), PD_CHUNK_BAD, "", 0 },
+    { "behind the capital letters", RAW("G\r\nabc"), PD_CHUNK_BAD, "", 0 },
+    { "behind the small letters", RAW("g\r\nabc"), PD_CHUNK_BAD, "", 0 },
     { "0x", RAW("0x3\r\nabc"), PD_CHUNK_BAD, "", 0 },
     { "underscore", RAW("1_0\r\nabc"), PD_CHUNK_BAD, "", 0 },
     { "leading space", RAW(" 3\r\nabc"), PD_CHUNK_BAD, "", 0 },
@@ -85,8 +91,7 @@ static void decode(const char *in, size_t n, size_t cut, struct outcome *out)
     out->len = out->used = 0;
     for (int i = 0; i < 2; i++) {
         size_t left = ends[i] - at;
-        char *piece = malloc(left ? left : 1), *p = piece;
-        memcpy(piece, in + at, left);
+        const char *p = guarded_at(in + at, left, cut % 2);
         at = ends[i];
         do {
             size_t used;
@@ -99,7 +104,6 @@ static void decode(const char *in, size_t n, size_t cut, struct outcome *out)
             }
             p += used, left -= used, out->used += used;
         } while (out->verdict == PD_CHUNK_DATA);
-        free(piece);
         if (out->verdict != PD_CHUNK_MORE)
             return;
         assert_int_equal(left, 0);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../guard.h"
 #include "parse_cases.h"
 
 static const struct pd_http_limits limits = {
@@ -31,23 +32,14 @@ static void start(struct parsed *t)
     pd_http_parser_init(&t->p, &limits);
 }
 
-/* Gives the bytes in three parts, each time in fresh memory of just that size, so that reading too
- * far and pointers left behind are seen by the sanitizer. */
-static void parse_split(struct parsed *t, const char *bytes, size_t n, size_t cut, size_t cut2,
-                        char **memory)
+/* Gives the bytes in three parts, each time at another place. */
+static void parse_split(struct parsed *t, const char *bytes, size_t n, size_t cut, size_t cut2)
 {
     size_t ends[] = { cut, cut2, n };
     start(t);
-    *memory = NULL;
-    for (int i = 0; i < 3; i++) {
-        if (i > 0 && t->step != PD_HTTP_MORE)
-            return;
-        char *copy = malloc(ends[i] ? ends[i] : 1);
-        memcpy(copy, bytes, ends[i]);
-        t->step = pd_http_parse_request(&t->p, copy, ends[i], &t->req);
-        free(*memory);
-        *memory = copy;
-    }
+    for (int i = 0; i < 3 && (i == 0 || t->step == PD_HTTP_MORE); i++)
+        t->step =
+            pd_http_parse_request(&t->p, guarded_at(bytes, ends[i], cut % 2), ends[i], &t->req);
 }
 
 static void parse_whole(struct parsed *t, const char *bytes)
@@ -107,14 +99,12 @@ static void assert_same(const struct parsed *a, const struct parsed *b, const ch
 static void splits_do_not_matter(const char *bytes, size_t n, const char *what)
 {
     struct parsed whole, split;
-    char *mem = NULL;
     start(&whole);
     whole.step = pd_http_parse_request(&whole.p, bytes, n, &whole.req);
     for (size_t cut = 0; cut <= n; cut++) {
         size_t cut2 = cut + (n - cut) / 2;
-        parse_split(&split, bytes, n, cut, cut2, &mem);
+        parse_split(&split, bytes, n, cut, cut2);
         assert_same(&whole, &split, what);
-        free(mem);
     }
 }
 
@@ -132,19 +122,13 @@ static void bytes_may_come_one_by_one(void **state)
         "POST /a?b=c HTTP/1.1\r\nHost: example.org:80\r\nX-Long: some value\r\n"
         "Content-Length: 12\r\nConnection: close\r\n\r\n";
     struct parsed t, whole;
-    char *mem = NULL;
     start(&t);
     for (size_t n = 1; n < sizeof head; n++) {
-        char *copy = malloc(n);
-        memcpy(copy, head, n);
-        t.step = pd_http_parse_request(&t.p, copy, n, &t.req);
-        free(mem);
-        mem = copy;
+        t.step = pd_http_parse_request(&t.p, guarded(head, n), n, &t.req);
         assert_int_equal(t.step, n + 1 == sizeof head ? PD_HTTP_HEAD : PD_HTTP_MORE);
     }
     parse_whole(&whole, head);
     assert_same(&whole, &t, "one by one");
-    free(mem);
 }
 
 static void a_head_is_taken_apart(void **state)
@@ -167,8 +151,19 @@ static void a_head_is_taken_apart(void **state)
     assert_str(pd_http_known(&t.req, PD_H_COOKIE), "a=b"); /* the first one */
     assert_str(pd_http_header(&t.req, PD_STR("x-oTHER")), "v");
     assert_str(pd_http_header(&t.req, PD_STR("COOKIE")), "a=b");
+    assert_str(pd_http_header(&t.req, PD_STR("host")), "example.org");
     assert_true(pd_str_is_null(pd_http_header(&t.req, PD_STR("X-Absent"))));
     assert_true(pd_str_is_null(pd_http_known(&t.req, PD_H_RANGE)));
+}
+
+static void a_header_of_any_name_is_found_at_any_place(void **state)
+{
+    (void)state;
+    struct parsed t;
+    parse_whole(&t, "GET / HTTP/1.1\r\nA: 1\r\nHost: a\r\nB: 2\r\na: 3\r\nC: 4\r\n\r\n");
+    assert_str(pd_http_header(&t.req, PD_STR("a")), "1");
+    assert_str(pd_http_header(&t.req, PD_STR("b")), "2");
+    assert_str(pd_http_header(&t.req, PD_STR("c")), "4");
 }
 
 static void query_is_null_or_empty(void **state)
@@ -306,6 +301,49 @@ static void connection_header_decides_keep_alive(void **state)
     }
 }
 
+/* The table of headers is the caller's, and may hold those of a head before. */
+static void only_this_heads_headers_count(void **state)
+{
+    (void)state;
+    struct parsed t;
+    parse_whole(&t, "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nConnection: close\r\n\r\n");
+    assert_false(t.req.keep_alive);
+    pd_http_parser_init(&t.p, &limits);
+    static const char next[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: te\r\n\r\n";
+    assert_int_equal(pd_http_parse_request(&t.p, next, sizeof next - 1, &t.req), PD_HTTP_HEAD);
+    assert_int_equal(t.req.nheaders, 2);
+    assert_true(t.req.keep_alive);
+    /* What lies behind them is not touched, not even when the bytes have moved. */
+    pd_http_parser_init(&t.p, &limits);
+    const char *part = guarded(next, sizeof next - 3);
+    assert_int_equal(pd_http_parse_request(&t.p, part, sizeof next - 3, &t.req), PD_HTTP_MORE);
+    t.headers[2] = (struct pd_http_header){ pd_str_n(part, 3), pd_str_n(part, 3) };
+    const char *old = part;
+    part = guarded(next, sizeof next - 1);
+    assert_int_equal(pd_http_parse_request(&t.p, part, sizeof next - 1, &t.req), PD_HTTP_HEAD);
+    assert_int_equal(t.req.nheaders, 2);
+    assert_ptr_equal(t.headers[2].name.ptr, old);
+    assert_ptr_equal(t.headers[2].value.ptr, old);
+}
+
+/* The struct of a request is used again for the next one of its connection. */
+static void nothing_is_left_of_the_request_before(void **state)
+{
+    (void)state;
+    struct parsed t;
+    static const char next[] = "GET /c HTTP/1.0\r\n\r\n";
+    parse_whole(&t, "POST http://a/b?c=d HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n"
+                    "Cookie: x\r\nExpect: 100-continue\r\n\r\n");
+    assert_int_equal(t.step, PD_HTTP_HEAD);
+    pd_http_parser_init(&t.p, &limits);
+    assert_int_equal(pd_http_parse_request(&t.p, next, sizeof next - 1, &t.req), PD_HTTP_HEAD);
+    assert_true(pd_str_is_null(t.req.host) && pd_str_is_null(t.req.query));
+    assert_int_equal(t.req.nheaders, 0);
+    assert_int_equal(t.req.body_length, 0);
+    assert_true(pd_str_is_null(pd_http_known(&t.req, PD_H_COOKIE)));
+    assert_false(t.p.expect);
+}
+
 static void body_length_and_expectation(void **state)
 {
     (void)state;
@@ -364,6 +402,8 @@ static void limits_hold_to_the_byte(void **state)
     assert_int_equal(verdict_of(long_line, n), 431);
     char *long_name = text(&n, G H, 300, "");
     assert_int_equal(verdict_of(long_name, n), 431);
+    char *long_value = text(&n, G H "X: ", 300, "");
+    assert_int_equal(verdict_of(long_value, n), 431);
 }
 
 static void headers_and_bytes_are_counted(void **state)
@@ -442,10 +482,10 @@ static void hosts_are_names_addresses_and_ports(void **state)
         "a|b",    "[::@]", "[::`]", "a\x7f",   "a\x80",    "[[::1]]", "a?b",   "a#b"
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        if (!pd_http_host_valid(pd_str_c(good[i])))
+        if (!pd_http_host_valid(pd_str_n(guarded(good[i], strlen(good[i])), strlen(good[i]))))
             fail_msg("refused: %s", good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (pd_http_host_valid(pd_str_c(bad[i])))
+        if (pd_http_host_valid(pd_str_n(guarded(bad[i], strlen(bad[i])), strlen(bad[i]))))
             fail_msg("accepted: %s", bad[i]);
 }
 
@@ -454,7 +494,7 @@ static void what_has_no_name_is_called_so(void **state)
     (void)state;
     assert_true(pd_str_eq(pd_method_name(PD_METHODS), PD_STR("other")));
     assert_true(pd_str_eq(pd_method_name(PD_OPTIONS), PD_STR("OPTIONS")));
-    static const int unknown[] = { -1, 0, 99, 199, 299, 600, 1000 };
+    static const int unknown[] = { -1, 0, 99, 199, 299, 512, 600, 1000 };
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
         assert_true(pd_str_eq(pd_http_status_text(unknown[i]), PD_STR("Unknown")));
     assert_true(pd_str_eq(pd_http_status_text(100), PD_STR("Continue")));
@@ -481,6 +521,85 @@ static void random_bytes_never_crash_and_splits_agree(void **state)
 
 /* --- replies --------------------------------------------------------------------------------- */
 
+struct parsed_reply {
+    struct pd_http_header headers[8];
+    struct pd_http_reply_head head;
+    struct pd_http_parser p;
+    enum pd_http_parsed step;
+};
+
+static void start_reply(struct parsed_reply *t)
+{
+    memset(t, 0, sizeof *t);
+    t->head.headers = t->headers;
+    pd_http_parser_init(&t->p, &limits);
+}
+
+static void assert_same_reply(const struct parsed_reply *a, const struct parsed_reply *b)
+{
+    assert_int_equal(a->step, b->step);
+    assert_int_equal(a->p.status, b->p.status);
+    if (a->step != PD_HTTP_HEAD)
+        return;
+    assert_int_equal(a->p.length, b->p.length);
+    assert_int_equal(a->head.status, b->head.status);
+    assert_int_equal(a->head.minor, b->head.minor);
+    assert_int_equal(a->head.body_length, b->head.body_length);
+    assert_int_equal(a->head.keep_alive, b->head.keep_alive);
+    assert_int_equal(a->head.nheaders, b->head.nheaders);
+    assert_memory_equal(a->head.known, b->head.known, sizeof a->head.known);
+    for (unsigned i = 0; i < a->head.nheaders; i++) {
+        assert_true(pd_str_eq(a->headers[i].name, b->headers[i].name));
+        assert_true(pd_str_eq(a->headers[i].value, b->headers[i].value));
+    }
+}
+
+static void replies_may_come_in_any_parts(const char *bytes, size_t n)
+{
+    struct parsed_reply whole, split;
+    start_reply(&whole);
+    whole.step = pd_http_parse_reply(&whole.p, bytes, n, true, &whole.head);
+    for (size_t cut = 0; cut <= n; cut++) {
+        size_t ends[] = { cut, cut + (n - cut) / 2, n };
+        start_reply(&split);
+        for (int i = 0; i < 3 && (i == 0 || split.step == PD_HTTP_MORE); i++)
+            split.step =
+                pd_http_parse_reply(&split.p, guarded(bytes, ends[i]), ends[i], true, &split.head);
+        assert_same_reply(&whole, &split);
+    }
+}
+
+static void no_split_of_a_reply_changes_it(void **state)
+{
+    (void)state;
+    static const char *const replies[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX:  some value \r\nConnection: te, close\r\n\r\n",
+        "HTTP/1.0 599 \r\nConnection: keep-alive\r\nA: b\r\nC: d\r\n\r\n",
+        "HTTP/1.7 100 Continue\r\n\r\n",
+        "HTTP/1.1 204 No\r\nA:b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 2x0 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+        "HTTP/1.1 200 O\nK\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++)
+        replies_may_come_in_any_parts(replies[i], strlen(replies[i]));
+    size_t n;
+    char *lines[] = { text(&n, "HTTP/1.1 200 ", 300, ""),
+                      text(&n, "HTTP/1.1 200 OK\r\nX: ", 300, ""),
+                      text(&n, "HTTP/1.1 200 OK\r\n", 300, "") };
+    static const size_t before[] = { 13, 20, 17 };
+    for (int i = 0; i < 3; i++) {
+        struct parsed_reply t;
+        start_reply(&t);
+        t.step = pd_http_parse_reply(&t.p, lines[i], before[i] + 300, true, &t.head);
+        assert_int_equal(t.step, PD_HTTP_BAD);
+        assert_int_equal(t.p.status, 431);
+        replies_may_come_in_any_parts(lines[i], before[i] + 300);
+        free(lines[i]);
+    }
+}
+
 static enum pd_http_parsed reply(const char *bytes, bool body, struct pd_http_reply_head *r)
 {
     static struct pd_http_header headers[8];
@@ -497,6 +616,9 @@ static void reply_heads_are_taken_apart(void **state)
     assert_int_equal(reply("HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\n", true, &r),
                      PD_HTTP_HEAD);
     assert_int_equal(r.status, 404);
+    assert_int_equal(r.nheaders, 1);
+    assert_str(r.headers[0].name, "Content-Length");
+    assert_str(r.headers[0].value, "3");
     assert_int_equal(r.body_length, 3);
     assert_true(r.keep_alive);
     assert_int_equal(reply("HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n", true, &r),
@@ -505,6 +627,13 @@ static void reply_heads_are_taken_apart(void **state)
     assert_int_equal(reply("HTTP/1.1 200 OK\r\n\r\n", true, &r), PD_HTTP_HEAD);
     assert_int_equal(r.body_length, -2);
     assert_false(r.keep_alive);
+    assert_int_equal(reply("HTTP/1.1 100 Continue\r\n\r\n", true, &r), PD_HTTP_HEAD);
+    assert_int_equal(r.status, 100);
+    assert_int_equal(r.body_length, 0);
+    assert_int_equal(reply("HTTP/1.1 199 x\r\n\r\n", true, &r), PD_HTTP_HEAD);
+    assert_int_equal(r.body_length, 0);
+    assert_int_equal(reply("HTTP/1.1 304 x\r\nContent-Length: 9\r\n\r\n", true, &r), PD_HTTP_HEAD);
+    assert_int_equal(r.body_length, 0);
     assert_int_equal(reply("HTTP/1.1 204 No\r\n\r\n", true, &r), PD_HTTP_HEAD);
     assert_int_equal(r.body_length, 0);
     assert_true(r.keep_alive);
@@ -545,17 +674,21 @@ int main(void)
         cmocka_unit_test(no_split_of_a_case_changes_its_verdict),
         cmocka_unit_test(bytes_may_come_one_by_one),
         cmocka_unit_test(a_head_is_taken_apart),
+        cmocka_unit_test(a_header_of_any_name_is_found_at_any_place),
         cmocka_unit_test(query_is_null_or_empty),
         cmocka_unit_test(absolute_targets_give_host_and_path),
         cmocka_unit_test(every_byte_is_judged_at_every_place),
         cmocka_unit_test(without_length_and_chunks_there_is_no_body),
         cmocka_unit_test(connection_header_decides_keep_alive),
+        cmocka_unit_test(only_this_heads_headers_count),
+        cmocka_unit_test(nothing_is_left_of_the_request_before),
         cmocka_unit_test(body_length_and_expectation),
         cmocka_unit_test(a_later_minor_is_served_as_1_1),
         cmocka_unit_test(limits_hold_to_the_byte),
         cmocka_unit_test(headers_and_bytes_are_counted),
         cmocka_unit_test(known_headers_are_found_in_any_case),
         cmocka_unit_test(random_bytes_never_crash_and_splits_agree),
+        cmocka_unit_test(no_split_of_a_reply_changes_it),
         cmocka_unit_test(reply_heads_are_taken_apart),
         cmocka_unit_test(malformed_replies_are_refused),
         cmocka_unit_test(hosts_are_names_addresses_and_ports),

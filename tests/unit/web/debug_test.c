@@ -35,6 +35,21 @@ static pd_status is_not_alone(struct pd_ctx *c)
     return fails(c);
 }
 
+struct sent {
+    pd_str a;
+};
+static const struct pd_field sent_fields[] = {
+    { .name = "a", .name_len = 1, .type = PD_T_STR, .max = 9999 },
+};
+static const struct pd_shape sent_shape = { "sent", sizeof(struct sent), 1, sent_fields };
+
+static pd_status reads(struct pd_ctx *c)
+{
+    struct sent in;
+    (void)!pd_read_form(c, sent, &in);
+    return fails(c);
+}
+
 static pd_status logs(struct pd_ctx *c)
 {
     pd_log_info("of another");
@@ -44,9 +59,10 @@ static pd_status logs(struct pd_ctx *c)
 static pd_status renders(struct pd_ctx *c);
 
 static const struct pd_route routes[] = {
-    { PD_GET_, "/api/fails", fails },   { PD_GET_, "/api/chatters", chatters },
-    { PD_GET_, "/logs", logs },         { PD_GET_, "/api/alone", is_not_alone },
-    { PD_GET_, "/api/renders", renders },
+    { PD_GET_, "/api/fails", fails },     { PD_GET_, "/api/chatters", chatters },
+    { PD_GET_, "/logs", logs },           { PD_GET_, "/api/alone", is_not_alone },
+    { PD_GET_, "/api/renders", renders }, { PD_POST_, "/api/reads", reads },
+    { PD_PUT_, "/api/fails", fails },
 };
 
 SITE_TEST(a_failure_is_told_with_its_log, .development = true)
@@ -78,6 +94,37 @@ SITE_TEST(the_last_lines_are_kept, .development = true)
     expect(has(r.body, "\"log\":[\"20"), r); /* a whole line is first */
 }
 
+#define FORM  "application/x-www-form-urlencoded"
+#define QUOTE "'\\\\''" /* a quote inside quotes, in JSON */
+
+/* What a shell makes of it is what was asked: tests/system sends it again. */
+SITE_TEST(the_request_is_told_as_a_command, .development = true)
+{
+    struct reply r = ask("GET", "/api/fails?a='b'",
+                         "X-It's: 'q'\r\nSec-Fetch-Site: none\r\nX-Forwarded-For: 1.2.3.4\r\n"
+                         "user-agent: x\r\n",
+                         PD_STR_NULL);
+    expect(has(r.body, "\"curl\":\"curl -i 'http://a.example/api/fails?a=" QUOTE "b" QUOTE "'"
+                       " -H 'X-It" QUOTE "s: " QUOTE "q" QUOTE "'\""),
+           r);
+    r = ask("PUT", "/api/fails", "", PD_STR("x"));
+    expect(has(r.body, "curl -i -X 'PUT' 'http://a.example/api/fails' --data-binary @BODY\""), r);
+    r = post("/api/reads", FORM, "a=it's");
+    expect(has(r.body, "curl -i 'http://a.example/api/reads' -H 'Content-Type: " FORM "'"
+                       " --data-raw 'a=it" QUOTE "s'\""),
+           r);
+    r = exchange(PD_STR("PUT http://a.example/api/fails?b HTTP/1.1\r\nHost: a.example\r\n"
+                        "Connection: close\r\n\r\n"));
+    expect(has(r.body, "curl -i -X 'PUT' 'http://a.example/api/fails?b'\""), r);
+    char *much = pd_arena_zalloc(&arena, 5002);
+    memset(much, 'x', 5000);
+    memcpy(much, "a=", 2);
+    r = post("/api/reads", FORM, much); /* too long to show */
+    expect(has(r.body, " --data-binary @BODY\""), r);
+    r = post("/api/reads", FORM, "a=\xff");
+    expect(has(r.body, " --data-binary @BODY\""), r);
+}
+
 SITE_TEST(nothing_is_told_elsewhere)
 {
     struct reply r = get("/api/fails");
@@ -101,6 +148,7 @@ int main(void)
         DATA_TEST(a_failure_is_told_with_its_log_site),
         DATA_TEST(only_its_own_lines_are_told_site),
         DATA_TEST(the_last_lines_are_kept_site),
+        DATA_TEST(the_request_is_told_as_a_command_site),
         DATA_TEST(nothing_is_told_elsewhere_site),
         DATA_TEST(the_line_of_the_template_is_told_site),
     };
@@ -112,7 +160,7 @@ __attribute__((noinline)) static pd_status write_page(struct pd_ctx *c)
 {
 #line 7 "page.html"
     pd_ctx_fail(c, pd_fail(PD_EUNAVAIL, "the page cannot be made"));
-#line 125 "debug_test.c"
+#line 164 "debug_test.c"
     return text(c, "never");
 }
 

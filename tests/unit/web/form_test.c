@@ -42,16 +42,24 @@ static pd_status echo(struct pd_ctx *c, bool read, const struct input *in)
     return read && pd_form_errors(c)->n == 0 ? pd_json(c, 201, input, in) : pd_invalid(c);
 }
 
-static pd_status take_json(struct pd_ctx *c)
+/* What a handler's variable holds before it is read. */
+static struct input rubbish(void)
 {
     struct input in;
+    memset(&in, 0xa5, sizeof in);
+    return in;
+}
+
+static pd_status take_json(struct pd_ctx *c)
+{
+    struct input in = rubbish();
     bool read = pd_read_json(c, input, &in);
     return echo(c, read, &in);
 }
 
 static pd_status take_form(struct pd_ctx *c)
 {
-    struct input in;
+    struct input in = rubbish();
     bool read = pd_read_form(c, input, &in);
     return echo(c, read, &in);
 }
@@ -66,31 +74,40 @@ static const struct pd_field shown_fields[] = {
 };
 static const struct pd_shape shown_shape = { "shown", sizeof(struct shown), 3, shown_fields };
 
-/* A form's page: "name|n|ok|error of n". */
+/* A form's page: "name|n|ok|error of name|error of n". */
 static pd_status show_form(struct pd_ctx *c)
 {
     struct input in, stored = { .name = PD_STR("kept"), .n = 7, .ok = true };
-    struct shown form, wrong;
+    struct shown form = { PD_STR("?"), PD_STR("?"), PD_STR("?") }, wrong = form;
     if (pd_str_eq(pd_method(c), PD_STR("POST")))
         (void)pd_read_form(c, input, &in);
     pd_form_show(c, shown, &form, input, &stored);
     pd_form_wrong(c, shown, &wrong);
     return pd_text(c, 200, PD_STR("text/plain"),
-                   pd_str_fmt(c->arena, "%.*s|%.*s|%.*s|%.*s", PD_ARG(form.name), PD_ARG(form.n),
-                              PD_ARG(form.ok), PD_ARG(wrong.n)));
+                   pd_str_fmt(c->arena, "%.*s|%.*s|%.*s|%.*s|%.*s", PD_ARG(form.name),
+                              PD_ARG(form.n), PD_ARG(form.ok), PD_ARG(wrong.name),
+                              PD_ARG(wrong.n)));
 }
 
 static pd_status take_form_twice(struct pd_ctx *c)
 {
-    struct input typed, in;
+    struct input typed = rubbish(), in = rubbish();
     (void)!pd_read_form(c, input, &typed);
     bool read = pd_read_form(c, input, &in);
     return echo(c, read, &in);
 }
 
+/* JSON or a form, as it comes. */
+static pd_status take_either(struct pd_ctx *c)
+{
+    struct input in = rubbish();
+    bool read = pd_read_json(c, input, &in) || pd_read_form(c, input, &in);
+    return echo(c, read, &in);
+}
+
 static pd_status take_query(struct pd_ctx *c)
 {
-    struct input in;
+    struct input in = rubbish();
     bool read = pd_read_query(c, input, &in);
     return echo(c, read, &in);
 }
@@ -110,6 +127,7 @@ static pd_status stream(struct pd_ctx *c)
 static const struct pd_route routes[] = {
     { PD_POST_, "/api/json", take_json },
     { PD_POST_, "/api/form", take_form },
+    { PD_POST_, "/api/either", take_either },
     { PD_GET_, "/api/shown", show_form },
     { PD_POST_, "/api/shown", show_form },
     { PD_POST_, "/api/form/twice", take_form_twice },
@@ -153,10 +171,11 @@ SITE_TEST(forms_are_read)
     } cases[] = {
         { "name=a+b&n=3", 201, "\"name\":\"a b\"" },
         { "name=a&n=3&ok=on&when=2026-11-24", 201, "\"ok\":true" },
-        { "name=a&n=3&when=", 201, "\"when\":null" }, /* empty is absent */
-        { "name=a&n=", 422, "\"field\":\"n\"" },
-        { "name=&n=3", 422, "\"field\":\"name\"" },
-        { "n=3", 422, "\"field\":\"name\"" },
+        { "name=a&n=3&when=", 201, "\"ok\":false,\"when\":null" }, /* empty is absent */
+        { "name=a&n=3", 201, "\"ok\":false,\"when\":null" },
+        { "name=a&n=", 422, "\"field\":\"n\",\"message\":\"is required\"" },
+        { "name=&n=3", 422, "\"field\":\"name\",\"message\":\"is required\"" },
+        { "n=3", 422, "\"field\":\"name\",\"message\":\"is required\"" },
         { "name=a&n=x", 422, "\"field\":\"n\"" },
         { "name=a&n=3&n=4", 422, "more than once" },
         { "name=a&n=3&extra=1", 422, "\"field\":\"extra\"" },
@@ -177,14 +196,23 @@ SITE_TEST(forms_are_read)
     expect(r.status == 201 && has(r.body, "\"name\":\"m\""), r);
     r = post("/api/form", "application/json", "{}");
     expect(r.status == 415, r);
+    /* The last reading counts: nothing is left of what the one before found. */
+    r = post("/api/either", URLENCODED, "name=a&n=3");
+    expect(r.status == 201, r);
+    r = post("/api/either", URLENCODED, "name=a&n=x");
+    expect(r.status == 422 && has(r.body, "\"code\":\"invalid\""), r);
+    r = post("/api/either", "text/plain", "x");
+    expect(r.status == 415 && has(r.body, "Send this as a form"), r);
 }
 
 SITE_TEST(a_form_shows_what_was_typed)
 {
     struct reply r = get("/api/shown");
-    expect(pd_str_eq(r.body, PD_STR("kept|7|on|")), r);
+    expect(pd_str_eq(r.body, PD_STR("kept|7|on||")), r);
     r = post("/api/shown", URLENCODED, "name=a&n=x");
-    expect(pd_str_eq(r.body, PD_STR("a|x||must be a whole number")), r);
+    expect(pd_str_eq(r.body, PD_STR("a|x|||must be a whole number")), r);
+    r = post("/api/shown", URLENCODED, "n=3");
+    expect(pd_str_eq(r.body, PD_STR("|3||is required|")), r);
 }
 
 SITE_TEST(bodies_are_limited)
