@@ -5,6 +5,7 @@ SERVER_TEST(answers_and_keeps_alive)
 {
     exchange("GET / HTTP/1.1\r\n" H "\r\n");
     expect_in(&talk, "HTTP/1.1 200 OK\r\nDate: ");
+    expect_in(&talk, "\r\nServer: test\r\n");
     expect_in(&talk, "Content-Length: 5\r\n\r\nhello");
     expect_not(&talk, "Connection:");
     assert_false(talk.closed);
@@ -52,6 +53,11 @@ SERVER_TEST(streams_are_framed)
     expect_in(&talk, "Content-Length: 15\r\n\r\npiecepiecepiece");
     exchange("GET /short HTTP/1.1\r\n" H "\r\n");
     assert_true(talk.closed); /* the client sees that something is missing */
+    exchange("GET /long HTTP/1.1\r\n" H "\r\n");
+    assert_int_equal(seen.body_error, PD_EINVAL);
+    expect_in(&talk, "Content-Length: 3\r\n\r\n");
+    expect_not(&talk, "four"); /* what is longer than was said would be the next answer */
+    assert_true(talk.closed);
     exchange("GET /silent HTTP/1.1\r\n" H "\r\n");
     expect_in(&talk, "500 Internal");
 }

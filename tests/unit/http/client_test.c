@@ -179,18 +179,30 @@ static void accept_canned(void *arg, pd_os_sock sock, const struct pd_os_addr *p
     assert_int_equal(pd_fiber_go("canned", serve_canned, t, NULL), PD_OK);
 }
 
+static void canned_up(struct pd_listener *l, const char *const *says)
+{
+    address = (struct pd_os_addr){ .kind = PD_ADDR_IP4, .ip = { 127, 0, 0, 1 } };
+    int sock = pd_os_listen(&address, NULL);
+    assert_int_equal(pd_listener_open(l, sock, accept_canned, NULL), PD_OK);
+    address.port = (uint16_t)pd_os_listen_port(sock);
+    canned.says = says;
+    canned.asked = canned.connections = 0;
+}
+
+static void canned_down(struct pd_listener *l, struct pd_http_client *cl)
+{
+    pd_http_client_free(cl);
+    pd_listener_close(l);
+    assert_int_equal(pd_sleep(10 * MS), PD_OK); /* its fibers see the end */
+}
+
 /* Asks twice on connections that may be kept; what the second one gave. */
 static pd_err second_of_two(enum pd_method method, const char *text, const char *const *says)
 {
     struct pd_listener l;
     struct pd_http_call call;
     struct pd_http_client *cl = pd_http_client_new(NULL);
-    address = (struct pd_os_addr){ .kind = PD_ADDR_IP4, .ip = { 127, 0, 0, 1 } };
-    int sock = pd_os_listen(&address, NULL);
-    assert_int_equal(pd_listener_open(&l, sock, accept_canned, NULL), PD_OK);
-    address.port = (uint16_t)pd_os_listen_port(sock);
-    canned.says = says;
-    canned.asked = canned.connections = 0;
+    canned_up(&l, says);
     struct pd_http_ask ask = { .url = url("/"), .method = method, .method_text = pd_str_c(text) };
     pd_err err = PD_OK;
     for (int i = 0; i < 2; i++) {
@@ -198,9 +210,28 @@ static pd_err second_of_two(enum pd_method method, const char *text, const char 
         if (err == PD_OK)
             pd_http_call_close(&call);
     }
-    pd_http_client_free(cl);
-    pd_listener_close(&l);
-    assert_int_equal(pd_sleep(10 * MS), PD_OK); /* its fibers see the end */
+    canned_down(&l, cl);
+    return err;
+}
+
+/* What reading one answer gives: the error of its head, else of its body; the body in the arena. */
+static pd_err read_answer(const char *answer, pd_str *body)
+{
+    struct pd_listener l;
+    struct pd_http_call call;
+    struct pd_http_client *cl = pd_http_client_new(NULL);
+    const char *const says[] = { answer, NULL };
+    canned_up(&l, says);
+    pd_err err = pd_http_send(cl, &arena, &(struct pd_http_ask){ .url = url("/") }, &call);
+    if (err == PD_OK) {
+        pd_mono old = pd_deadline_within(100 * MS); /* of reading, which has none of its own */
+        err = pd_http_call_all(&call, 1000, body);
+        pd_deadline_restore(old);
+        assert_true(pd_str_is_null(pd_http_call_header(&call, PD_STR("Absent"))));
+        pd_http_call_close(&call);
+        pd_http_call_close(&call); /* twice is fine */
+    }
+    canned_down(&l, cl);
     return err;
 }
 
@@ -229,6 +260,22 @@ SERVER_TEST(client_does_not_switch_protocols)
     assert_int_equal(second_of_two(PD_GET, "", early), PD_OK);
 }
 
+SERVER_TEST(client_refuses_what_is_malformed)
+{
+    static const char *const wrong[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\nContent-Length: 0\n\n\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+    };
+    pd_str body;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(read_answer(wrong[i], &body), PD_EPROTO);
+    /* Cut off: an answer with a length, or in chunks, is not whole then. */
+    assert_int_equal(read_answer("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", &body),
+                     PD_ETIME);
+}
+
 /* Bytes behind an answer would be taken for the next one. */
 SERVER_TEST(client_does_not_reuse_what_says_more)
 {
@@ -246,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_client_refuses_injection_and_obeys_deadlines),
         cmocka_unit_test(test_client_repeats_idempotent_requests_only),
         cmocka_unit_test(test_client_does_not_switch_protocols),
+        cmocka_unit_test(test_client_refuses_what_is_malformed),
         cmocka_unit_test(test_client_does_not_reuse_what_says_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

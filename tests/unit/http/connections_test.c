@@ -84,6 +84,35 @@ SERVER_TEST(connections_are_limited, .max_connections = 1, .max_requests_per_con
     expect_in(&talk, "200 OK");
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+    (void)!pd_sleep(PD_SECOND);
+}
+
+/* Then a request costs an answer and a connection, not the server. */
+SERVER_TEST(without_a_fiber_there_is_an_answer)
+{
+    struct pd_fiber *fibers[64];
+    unsigned n = 0;
+    open_talk(&talk);
+    while (n < 64 && pd_fiber_go("nothing", nothing, NULL, &fibers[n]) == PD_OK)
+        n++;
+    assert_true(n > 0 && n < 64);
+    say(&talk, "GET / HTTP/1.1\r\n" H "\r\n");
+    hear(&talk, SIZE_MAX, 100 * MS);
+    expect_in(&talk, "503 Service Unavailable");
+    expect_in(&talk, "Connection: close");
+    assert_true(talk.closed);
+    pd_io_close(&talk.io);
+    assert_int_equal(seen.handled, 0);
+    while (n > 0)
+        pd_fiber_cancel(fibers[--n]);
+    assert_int_equal(pd_sleep(10 * MS), PD_OK);
+    exchange("GET / HTTP/1.1\r\n" H "\r\n");
+    expect_in(&talk, "200 OK");
+}
+
 SERVER_TEST(drain_answers_what_is_in_flight)
 {
     static struct talk idle;
@@ -212,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_a_hang_up_cancels_the_handler),
         cmocka_unit_test(test_a_hang_up_behind_a_pipelined_body_cancels_the_handler),
         cmocka_unit_test(test_connections_are_limited),
+        cmocka_unit_test(test_without_a_fiber_there_is_an_answer),
         cmocka_unit_test(test_drain_answers_what_is_in_flight),
         cmocka_unit_test(test_drain_answers_idle_connections),
         cmocka_unit_test(test_drain_closes_idle_connections_in_the_end),

@@ -136,6 +136,9 @@ static void handle(struct pd_http_req *r, void *arg)
         pd_str body;
         seen.body_error = pd_sleep(20 * MS) ? PD_ECANCELED : pd_http_body_all(r, &body);
         answer_late(r);
+    } else if (pd_str_eq(r->path, PD_STR("/long"))) {
+        if (pd_http_reply_begin(r, 200, PD_STR_NULL, 3) == PD_OK)
+            seen.body_error = pd_http_reply_write(r, PD_STR("four"));
     } else if (pd_str_eq(r->path, PD_STR("/none"))) {
         pd_http_reply(r, 204, PD_STR_NULL, PD_STR("not sent"));
     } else if (pd_str_eq(r->path, PD_STR("/same"))) {
@@ -174,7 +177,9 @@ static void server_start(const struct pd_http_limits *limits)
     assert_int_equal(setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &(int){ 16 << 10 }, sizeof(int)), 0);
 #endif
     server_listen(
-        &(struct pd_http_server_opts){ .limits = *limits, .handle = handle, .done = done }, sock);
+        &(struct pd_http_server_opts){
+            .limits = *limits, .handle = handle, .done = done, .server_name = "test" },
+        sock);
     address.port = (uint16_t)pd_os_listen_port(sock);
 }
 
@@ -286,6 +291,8 @@ static inline void exchange(const char *bytes)
 /* --- tests: each runs in a fiber of a fresh loop ------------------------------------------------
  */
 
+static const struct pd_loop_opts few_fibers = { .max_fibers = 16 };
+
 /* A test with a server, whose limits may follow the name. */
 #define SERVER_TEST(name, ...)                                                                     \
     static void name(void);                                                                        \
@@ -303,7 +310,7 @@ static inline void exchange(const char *bytes)
     {                                                                                              \
         (void)state;                                                                               \
         BEGIN_WORLD();                                                                             \
-        assert_int_equal(pd_loop_main(NULL, name##_in_loop, NULL), PD_OK);                         \
+        assert_int_equal(pd_loop_main(&few_fibers, name##_in_loop, NULL), PD_OK);                  \
     }                                                                                              \
     static void name(void)
 

@@ -228,6 +228,14 @@ SITE_TEST(bodies_are_limited)
     r = exchange(PD_STR("POST /api/small HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n"
                         "Expect: 100-continue\r\n\r\n"));
     expect(r.status == 413, r);
+    r = exchange(PD_STR("POST /api/form HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                        "Content-Type: " URLENCODED "\r\n"
+                        "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n"));
+    expect(r.status == 413 && has(r.body, "too_large"), r);
+    r = exchange(PD_STR("POST /api/json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                        "Content-Type: application/json\r\n"
+                        "Transfer-Encoding: chunked\r\n\r\nz\r\n"));
+    expect(r.status == 400 && has(r.body, "malformed"), r);
     char *two = pd_arena_zalloc(&arena, 2 << 20);
     memset(two, 'x', 2 << 20);
     r = ask("POST", "/api/big", "", pd_str_n(two, 2 << 20)); /* more than the default */

@@ -1,5 +1,7 @@
 /* Tests of pando/web.h: header lines, redirects, and static files. */
 #include "site_test.h"
+#include <pando/html.h>
+#include <pando/json.h>
 
 static pd_status page(struct pd_ctx *c)
 {
@@ -59,7 +61,45 @@ static pd_status cached(struct pd_ctx *c)
     return text(c, "x");
 }
 
+static pd_status asked(struct pd_ctx *c)
+{
+    return pd_text(c, 200, PD_STR("text/plain"),
+                   pd_str_fmt(c->arena, "%.*s|%.*s|%.*s|%.*s", PD_ARG(pd_method(c)),
+                              PD_ARG(pd_path(c)), PD_ARG(pd_header(c, "x-A")),
+                              PD_ARG(pd_cookie(c, "k"))));
+}
+
+struct big {
+    pd_str text;
+};
+static const struct pd_field big_fields[] = { { .name = "text", .name_len = 4, .type = PD_T_STR } };
+static const struct pd_shape big_shape = { "big", sizeof(struct big), 1, big_fields };
+
+/* More than a reply may have, as JSON or as a page. */
+static pd_status too_much(struct pd_ctx *c)
+{
+    static char text[33 << 20];
+    struct big big = { pd_str_n(text, sizeof text) };
+    memset(text, 'x', sizeof text);
+    if (pd_query(c, "page").ptr) {
+        pd_html_text(pd_html_begin(c), big.text);
+        return pd_html_end(c, 200);
+    }
+    return pd_json(c, 200, big, &big);
+}
+
+static pd_status invalid(struct pd_ctx *c)
+{
+    int64_t n = 0;
+    pd_str_to_i64(pd_query(c, "n"), &n);
+    for (int i = 0; i < n; i++)
+        pd_field_error(c, i ? "other" : "name", "is <odd> %d", i);
+    return pd_invalid(c);
+}
+
 static const struct pd_route routes[] = {
+    { PD_GET_, "/asked/{s}", asked }, { PD_GET_, "/api/much", too_much },
+    { PD_GET_, "/invalid", invalid }, { PD_GET_, "/api/invalid", invalid },
     { PD_GET_, "/type", put_type },   { PD_GET_, "/twice", go_twice },
     { PD_GET_, "/many", many_lines }, { PD_GET_, "/cached", cached },
     { PD_POST_, "/login", log_in },   { PD_GET_, "/page", page },
@@ -136,6 +176,38 @@ SITE_TEST(cookies_and_errors_are_not_cached)
     expect(pd_str_eq(header(r, "Cache-Control"), PD_STR("no-cache")), r);
 }
 
+SITE_TEST(a_handler_sees_what_was_asked)
+{
+    struct reply r = ask("HEAD", "/asked/a%20b?c", "", PD_STR_NULL);
+    expect(r.status == 200, r);
+    r = ask("GET", "/asked/a%20b?c", "X-a: one\r\nX-A: two\r\nCookie: j=1; k=v\r\n", PD_STR_NULL);
+    expect(pd_str_eq(r.body, PD_STR("GET|/asked/a b|one|v")), r);
+    r = get("/asked/x");
+    expect(pd_str_eq(r.body, PD_STR("GET|/asked/x||")), r);
+}
+
+SITE_TEST(a_reply_that_is_too_large_fails)
+{
+    static const char *const targets[] = { "/api/much", "/api/much?page=1" };
+    for (size_t i = 0; i < 2; i++) {
+        struct reply r = get(targets[i]);
+        expect(r.status == 503 && has(r.body, "over_budget"), r);
+        expect(has(header(r, "X-Pando-Error"), "the reply is larger than"), r);
+    }
+}
+
+/* JSON lists the fields; on a page the first five are said. */
+SITE_TEST(wrong_fields_are_told)
+{
+    struct reply r = get("/invalid?n=7");
+    expect(r.status == 422 && has(r.body, "name is &lt;odd&gt; 0. other is &lt;odd&gt; 1."), r);
+    expect(has(r.body, "odd&gt; 4.") && !has(r.body, "odd&gt; 5"), r);
+    r = get("/api/invalid?n=7");
+    expect(has(r.body, "{\"field\":\"other\",\"message\":\"is \\u003codd\\u003e 6\"}]"), r);
+    r = get("/api/invalid?n=0");
+    expect(r.status == 422 && has(r.body, "\"code\":\"invalid\"") && !has(r.body, "errors"), r);
+}
+
 SITE_TEST(redirects_stay_here)
 {
     static const char *const bad[] = { "//evil.example",
@@ -195,6 +267,9 @@ int main(void)
         DATA_TEST(what_the_platform_adds_has_room_site),
         DATA_TEST(the_last_reply_counts_site),
         DATA_TEST(cookies_and_errors_are_not_cached_site),
+        DATA_TEST(a_handler_sees_what_was_asked_site),
+        DATA_TEST(a_reply_that_is_too_large_fails_site),
+        DATA_TEST(wrong_fields_are_told_site),
         DATA_TEST(redirects_stay_here_site),
         DATA_TEST(assets_are_served_site),
     };

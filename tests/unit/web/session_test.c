@@ -1,5 +1,6 @@
 /* Tests of pando/web.h: who asks, from where, and what only this site can have made. */
 #include "site_test.h"
+#include "web/seal.h"
 
 static pd_status log_in_cached(struct pd_ctx *c)
 {
@@ -215,6 +216,128 @@ SITE_TEST(secrets_work)
     expect(pd_str_starts(header(r, "Set-Cookie"), PD_STR("__Host-t_session=")), r);
 }
 
+/* --- what is in the cookie ----------------------------------------------------------------------
+ */
+
+static pd_str sealed_session(const char *secret, pd_id user, pd_time started, pd_time seen,
+                             pd_time sealed)
+{
+    int64_t wire[6] = { user, 5, 1, 2, started, seen }; /* the third and fourth are its id */
+    struct pd_keys keys;
+    struct pd_sealer s;
+    die_of(pd_keys_init(&keys, pd_str_c(secret)));
+    pd_sealer_init(&s, &keys, PD_STR("session"));
+    return pd_sealer_seal(&s, &arena, pd_str_n((const char *)wire, sizeof wire), sealed);
+}
+
+static struct reply who_with(pd_str sealed)
+{
+    return ask("GET", "/who", pd_str_fmt(&arena, "Cookie: t_session=%.*s\r\n", PD_ARG(sealed)).ptr,
+               PD_STR_NULL);
+}
+
+SITE_TEST(sessions_are_refreshed_and_end)
+{
+    pd_time now = pd_time_now(), hours = now - 2 * PD_HOUR;
+    struct reply r = who_with(sealed_session(SECRET, 7, hours, hours, hours));
+    expect(pd_str_eq(r.body, PD_STR("7 5 1")), r);
+    expect(has(header(r, "Set-Cookie"), "; Max-Age=1209600"), r); /* 14 days */
+    r = ask("GET", "/who", cookie_line(r), PD_STR_NULL);
+    expect(pd_str_eq(r.body, PD_STR("7 5 1")) && !header(r, "Set-Cookie").ptr, r);
+    pd_time old = now - 30 * PD_DAY + PD_HOUR; /* 30 days in all */
+    r = who_with(sealed_session(SECRET, 7, old, hours, hours));
+    expect(pd_str_eq(r.body, PD_STR("7 5 1")), r);
+    expect(has(header(r, "Set-Cookie"), "; Max-Age=3600") ||
+               has(header(r, "Set-Cookie"), "; Max-Age=3599"),
+           r);
+    const pd_str ended[] = {
+        sealed_session(SECRET, 7, now - 31 * PD_DAY, now, now),
+        sealed_session(SECRET, 7, now - 15 * PD_DAY, now - 15 * PD_DAY, now - 15 * PD_DAY),
+        sealed_session(SECRET, 0, now, now, now),
+        sealed_session(SECRET, -7, now, now, now),
+        sealed_session("another secret of at least 32 characters", 7, now, now, now),
+    };
+    for (size_t i = 0; i < sizeof ended / sizeof ended[0]; i++) {
+        r = who_with(ended[i]);
+        expect(pd_str_eq(r.body, PD_STR("0 0 0")), r);
+    }
+}
+
+#define OLD "an old secret of at least thirty-two characters"
+
+SITE_TEST(keys_are_rotated, .secret_keys = PD_STR(SECRET "," OLD))
+{
+    pd_time hours = pd_time_now() - 2 * PD_HOUR;
+    struct reply r = who_with(sealed_session(OLD, 7, hours, hours, hours));
+    expect(pd_str_eq(r.body, PD_STR("7 5 1")), r);
+    pd_str set = header(r, "Set-Cookie"), plain; /* with the first key */
+    struct pd_keys keys;
+    struct pd_sealer s;
+    die_of(pd_keys_init(&keys, PD_STR(SECRET)));
+    pd_sealer_init(&s, &keys, PD_STR("session"));
+    set = pd_str_sub(set, pd_str_find(set, '=') + 1, pd_str_find(set, ';'));
+    assert_true(pd_sealer_open(&s, &arena, set, pd_time_now(), 0, &plain, NULL));
+}
+
+/* --- passwords ----------------------------------------------------------------------------------
+ */
+
+struct hashing {
+    unsigned done, refused;
+};
+
+static void hash_one(void *arg)
+{
+    struct hashing *h = arg;
+    struct pd_arena a;
+    struct pd_ctx c;
+    pd_str hash;
+    pd_arena_init(&a, NULL);
+    pd_ctx_init(&c, NULL, &a);
+    pd_web_ctx_bind(web, &c);
+    pd_err e = pd_password_hash(&c, PD_STR("p"), &hash);
+    h->done += e == PD_OK;
+    h->refused += e == PD_EOVERLOAD && c.failed == PD_EOVERLOAD;
+    pd_ctx_fini(&c);
+    pd_arena_fini(&a);
+}
+
+/* One is hashed, 64 wait, the others are told to come back. */
+SITE_TEST(a_long_line_for_hashing_is_refused)
+{
+    struct hashing h = { 0 };
+    struct pd_group g;
+    pd_group_init(&g);
+    for (int i = 0; i < 70; i++)
+        die_of(pd_group_go(&g, "hash", hash_one, &h));
+    die_of(pd_group_wait(&g));
+    assert_int_equal(h.done, 65);
+    assert_int_equal(h.refused, 5);
+    hash_one(&h);
+    assert_int_equal(h.done, 66);
+}
+
+SITE_TEST(long_passwords_are_no_passwords)
+{
+    struct pd_ctx c;
+    pd_str hash;
+    bool ok = true;
+    pd_ctx_init(&c, NULL, &arena);
+    pd_web_ctx_bind(web, &c);
+    char *text = pd_arena_zalloc(&arena, 1025);
+    memset(text, 'p', 1025);
+    assert_int_equal(pd_password_hash(&c, pd_str_n(text, 1025), &hash), PD_ETOOBIG);
+    die_of(pd_password_hash(&c, pd_str_n(text, 1024), &hash));
+    die_of(pd_password_verify(&c, pd_str_n(text, 1025), hash, &ok));
+    assert_false(ok);
+    die_of(pd_password_verify(&c, pd_str_n(text, 1024), hash, &ok));
+    assert_true(ok);
+    die_of(pd_password_hash(&c, PD_STR(""), &hash));
+    die_of(pd_password_verify(&c, pd_str_n(text, 1025), hash, &ok)); /* not as the empty one */
+    assert_false(ok);
+    pd_ctx_fini(&c);
+}
+
 /* What is sealed may come from the client. */
 SITE_TEST(what_is_too_long_to_seal_fails_the_request)
 {
@@ -265,6 +388,10 @@ int main(void)
         DATA_TEST(roles_are_checked_site),
         DATA_TEST(flash_is_shown_once_site),
         DATA_TEST(secrets_work_site),
+        DATA_TEST(sessions_are_refreshed_and_end_site),
+        DATA_TEST(keys_are_rotated_site),
+        DATA_TEST(a_long_line_for_hashing_is_refused_site),
+        DATA_TEST(long_passwords_are_no_passwords_site),
         DATA_TEST(what_is_too_long_to_seal_fails_the_request_site),
         DATA_TEST(a_long_path_leads_to_the_sign_in_page_site),
         DATA_TEST(commands_are_bound_site),

@@ -66,7 +66,8 @@ static void site_up(struct pd_db *db, struct pd_web_opts opts)
     opts.assets = assets;
     opts.nassets = 1;
     opts.db = db;
-    opts.secret_keys = PD_STR(SECRET);
+    if (!opts.secret_keys.len)
+        opts.secret_keys = PD_STR(SECRET);
     opts.cdn_url = PD_STR("https://cdn.example/");
     opts.trusted_proxies = PD_STR("127.0.0.1");
     opts.test = !opts.production && !opts.development;
