@@ -32,7 +32,6 @@ static void add_error(struct pd_ctx *c, pd_str field, pd_str message)
     struct pd_request *q = c->request;
     if (!q->read_status) {
         q->read_status = 422;
-        q->read_code = "invalid";
         q->read_detail = PD_STR("Some fields are not right.");
     }
     if (errors->n < PD_FIELD_ERRORS_MAX)
@@ -59,11 +58,10 @@ pd_str pd_field_error_of(struct pd_ctx *c, const char *field)
 }
 
 /* The input as a whole cannot be read: what pd_invalid will answer. */
-static bool unreadable(struct pd_ctx *c, int status, const char *code, pd_str detail)
+static bool unreadable(struct pd_ctx *c, int status, pd_str detail)
 {
     struct pd_request *q = c->request;
     q->read_status = status;
-    q->read_code = code;
     q->read_detail = detail;
     return false;
 }
@@ -72,12 +70,12 @@ static bool refused(struct pd_ctx *c, pd_err e)
 {
     pd_str why = pd_str_dup(c->arena, pd_str_c(pd_diag()->message));
     switch (e) {
-    case PD_ETOOBIG: return unreadable(c, 413, "too_large", why);
+    case PD_ETOOBIG: return unreadable(c, 413, why);
     case PD_EPROTO:
-    case PD_ESYNTAX: return unreadable(c, 400, "malformed", why);
+    case PD_ESYNTAX: return unreadable(c, 400, why);
     default:
         pd_ctx_fail(c, e);
-        return unreadable(c, pd_err_http(e), "unavailable", PD_STR("The body could not be read."));
+        return unreadable(c, pd_err_http(e), PD_STR("The body could not be read."));
     }
 }
 
@@ -182,7 +180,7 @@ bool pd_read_form_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
     pd_errors_reset(q);
     memset(out, 0, shape->size);
     if (!urlencoded && !has_type(type, "multipart/form-data"))
-        return unreadable(c, 415, "unsupported_media_type",
+        return unreadable(c, 415,
                           PD_STR("Send this as a form (application/x-www-form-urlencoded or "
                                  "multipart/form-data)."));
     struct pd_pairs *pairs = pd_arena_new(c->arena, struct pd_pairs);
@@ -205,15 +203,14 @@ bool pd_read_json_(struct pd_ctx *c, const struct pd_shape *shape, void *out)
     pd_errors_reset(q);
     memset(out, 0, shape->size);
     if (!has_type(pd_http_known(q->http, PD_H_CONTENT_TYPE), "application/json"))
-        return unreadable(c, 415, "unsupported_media_type",
-                          PD_STR("Send this as application/json."));
+        return unreadable(c, 415, PD_STR("Send this as application/json."));
     pd_err e = body_of(q, &body);
     if (e != PD_OK)
         return refused(c, e);
     q->sent = body;
     e = pd_json_read(c->arena, body, shape, out, pd_form_errors(c));
     if (e == PD_ERANGE)
-        return unreadable(c, 422, "invalid", PD_STR("Some fields are not right."));
+        return unreadable(c, 422, PD_STR("Some fields are not right."));
     return e == PD_OK ? true : refused(c, e);
 }
 

@@ -120,7 +120,7 @@ pd_status pd_invalid(struct pd_ctx *c)
     struct pd_request *q = pd_request_of(c, "pd_invalid");
     if (!q->read_status)
         return problem_set(c, 422, "invalid", PD_STR("The input is not right."));
-    return problem_set(c, q->read_status, q->read_code, detail_with_fields(c, q->read_detail));
+    return problem_set(c, q->read_status, NULL, detail_with_fields(c, q->read_detail));
 }
 
 pd_status pd_not_found(struct pd_ctx *c)

@@ -89,7 +89,6 @@ struct pd_request {
 
     /* what pd_read_… found */
     int read_status; /* 0 = fine; else what pd_invalid answers */
-    const char *read_code;
     pd_str read_detail;
     struct pd_field_errors *errors; /* NULL = none yet */
     const struct pd_pairs *form;    /* of the last pd_read_form; NULL = none */

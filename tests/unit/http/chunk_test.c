@@ -43,6 +43,9 @@ static const struct chunk_case {
     { "no size", RAW("\r\nabc"), PD_CHUNK_BAD, "", 0 },
     { "plus", RAW("+3\r\nabc"), PD_CHUNK_BAD, "", 0 },
     { "minus", RAW("-3\r\nabc"), PD_CHUNK_BAD, "", 0 },
+    { "nine", RAW("9\r\nabcdefghi\r\n0\r\n\r\n"), PD_CHUNK_END, "abcdefghi", 0 },
+    { "behind nine", RAW(":\r\nabc"), PD_CHUNK_BAD, "", 0 },
+    { "the greatest size", RAW("7fffffffffffffff\r\nabc"), PD_CHUNK_MORE, "abc", 0 },
     { "before the capital letters", RAW("@\r\nabc"), PD_CHUNK_BAD, "", 0 },
     { "before the small letters", RAW("`\r\nabc"), PD_CHUNK_BAD, "", 0 },
     { "behind the capital letters", RAW("G\r\nabc"), PD_CHUNK_BAD, "", 0 },
@@ -145,6 +148,28 @@ static void extensions_and_trailers_are_bounded(void **state)
     assert_int_equal(got.verdict, PD_CHUNK_BAD);
 }
 
+/* `fill` bytes between two texts. */
+static enum pd_chunk_step filled(const char *before, size_t fill, const char *behind)
+{
+    static char in[16 << 10];
+    size_t n = strlen(before), m = strlen(behind);
+    memcpy(in, before, n);
+    memset(in + n, 'a', fill);
+    memcpy(in + n + fill, behind, m);
+    decode(in, n + fill + m, 0, &got);
+    return got.verdict;
+}
+
+static void the_bounds_hold_to_the_byte(void **state)
+{
+    (void)state;
+    /* An extension's bytes and its CR; a trailer's lines and the empty one. */
+    assert_int_equal(filled("1;", 4095, "\r\nx\r\n0\r\n\r\n"), PD_CHUNK_END);
+    assert_int_equal(filled("1;", 4096, "\r\nx\r\n0\r\n\r\n"), PD_CHUNK_BAD);
+    assert_int_equal(filled("0\r\nX:", 8192 - 6, "\r\n\r\n"), PD_CHUNK_END);
+    assert_int_equal(filled("0\r\nX:", 8192 - 5, "\r\n\r\n"), PD_CHUNK_BAD);
+}
+
 static void data_is_not_copied(void **state)
 {
     (void)state;
@@ -176,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_split_of_every_case),
         cmocka_unit_test(extensions_and_trailers_are_bounded),
+        cmocka_unit_test(the_bounds_hold_to_the_byte),
         cmocka_unit_test(data_is_not_copied),
         cmocka_unit_test(what_a_chunk_announces_is_known_before_its_data),
     };

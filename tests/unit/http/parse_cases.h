@@ -66,6 +66,10 @@ static const struct parse_case {
     { "MUST", "rubbish behind another version", RAW("GET / HTTP/2.0x\r\n" H E), 400 },
     { "MUST", "another protocol", RAW("GET / ICAP/1.0\r\n" H E), 400 },
     { "MUST", "version with a letter", RAW("GET / HTTP/1.x\r\n" H E), 400 },
+    { "MUST", "version with a capital letter", RAW("GET / HTTP/1.A\r\n" H E), 400 },
+    { "MUST", "version with what is behind nine", RAW("GET / HTTP/1.:\r\n" H E), 400 },
+    { "MUST", "version with what is before nought", RAW("GET / HTTP/1./\r\n" H E), 400 },
+    { "MUST", "the highest minor version", RAW("GET / HTTP/1.9\r\n" H E), 0 },
     { "MUST", "rubbish behind the version", RAW("GET / HTTP/1.1x\r\n" H E), 400 },
     /* --- target, 9112 §3.2 --- */
     { "MUST", "path and query", RAW("GET /a/b?c=d HTTP/1.1\r\n" H E), 0 },

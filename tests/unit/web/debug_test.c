@@ -2,6 +2,7 @@
 #include "site_test.h"
 
 #include "data/trace.h"
+#include "web/web.h"
 #include <pando/log.h>
 
 static pd_status fails(struct pd_ctx *c)
@@ -125,6 +126,17 @@ SITE_TEST(the_request_is_told_as_a_command, .development = true)
     expect(has(r.body, " --data-binary @BODY\""), r);
 }
 
+/* A crash report has it, too: of a request whose answer has no body. */
+SITE_TEST(a_head_request_is_a_command)
+{
+    struct pd_http_req r = { .method = PD_HEAD, .host = PD_STR("a"), .path = PD_STR("/b") };
+    struct pd_request q = { .http = &r };
+    struct pd_buf b;
+    pd_buf_init(&b, &arena, 100);
+    pd_curl_put(&b, &q);
+    assert_true(pd_str_eq(pd_buf_str(&b), PD_STR("curl -i --head 'http://a/b'")));
+}
+
 SITE_TEST(nothing_is_told_elsewhere)
 {
     struct reply r = get("/api/fails");
@@ -149,6 +161,7 @@ int main(void)
         DATA_TEST(only_its_own_lines_are_told_site),
         DATA_TEST(the_last_lines_are_kept_site),
         DATA_TEST(the_request_is_told_as_a_command_site),
+        DATA_TEST(a_head_request_is_a_command_site),
         DATA_TEST(nothing_is_told_elsewhere_site),
         DATA_TEST(the_line_of_the_template_is_told_site),
     };

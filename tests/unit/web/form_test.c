@@ -14,6 +14,7 @@ static const struct pd_field input_fields[] = {
       .name_len = 4,
       .type = PD_T_STR,
       .offset = offsetof(struct input, name),
+      .flags = PD_F_TRIM,
       .min = 1,
       .max = 10 },
     { .name = "n",
@@ -144,6 +145,7 @@ SITE_TEST(json_is_read)
         const char *in_body;
     } cases[] = {
         { "application/json", "{\"name\":\"a\",\"n\":3}", 201, "\"name\":\"a\"" },
+        { "application/json", "{\"name\":\"a\",\"n\":3}", 201, "\"ok\":false,\"when\":null" },
         { "application/json; charset=utf-8", "{\"name\":\"a\",\"n\":3}", 201, "\"n\":3" },
         { "application/json", "{\"name\":\"\",\"n\":100}", 422, "\"field\":\"n\"" },
         { "application/json", "{\"name\":\"a\"}", 422, "\"field\":\"n\"" },
@@ -172,6 +174,8 @@ SITE_TEST(forms_are_read)
         { "name=a+b&n=3", 201, "\"name\":\"a b\"" },
         { "name=a&n=3&ok=on&when=2026-11-24", 201, "\"ok\":true" },
         { "name=a&n=3&when=", 201, "\"ok\":false,\"when\":null" }, /* empty is absent */
+        { "name=+a+&n=3", 201, "\"name\":\"a\"" },
+        { "name=+&n=3", 422, "\"field\":\"name\"" },
         { "name=a&n=3", 201, "\"ok\":false,\"when\":null" },
         { "name=a&n=", 422, "\"field\":\"n\",\"message\":\"is required\"" },
         { "name=&n=3", 422, "\"field\":\"name\",\"message\":\"is required\"" },

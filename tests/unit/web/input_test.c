@@ -178,6 +178,22 @@ static void every_byte_is_encoded_or_unreserved(void **state)
     }
 }
 
+static void a_component_is_a_slice_or_has_room_of_its_own(void **state)
+{
+    (void)state;
+    pd_str plain = PD_STR("plain"), out, both[2];
+    assert_true(pd_component_decode(&arena, plain, &out) && out.ptr == plain.ptr);
+    for (size_t len = 1; len < 40; len++) {
+        char raw[40], want[40] = "";
+        memset(raw, '+', len);
+        memset(want, ' ', len);
+        for (int i = 0; i < 2; i++)
+            assert_true(pd_component_decode(&arena, pd_str_n(raw, len), &both[i]));
+        assert_str(both[0], want);
+        assert_str(both[1], want);
+    }
+}
+
 static void fields_are_read_in_order(void **state)
 {
     (void)state;
@@ -390,6 +406,8 @@ static void header_parameters(void **state)
     for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++)
         pd_header_param(tight(cut[i], false), PD_STR("a"));
     assert_str(pd_header_param(tight("x; a=", false), PD_STR("a")), "");
+    assert_true(pd_str_is_null(pd_header_param(tight("x; a=\"", false), PD_STR("a"))));
+    assert_str(pd_header_param(tight("x; a=\"\"", false), PD_STR("a")), "");
     assert_str(pd_header_param(tight("x; a=b", false), PD_STR("a")), "b");
 }
 
@@ -466,6 +484,14 @@ static void cookies_are_written(void **state)
     assert_str(pd_buf_str(&b), "Set-Cookie: __Host-s=v; Path=/; HttpOnly; SameSite=Lax; "
                                "Max-Age=60; Secure\r\n");
     pd_buf_reset(&b);
+    char value[400];
+    memset(value, 'v', sizeof value);
+    pd_cookie_put(&b, &(struct pd_cookie){ PD_STR("s"), pd_str_n(value, sizeof value), 60, true });
+    assert_true(!b.failed && b.len > sizeof value && b.len <= b.cap);
+    pd_buf_init(&b, &arena, 100); /* whole or not at all */
+    pd_cookie_put(&b, &(struct pd_cookie){ PD_STR("s"), PD_STR("v"), 60, true });
+    assert_true(b.failed && b.len == 0);
+    pd_buf_init(&b, &arena, 4096);
     pd_cookie_put(&b, &(struct pd_cookie){ .name = PD_STR("s"), .max_age_s = 60 });
     assert_str(pd_buf_str(&b), "Set-Cookie: s=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0\r\n");
 }
@@ -483,6 +509,7 @@ int main(void)
         T(only_local_targets_are_local),
         T(a_component_is_encoded_so_that_it_reads_back),
         T(every_byte_is_encoded_or_unreserved),
+        T(a_component_is_a_slice_or_has_room_of_its_own),
         T(fields_are_read_in_order),
         T(broken_fields_are_refused),
         T(the_number_and_names_of_fields_are_limited),

@@ -24,6 +24,11 @@ static pd_status who(struct pd_ctx *c)
 
 static pd_status flash(struct pd_ctx *c)
 {
+    int64_t n = 0;
+    if (pd_str_to_i64(pd_query(c, "n"), &n)) {
+        pd_flash_set(c, "good", "%0*d", (int)n, 7);
+        return pd_no_content(c);
+    }
     if (pd_query(c, "set").ptr) {
         pd_flash_set(c, "good", "Saved %d", 3);
         return pd_no_content(c);
@@ -198,6 +203,12 @@ SITE_TEST(flash_is_shown_once)
     struct reply r = ask("GET", "/flash", cookie_line(set), PD_STR_NULL);
     expect(pd_str_eq(r.body, PD_STR("good: Saved 3")), r);
     expect(has(header(r, "Set-Cookie"), "t_flash=;"), r);
+    for (int n = 1017; n <= 1021; n++) { /* kind and text have 1023 bytes with a NUL between */
+        set = get(pd_str_fmt(&arena, "/flash?n=%d", n).ptr);
+        r = ask("GET", "/flash", cookie_line(set), PD_STR_NULL);
+        expect(r.status == 200 && r.body.len == strlen("good: ") + (n < 1018 ? 1017 : 1018), r);
+        expect(pd_str_find(r.body, '\0') == PD_NPOS, r);
+    }
     r = get("/flash");
     expect(pd_str_eq(r.body, PD_STR("none")) && !header(r, "Set-Cookie").ptr, r);
     r = ask("GET", "/flash", "Cookie: t_flash=forged\r\n", PD_STR_NULL);
@@ -264,6 +275,25 @@ SITE_TEST(sessions_are_refreshed_and_end)
 }
 
 #define OLD "an old secret of at least thirty-two characters"
+
+static void ids_are_random_uuids(void **state)
+{
+    uint8_t ones[16] = { 0 }, zeros[16] = { 0 };
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        pd_uuid u = pd_uuid_new();
+        assert_int_equal(u.b[6] >> 4, 4);
+        assert_int_equal(u.b[8] >> 6, 2);
+        for (int k = 0; k < 16; k++) {
+            ones[k] |= u.b[k];
+            zeros[k] |= (uint8_t)~u.b[k];
+        }
+    }
+    for (int k = 0; k < 16; k++) { /* every other bit is now this, now that */
+        assert_int_equal(ones[k], k == 6 ? 0x4f : k == 8 ? 0xbf : 0xff);
+        assert_int_equal(zeros[k], k == 6 ? 0xbf : k == 8 ? 0x7f : 0xff);
+    }
+}
 
 SITE_TEST(keys_are_rotated, .secret_keys = PD_STR(SECRET "," OLD))
 {
@@ -389,6 +419,7 @@ int main(void)
         DATA_TEST(flash_is_shown_once_site),
         DATA_TEST(secrets_work_site),
         DATA_TEST(sessions_are_refreshed_and_end_site),
+        cmocka_unit_test(ids_are_random_uuids),
         DATA_TEST(keys_are_rotated_site),
         DATA_TEST(a_long_line_for_hashing_is_refused_site),
         DATA_TEST(long_passwords_are_no_passwords_site),

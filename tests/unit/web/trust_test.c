@@ -76,6 +76,10 @@ static void keys_rotate(void **state)
     struct pd_sealer old = sealer(OLD, "s"), both = sealer(NEW "," OLD, "s"),
                      new = sealer(NEW, "s");
     assert_true(opens(&both, pd_sealer_seal(&old, &arena, PD_STR("x"), NOW)));
+    assert_true(opens(&both, pd_sealer_seal(&both, &arena, PD_STR("x"), NOW)));
+    struct pd_sealer spaced = sealer("  " NEW " ,\t" OLD " ", "s");
+    assert_true(opens(&new, pd_sealer_seal(&spaced, &arena, PD_STR("x"), NOW)));
+    assert_true(opens(&spaced, pd_sealer_seal(&old, &arena, PD_STR("x"), NOW)));
     assert_true(opens(&new, pd_sealer_seal(&both, &arena, PD_STR("x"), NOW))); /* first seals */
     assert_false(opens(&old, pd_sealer_seal(&both, &arena, PD_STR("x"), NOW)));
     assert_false(opens(&new, pd_sealer_seal(&old, &arena, PD_STR("x"), NOW)));
@@ -279,12 +283,55 @@ static void assets_are_found_by_both_names(void **state)
     assert_int_equal(pd_assets_init(&t, &arena, twice, 2, PD_STR_NULL), PD_ECONFIG);
 }
 
+/* Sealed by the first version of this format: an update signs nobody out. */
+static void what_an_older_program_sealed_opens(void **state)
+{
+    (void)state;
+    struct pd_sealer s = sealer(OLD, "session");
+    pd_str plain;
+    pd_time made;
+    assert_true(pd_sealer_open(
+        &s, &arena,
+        PD_STR("AZUG4jTVR2wWyOCGg5ifdVDmcIAICU-VHrxszGLXSWKQbLgEZdRpbjMTTjHyDkZr1_nifVkzgiY"), NOW,
+        0, &plain, &made));
+    assert_str(plain, "user 42");
+    assert_true(made == NOW);
+}
+
+static void keys_are_wiped(void **state)
+{
+    (void)state;
+    struct pd_keys k;
+    static const struct pd_keys none;
+    assert_int_equal(pd_keys_init(&k, PD_STR(NEW "," OLD)), PD_OK);
+    assert_true(memcmp(&k, &none, sizeof k) != 0);
+    pd_keys_fini(&k);
+    assert_memory_equal(&k, &none, sizeof k);
+}
+
+/* From nothing to the most that can be sealed; no more and no less. */
+static void seals_have_limits(void **state)
+{
+    (void)state;
+    struct pd_sealer s = sealer(OLD, "s");
+    char *most = pd_arena_zalloc(&arena, 2 * PD_SEAL_MAX);
+    pd_str sealed = pd_sealer_seal(&s, &arena, pd_str_n(most, PD_SEAL_MAX), NOW);
+    assert_true(opens(&s, sealed));
+    memset(most, 'A', 2 * PD_SEAL_MAX);
+    assert_false(opens(&s, pd_str_n(most, 2 * PD_SEAL_MAX)));
+    assert_false(opens(&s, PD_STR("AQ")));
+    assert_false(opens(&s, PD_STR_NULL));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, arena_up, arena_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(what_is_sealed_opens_again),
+        T(what_an_older_program_sealed_opens),
+        T(keys_are_wiped),
+        T(seals_have_limits),
         T(any_change_makes_it_fail),
         T(purposes_do_not_mix),
         T(keys_rotate),
