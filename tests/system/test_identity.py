@@ -65,6 +65,17 @@ def test_guessing_is_slowed_down(server, own_server):
     problem(last, 429)
 
 
+@pytest.mark.parametrize("address, slowed", [("2001:db8::{}", True), ("2001:db8:0:{}::1", False), ("::ffff:203.0.113.{}", False)])
+def test_a_guest_who_changes_addresses_is_one_guest(own_server, address, slowed):
+    own_server.settings["TRUSTED_PROXIES"] = "127.0.0.1"
+    own_server.start()
+    victim = Person(own_server)
+    with own_server.client() as http:
+        answers = [http.post(API + "/login", json={"email": victim.email, "password": f"wrong password {i}"},
+                             headers={"X-Forwarded-For": address.format(i + 1)}) for i in range(20)]
+    assert {a.status_code for a in answers} == ({401, 429} if slowed else {401})
+
+
 def test_not_signed_in(server):
     with server.client() as http:
         for path in ("/me", "/accounts", "/transactions", "/categories", "/reports/monthly?month=2026-01"):

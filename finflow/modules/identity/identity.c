@@ -8,6 +8,8 @@
 #include "identity/identity.h"
 #include "identity_gen.h"
 
+#include <arpa/inet.h>
+
 enum {
     FREE_TRIES = 10,   /* wrong passwords that cost nothing but time */
     FIRST_WAIT_S = 15, /* then each further one doubles the wait … */
@@ -92,10 +94,24 @@ static int wait_after(int64_t tries, pd_time last, pd_time now)
     return left > 0 && now - last < TRIES_FORGOTTEN_AFTER ? (int)left : 0;
 }
 
+/* Whom tries are counted for besides the account. Of IPv6 the first half: the other one is the
+ * guest's to choose, as often as they like. */
+static pd_str guest_of(struct pd_ctx *c)
+{
+    struct in6_addr in;
+    char text[INET6_ADDRSTRLEN];
+    pd_str address = pd_client_ip(c);
+    if (inet_pton(AF_INET6, pd_str_cstr(c->arena, address), &in) != 1 || IN6_IS_ADDR_V4MAPPED(&in))
+        return address;
+    memset(in.s6_addr + 8, 0, 8);
+    inet_ntop(AF_INET6, &in, text, sizeof text);
+    return pd_str_fmt(c->arena, "%s/64", text);
+}
+
 /* Counts this try and commits that, or says how long to wait. */
 static enum identity_outcome count_try(struct pd_ctx *c, pd_str email, int *wait_s)
 {
-    pd_str address = pd_client_ip(c);
+    pd_str address = guest_of(c);
     pd_time now = pd_time_now();
     if (!pd_begin(c))
         return IDENTITY_FAILED;
@@ -125,7 +141,7 @@ enum identity_outcome identity_sign_in(struct pd_ctx *c, const struct identity_l
     struct identity_home_of_user_row *home = identity_home_of_user(c, user->id);
     if (!home)
         return c->failed ? IDENTITY_FAILED : IDENTITY_WRONG;
-    identity_attempt_forget(c, email, pd_client_ip(c));
+    identity_attempt_forget(c, email, guest_of(c));
     *out = (struct identity_signed_in){ { user->id, user->email, user->name },
                                         { home->org_id, home->name } };
     pd_session_start(c, user->id, home->org_id);

@@ -5,8 +5,8 @@
  *
  * Passwords are argon2id hashes. A session is a sealed cookie; what is stored is only the end of
  * one, so that signing out ends every copy of it on every instance. Tries to sign in are counted
- * per account and address in the database: after a few wrong ones each further try has to wait
- * longer.
+ * per account and address (of IPv6 a /64) in the database: after a few wrong ones each further try
+ * has to wait longer.
  *
  * All functions yield.
  */
