@@ -208,6 +208,47 @@ def test_import_says_what_it_refused_and_never_doubles(own_server, tmp_path):
     assert 'Quoted, "memo"' in memos
 
 
+def test_import_says_what_it_needs(own_server, tmp_path):
+    ada, account = import_account(own_server)
+    path = tmp_path / "bank.csv"
+
+    def imported(text, *options):
+        path.write_text(text)
+        return own_server.command("import", "--account", account["id"], path, *options)
+
+    spent = imported("Date,Memo,Amount\n2025-01-02,Coffee,-3.20\n2025-01-03,Salary,100\n")
+    assert spent.returncode == 0 and "row 2: would leave the account below zero" in spent.stderr
+    assert "deposit what was in it before" in spent.stderr and "imported 1" in spent.stdout
+    other = imported("Date,Memo,Amount\n2025-01-05,Hotel,50 USD\n2025-01-06,Fee,2.00 DR\n2025-01-07,Tip,1.00 EUR\n")
+    assert "imported 1, skipped 0 duplicates, refused 2 of 3 rows" in other.stdout
+    told = imported("when;how much;what\n7/8/25;5,00;x\n", "--date=when", "--amount", "2", "--memo", "what",
+                    "--date-format", "DD/MM/YY")
+    assert told.returncode == 0 and "imported 1" in told.stdout and "DD/MM/YY" in told.stderr
+    one_clear_line(imported("a,b\nc,d\n"), "--date")
+    one_clear_line(imported("Date,Sum\n2025-01-01,1\n", "--memo", "nothing"), "--memo")
+    one_clear_line(imported(""), "empty")
+    one_clear_line(own_server.command("import", "--account", account["id"], tmp_path), "cannot read the file")
+    assert broken_rules(own_server.dir / "finflow.db") == []
+    own_server.start()
+    assert ada.balance(account) == 10000 + 100 + 500
+    assert ada.get("/transactions", **{"from": "2025-08-07", "to": "2025-08-07"}).json()["items"][0]["memo"] == "x"
+    assert own_server.stop() == 0
+
+
+@pytest.mark.parametrize("words, named", [
+    (["seed", "--userz", "3"], "--userz"), (["seed", "--users"], "--users"), (["seed", "--users", "many"], "--users"),
+    (["seed", "--users=-1"], "--users"), (["seed", "--until", "2026-13-01"], "--until"), (["seed", "--demo=1"], "--demo"),
+    (["seed", "extra"], "extra"), (["seed", "--users", "1", "--orgs", "2"], "--orgs"),
+    (["import", "--account", "1"], "needs --account"), (["import", "x.csv"], "needs --account"),
+    (["import", "--account", "1", "a.csv", "b.csv"], "b.csv"), (["import", "--account", "1", "--memo=", "x.csv"], "--memo"),
+    (["check", "now"], "now"),
+])
+def test_a_wrong_option_is_named(own_server, words, named):
+    result = own_server.command(*words)
+    one_clear_line(result, named)
+    assert result.returncode == 64
+
+
 def test_import_of_200000_rows_in_constant_memory(own_server, tmp_path):
     ada, account = import_account(own_server)
 

@@ -124,3 +124,4 @@ def test_a_process_without_its_database_is_alive_but_not_ready(own_server):
     assert "database" in answers[-1].text
     assert httpx.get(own_server.url + "/livez").status_code == 200
     assert httpx.get(own_server.url + "/up").status_code == 200
+    assert own_server.stop() == 0
