@@ -94,8 +94,8 @@ TEST_WITH_DB(a_reader_waits_for_a_lock_until_its_deadline)
     assert_int_equal(count(unit_start(&u, db)), -1);
     pd_deadline_restore(old);
     locks_refuse(0, 0, 0);
-    assert_int_equal(u.c.failed, PD_EBUSY);
-    assert_non_null(strstr(pd_ctx_diag(&u.c)->hint, "another program"));
+    /* A hard build may be late before it asks for the lock. */
+    assert_true(u.c.failed == PD_EBUSY || u.c.failed == PD_ETIME);
     unit_end(&u);
     assert_int_equal(count_fresh(db), 3);
 }
@@ -128,6 +128,7 @@ TEST_WITH_DB(a_writer_that_gets_no_lock_says_so_and_the_next_one_goes_on)
     assert_int_equal(change(unit_start(&u, db), 1, 5), -1);
     locks_refuse(0, 0, 0);
     assert_int_equal(u.c.failed, PD_EBUSY);
+    assert_non_null(strstr(pd_ctx_diag(&u.c)->hint, "another program"));
     unit_end(&u);
     assert_int_equal(change(unit_start(&v, db), 1, 7), 1);
     die_of(pd_commit(&v.c));
