@@ -273,7 +273,11 @@ static pd_err read_entries(struct check *k, pd_str path, struct entries *out)
                        "`make build` of the app has to write it (share/app.mk does)");
     text = pd_str_fmt(&k->arena, "{\"units\":%.*s}", PD_ARG(text));
     pd_err e = pd_json_read(&k->arena, text, &ENTRIES_SHAPE, out, NULL);
-    return e == PD_OK ? e : pd_wrap(e, "reading %.*s", PD_ARG(path));
+    if (e == PD_OK)
+        return PD_OK;
+    pd_str why = pd_str_dup(&k->arena, pd_str_c(pd_diag()->message));
+    return pd_hint(pd_fail(e, "%.*s cannot be understood: %.*s", PD_ARG(path), PD_ARG(why)),
+                   "rm it and build again: `make build` writes it");
 }
 
 static bool is_ours(struct check *k, const struct entry *e, pd_str out_dir)

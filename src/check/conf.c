@@ -18,6 +18,8 @@ static void wrong(struct reading *r, pd_str subject, pd_str remedy, const char *
                PD_ARG(subject));
 }
 
+#define ONE_SETTING PD_STR("module.conf has one setting: uses = module module …")
+
 static void add_use(struct reading *r, pd_str name)
 {
     struct check_module *of = check_module_find(r->k, name);
@@ -36,9 +38,9 @@ static int take(void *arg, const char *section, const char *name, const char *va
 {
     struct reading *r = arg;
     pd_str rest = pd_str_dup(&r->k->arena, pd_str_c(value)), word;
-    if (section[0] || strcmp(name, "uses") != 0) {
-        wrong(r, pd_str_dup(&r->k->arena, pd_str_c(section[0] ? section : name)),
-              PD_STR("module.conf has one setting: uses = module module …"), "unknown setting");
+    (void)section;
+    if (strcmp(name, "uses") != 0) {
+        wrong(r, pd_str_dup(&r->k->arena, pd_str_c(name)), ONE_SETTING, "unknown setting");
         return 1;
     }
     while (pd_str_split(&rest, ' ', &word)) {
@@ -49,13 +51,16 @@ static int take(void *arg, const char *section, const char *name, const char *va
     return 1;
 }
 
-/* inih does not tell the handler the line: each is given to it alone. */
+/* inih does not tell the handler the line: each is given to it alone. It tells nobody of sections
+ * that are empty, as all are then. */
 static void read_lines(struct reading *r, pd_str text)
 {
     pd_str line;
     while (pd_str_split(&text, '\n', &line)) {
         r->line++;
-        if (ini_parse_string(pd_str_cstr(&r->k->arena, line), take, r) != 0)
+        if (pd_str_starts(pd_str_trim(line), PD_STR("[")))
+            wrong(r, pd_str_trim(line), ONE_SETTING, "there are no sections here:");
+        else if (ini_parse_string(pd_str_cstr(&r->k->arena, line), take, r) != 0)
             wrong(r, pd_str_trim(line), PD_STR("write uses = module module …"), "cannot read");
     }
 }

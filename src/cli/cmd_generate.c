@@ -82,7 +82,9 @@ static pd_err refuse_existing(struct maker *m, pd_str module)
     if (!cli_exists(m->arena, dir))
         return PD_OK;
     return pd_hint(pd_fail(PD_EEXISTS, "there is a module %.*s already", PD_ARG(module)),
-                   "choose another name; nothing that exists is overwritten");
+                   "choose another name; nothing that exists is overwritten (if it is what an "
+                   "interrupted run left: rm -r modules/%.*s tests/%.*s_*)",
+                   PD_ARG(module), PD_ARG(module));
 }
 
 static pd_err fill(struct maker *m, const char *skeleton, struct cli_words *words)
@@ -145,6 +147,7 @@ static pd_err make_page(struct maker *m, pd_str path)
     pd_str module = PD_STR("site"), name = path;
     if (pd_str_find(path, '/') != PD_NPOS)
         pd_str_split(&name, '/', &module);
+    PD_TRY(resource_check_name(module, "module"));
     PD_TRY(resource_check_name(name, "page"));
     pd_str dir = pd_str_fmt(m->arena, "%.*s/modules/%.*s", PD_ARG(m->app.dir), PD_ARG(module));
     if (!cli_is_dir(m->arena, dir))

@@ -20,6 +20,9 @@ static const char *const TAKEN[] = {
     "main",   "pando",  "pd",    "register", "return",  "short",    "signed", "sizeof", "static",
     "struct", "switch", "test",  "union",    "typedef", "unsigned", "void",   "while"
 };
+/* The program lies in build/ beside these (share/app.mk). */
+static const char *const BUILT[] = { "asan",    "built",   "debug",  "flags",   "gen",
+                                     "modules", "release", "sealed", "sources", "tests" };
 
 static pd_err check_name(pd_str name)
 {
@@ -32,6 +35,11 @@ static pd_err check_name(pd_str name)
         return pd_hint(pd_fail(PD_EINVAL, "\"%.*s\" cannot name an app", PD_ARG(name)),
                        "a small letter, then small letters, digits, - or _; at most %d: my-shop",
                        NAME_MAX_LEN);
+    for (size_t i = 0; i < sizeof BUILT / sizeof *BUILT; i++)
+        if (pd_str_eq(name, pd_str_c(BUILT[i])))
+            return pd_hint(
+                pd_fail(PD_EINVAL, "\"%.*s\" is a folder or file of every build", PD_ARG(name)),
+                "choose another name: my-%.*s", PD_ARG(name));
     for (size_t i = 0; i < sizeof TAKEN / sizeof *TAKEN; i++)
         if (pd_str_eq(name, pd_str_c(TAKEN[i])))
             return pd_hint(pd_fail(PD_EINVAL, "\"%.*s\" is a word of C or of pando", PD_ARG(name)),

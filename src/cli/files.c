@@ -175,10 +175,36 @@ pd_str cli_fill(struct pd_arena *a, pd_str skeleton, const struct cli_words *wor
 struct tree { /* one run of cli_fill_tree */
     struct pd_arena *arena;
     const struct cli_words *words;
-    void (*made)(void *arg, pd_str path);
-    void *arg;
-    bool looking; /* first whether all of them can be made, then make them */
+    bool looking;  /* first whether all of them can be made, then make them */
+    pd_str *paths; /* that are to be made */
+    size_t npaths, cap, nmade;
 };
+
+static void note_path(struct tree *t, pd_str path)
+{
+    if (t->npaths == t->cap) {
+        size_t cap = t->cap ? t->cap * 2 : 32;
+        t->paths =
+            pd_arena_grow(t->arena, t->paths, t->cap * sizeof *t->paths, cap * sizeof *t->paths);
+        t->cap = cap;
+    }
+    t->paths[t->npaths++] = path;
+}
+
+/* The files that were made, and folders that are empty then, up to `top`. */
+static void take_back(struct tree *t, pd_str top)
+{
+    for (size_t i = 0; i < t->npaths; i++) {
+        char *path = pd_str_cstr(t->arena, t->paths[i]);
+        if (i < t->nmade)
+            unlink(path);
+        for (char *slash; (slash = strrchr(path, '/')) && (size_t)(slash - path) > top.len;) {
+            *slash = 0;
+            if (rmdir(path) < 0)
+                break;
+        }
+    }
+}
 
 static pd_err fill_file(struct tree *t, pd_str from, pd_str to)
 {
@@ -186,12 +212,13 @@ static pd_err fill_file(struct tree *t, pd_str from, pd_str to)
     if (cli_exists(t->arena, to))
         return pd_hint(pd_fail(PD_EEXISTS, "%.*s is there already", PD_ARG(to)),
                        "choose another name, or remove it: nothing that exists is overwritten");
-    if (t->looking)
+    if (t->looking) {
+        note_path(t, to);
         return PD_OK;
+    }
     PD_TRY(cli_read(t->arena, from, &text));
     PD_TRY(cli_create(t->arena, to, cli_fill(t->arena, text, t->words)));
-    if (t->made)
-        t->made(t->arg, to);
+    t->nmade++; /* in the order they were looked at */
     return PD_OK;
 }
 
@@ -225,8 +252,13 @@ static pd_err fill_dir(struct tree *t, pd_str from, pd_str to, int depth)
 pd_err cli_fill_tree(struct pd_arena *a, pd_str from, pd_str to, const struct cli_words *words,
                      void (*made)(void *arg, pd_str path), void *arg)
 {
-    struct tree t = { .arena = a, .words = words, .made = made, .arg = arg, .looking = true };
+    struct tree t = { .arena = a, .words = words, .looking = true };
     PD_TRY(fill_dir(&t, from, to, 0));
     t.looking = false;
-    return fill_dir(&t, from, to, 0);
+    pd_err e = fill_dir(&t, from, to, 0);
+    if (e != PD_OK)
+        take_back(&t, to);
+    for (size_t i = 0; e == PD_OK && made && i < t.nmade; i++)
+        made(arg, t.paths[i]);
+    return e;
 }

@@ -29,8 +29,8 @@ void cli_remove_tree(struct pd_arena *a, pd_str path);
 
 pd_str cli_fill(struct pd_arena *a, pd_str skeleton, const struct cli_words *words);
 /* Every file of a folder, filled, into another; words are replaced in names, too, and a file called
- * "gitignore" becomes ".gitignore". PD_EEXISTS, and nothing made, if one of them exists. Calls
- * `made` with each path. */
+ * "gitignore" becomes ".gitignore". PD_EEXISTS, and nothing made, if one of them exists; what was
+ * made before another error is removed. Calls `made` with each path, when all of them are there. */
 pd_err cli_fill_tree(struct pd_arena *a, pd_str from, pd_str to, const struct cli_words *words,
                      void (*made)(void *arg, pd_str path), void *arg) PD_MUST;
 

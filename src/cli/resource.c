@@ -12,7 +12,8 @@ static const char *const C_WORDS[] = {
     "do",       "double",   "else",  "enum",   "extern",   "float",  "for",      "goto",
     "if",       "inline",   "int",   "long",   "main",     "pando",  "pd",       "register",
     "restrict", "return",   "short", "signed", "sizeof",   "static", "struct",   "switch",
-    "typedef",  "unsigned", "union", "void",   "volatile", "while",
+    "typedef",  "unsigned", "union", "void",   "volatile", "while",  "assets", /* assets_gen.h is
+                                                                                  made of assets/ */
 };
 /* Words of SQL that cannot name a column, and the columns that every resource has. */
 static const char *const SQL_WORDS[] = {
@@ -219,7 +220,9 @@ pd_err resource_add_field(struct resource *r, pd_str text)
     struct field f = { 0 };
     pd_str rest = text, type = PD_STR_NULL, part, target = PD_STR_NULL;
     if (r->nfields == RESOURCE_FIELDS_MAX)
-        return pd_fail(PD_ETOOBIG, "a resource has at most %d fields", RESOURCE_FIELDS_MAX);
+        return pd_hint(
+            pd_fail(PD_ETOOBIG, "a resource has at most %d fields", RESOURCE_FIELDS_MAX),
+            "put what belongs together into a resource of its own, and refer to it: name:ref");
     pd_str_split(&rest, ':', &f.stem);
     rest = without_brackets(r->arena, rest);
     pd_str_split(&rest, ':', &type);

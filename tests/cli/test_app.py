@@ -189,7 +189,8 @@ def test_new_refuses_what_exists_and_bad_names(tmp_path):
     (tmp_path / "taken").mkdir()
     done = pando("new", "taken", cwd=tmp_path)
     assert done.code == 73 and "taken is there already" in done.err and "remedy" in done.err
-    for name in ("Shop", "1shop", "sh op", "", "-x", "shop!", "struct", "x" * 50, "../Up", "."):
+    for name in ("Shop", "1shop", "sh op", "", "-x", "shop!", "struct", "x" * 50, "../Up", ".", "..", "a/..", "gen", "debug", "sources",
+                 "sealed", "sh\nop", "$(id)", "shop;id", "caf\u00e9"):
         done = pando("new", name, cwd=tmp_path)
         assert done.code == 2, (name, done.all)
         assert "remedy" in done.err, (name, done.err)
@@ -209,6 +210,15 @@ def test_new_refuses_what_exists_and_bad_names(tmp_path):
     ("resource thing a:int:maybe", 'what is "maybe"?'),
     ("resource Thing a:int", "cannot name a resource"),
     ("module notes", "there is a module notes already"),
+    ("module assets", "cannot name a module"),
+    ("module ../notes", "cannot name a module"),
+    ("module $(id)", "cannot name a module"),
+    ("page ../x", "cannot name a module"),
+    ("page notes/../x", "cannot name a page"),
+    ("page notes/a/b", "cannot name a page"),
+    ("resource thing x:int --plural ../x", "cannot name a module"),
+    ("resource thing x:int --currency JPY", "no currency with two decimals"),
+    ("resource thing " + " ".join(f"f{n}:int" for n in range(25)), "at most 24 fields"),
     ("page nowhere/x", "there is no module nowhere"),
     ("page about", "about.c is there already"),
     ("widget x", "not a \"widget\""),
@@ -219,6 +229,49 @@ def test_generate_refuses_and_changes_nothing(shop, words, says):
     assert done.code not in (0, 1), done.all
     assert says in done.err and "remedy" in done.err, done.err
     assert contents(shop) == before
+
+
+def test_a_full_disk_leaves_nothing_behind(shop):
+    before = contents(shop)
+    line = 'trap "" XFSZ; ulimit -f 1; exec pando generate resource thing name:text'
+    done = call("bash", "-c", line, cwd=shop)
+    assert done.code not in (0, 1, 2) and "cannot write" in done.err, done.all
+    assert contents(shop) == before and not (shop / "modules" / "things").exists()
+    assert "new " not in done.out
+
+
+def test_a_full_disk_leaves_no_app(tmp_path):
+    done = call("bash", "-c", 'trap "" XFSZ; ulimit -f 1; exec pando new shop', cwd=tmp_path)
+    assert done.code not in (0, 1, 2) and "cannot write" in done.err, done.all
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_app_file_that_is_no_file_is_told(tmp_path):
+    assert pando("new", "odd", cwd=tmp_path).code == 0
+    app = tmp_path / "odd" / "app.c"
+    app.unlink()
+    app.mkdir()
+    done = pando("generate", "module", "extra", cwd=tmp_path / "odd")
+    assert done.code not in (0, 1, 2) and "cannot read" in done.err and "app.c" in done.err, done.all
+    app.rmdir()
+    app.write_bytes(b"x" * (5 << 20))
+    done = pando("generate", "module", "more", cwd=tmp_path / "odd")
+    assert done.code not in (0, 1, 2) and "is over 4 MiB" in done.err, done.all
+
+
+def test_a_make_that_does_not_tell_is_told(tmp_path):
+    app = tmp_path / "odd"
+    (app / "modules").mkdir(parents=True)
+    (app / "Makefile").write_text("build test:\nprogram:\n\t@yes | head -c 3000000\n")
+    done = pando("build", cwd=app)
+    assert done.code not in (0, 1, 2) and "printed over 1024 KiB" in done.err, done.all
+    done = pando("routes", cwd=app)
+    assert done.code not in (0, 1, 2) and "printed over 1024 KiB" in done.err, done.all
+    (app / "Makefile").write_text("build test:\n\t@kill -9 $$PPID\n")
+    assert pando("build", cwd=app).code == 128 + 9
+    (tmp_path / "bin").mkdir()
+    done = pando("build", cwd=app, PATH=str(tmp_path / "bin"))
+    assert done.code == 127 and "cannot run make" in done.err and "pando doctor" in done.err, done.all
 
 
 def test_generate_needs_the_modules_it_builds_on():

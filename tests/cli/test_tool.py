@@ -118,3 +118,27 @@ def test_fish_completes_commands():
     script = f"{TOOL} completion fish | source; complete -C 'pando gene'"
     done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True)
     assert done.stdout.startswith("generate\t"), done.stdout + done.stderr
+
+
+def test_a_tool_without_its_files_says_so(tmp_path):
+    alone = tmp_path / "bin" / "pando"
+    alone.parent.mkdir()
+    shutil.copy(TOOL, alone)
+    done = subprocess.run([alone, "share", "--config"], capture_output=True, text=True)
+    assert done.returncode == 66 and "config.mk is missing" in done.stderr and "install pando again" in done.stderr
+    moved = tmp_path / "share" / "pando"
+    moved.mkdir(parents=True)
+    (moved / "app.mk").write_text("")
+    (moved / "config.mk").write_text("")
+    done = subprocess.run([alone, "share"], capture_output=True, text=True)
+    assert done.stdout == f"{moved}\n"
+    done = subprocess.run([alone, "share", "--config"], capture_output=True, text=True)
+    assert done.stdout == f"{moved}/config.mk\n"
+    done = subprocess.run([alone, "explain"], capture_output=True, text=True)
+    assert done.returncode == 66 and "explain" in done.stderr and "install pando anew" in done.stderr
+
+
+def test_gen_needs_to_know_from_where_and_whereto(tmp_path):
+    for words, says in ((["gen"], "--app DIR"), (["gen", "--app", "."], "--out DIR")):
+        done = pando(*words, cwd=tmp_path)
+        assert done.code == 2 and says in done.err, done.all

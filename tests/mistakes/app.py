@@ -15,6 +15,7 @@ A file of cases is plain text:
     =>
     where id = :id
 
+`--- needs COMMAND` leaves the case out where that fails: not every machine lets a test make a small disk.
 An edit without old text makes the file, or adds to its end. `--- mend` alone undoes all edits; `--- mended by COMMAND`
 runs a command instead.
 """
@@ -46,7 +47,7 @@ class Case:
     def __init__(self, name, parts):
         self.name = name
         self.edits, self.mends, self.do, self.says = [], [], None, []
-        self.undo, self.command = False, None
+        self.undo, self.command, self.needs = False, None, None
         for head, body in parts:
             word, _, rest = head.partition(" ")
             if word == "edit":
@@ -55,6 +56,8 @@ class Case:
                 self.do = rest
             elif word == "says":
                 self.says = body.strip("\n").split("\n")
+            elif word == "needs":
+                self.needs = rest
             elif head.startswith("mended by "):
                 self.command = head[len("mended by "):]
             elif word == "mend" and rest:
