@@ -1,5 +1,6 @@
 """An app outside of the tree, built against what is installed: by app.mk, by pkg-config, by CMake."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -8,6 +9,7 @@ import pytest
 from conftest import BUILD, ROOT, call
 
 HELLO = (ROOT / "examples" / "hello" / "hello.c")
+MORE = os.environ.get("LDLIBS_EXTRA", "")  # what a library built to be measured needs (scripts/coverage)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +45,7 @@ def test_pkg_config_is_enough(prefix, tmp_path):
                  PKG_CONFIG_SYSROOT_DIR=str(prefix.parents[1]))
     assert asked.code == 0, asked.all
     flags = asked.out.split()
-    done = call("cc", HELLO, "-o", tmp_path / "hello", *flags)
+    done = call("cc", HELLO, "-o", tmp_path / "hello", *flags, *MORE.split())
     assert done.code == 0, done.all
     runs(tmp_path / "hello")
 
@@ -55,7 +57,7 @@ def test_cmake_finds_it(prefix, tmp_path):
         "cmake_minimum_required(VERSION 3.20)\nproject(hello C)\nset(CMAKE_C_STANDARD 17)\n"
         "find_package(pando 0.1 REQUIRED)\n"
         f"add_executable(hello {HELLO})\ntarget_link_libraries(hello pando::pando)\n")
-    done = call("cmake", "-B", "build", f"-DCMAKE_PREFIX_PATH={prefix}", cwd=tmp_path)
+    done = call("cmake", "-B", "build", f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_EXE_LINKER_FLAGS={MORE}", cwd=tmp_path)
     assert done.code == 0, done.all
     done = call("cmake", "--build", "build", cwd=tmp_path)
     assert done.code == 0, done.all
@@ -72,3 +74,12 @@ def test_every_header_stands_alone_and_is_clean(prefix, tmp_path):
 def test_completions_lie_where_shells_look(prefix):
     for name in ("bash-completion/completions/pando", "zsh/site-functions/_pando", "fish/vendor_completions.d/pando.fish"):
         assert (prefix / "share" / name).stat().st_size > 500, name
+
+
+def test_what_is_installed_is_all_that_is_built():
+    """`scripts/install` builds by name: nothing of FinFlow, which is not installed."""
+    text = (ROOT / "scripts" / "install").read_text()
+    targets = re.search(r"ninja -C \S+ ((?:.|\\\n)*?)\n(?!    )", text).group(1).replace("\\\n", " ").split()
+    asked = subprocess.run(["ninja", "-C", BUILD, "-t", "inputs", *targets], capture_output=True, text=True)
+    assert asked.returncode == 0, asked.stderr
+    assert "src/cli/main.c" in asked.stdout and "finflow" not in asked.stdout

@@ -55,7 +55,7 @@ def commands(pando, app):
         done = subprocess.run([pando, name, "--help"], capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
         if done.returncode == 0 and done.stdout.strip() and done.stdout.strip() != top and name not in ("help", "version"):
             parts.append(f"### pando {name}\n\n```text\n{done.stdout.rstrip()}\n```\n")
-    parts.append("## The program\n\nEvery application is its own tool. FinFlow's `--help`, without the settings:\n\n"
+    parts.append("## The program\n\nEvery application is its own tool. The `--help` of `examples/hello`, without the settings:\n\n"
                  f"```text\n{output(app, '--help').split('Settings (')[0].rstrip()}\n```\n\n"
                  "### The list of routes\n\n`app routes` prints one route per line: method, pattern, module, who may use it "
                  "(nothing: anybody; `user`: signed in; `writer`: not merely a viewer; `admin`), and the route's `.doc`. "
@@ -66,7 +66,8 @@ def commands(pando, app):
 
 def routes(app):
     lines = output(app, "routes").split("\n")
-    return "\n".join(lines[:4] + ["…"] + [line for line in lines if " pando " in line])
+    own = [line for line in lines if " pando " not in line]
+    return "\n".join(own[:4] + ["…"] * (len(own) > 4) + [line for line in lines if " pando " in line])
 
 
 def errors(root):

@@ -49,7 +49,7 @@ def build(out):
     site = website.Site(version())
     found, problems = apipages.read_all(ROOT)
     apipages.Pages(site, found).add()
-    pando, app = BUILD / "src/cli/pando", BUILD / "finflow/finflow"
+    pando, app = BUILD / "src/cli/pando", BUILD / "examples/hello"
     site.add_markdown("reference/settings.html", generated.settings(ROOT), "docs/reference/settings.md")
     site.add_markdown("reference/commands.html", generated.commands(pando, app), "docs/reference/commands.md")
     site.add_markdown("reference/errors.html", generated.errors(ROOT), "docs/reference/errors.md")
