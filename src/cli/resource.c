@@ -15,6 +15,8 @@ static const char *const C_WORDS[] = {
     "typedef",  "unsigned", "union", "void",   "volatile", "while",  "assets", /* assets_gen.h is
                                                                                   made of assets/ */
 };
+/* What generated code calls its own variables: of statements (gen), of a resource and its tests. */
+static const char *const LOCAL_NAMES[] = { "c", "site", "fn", "arg", "args", "row", "b", "t" };
 /* Words of SQL that cannot name a column, and the columns that every resource has. */
 static const char *const SQL_WORDS[] = {
     "add",    "all",    "and",    "as",         "begin",  "between", "by",         "check",
@@ -46,6 +48,7 @@ pd_err resource_check_name(pd_str name, const char *what)
                        "a small letter, then small letters, digits or _; at most %d",
                        RESOURCE_NAME_MAX);
     if (is_among(name, C_WORDS, sizeof C_WORDS / sizeof *C_WORDS) ||
+        (field && is_among(name, LOCAL_NAMES, sizeof LOCAL_NAMES / sizeof *LOCAL_NAMES)) ||
         (field && is_among(name, SQL_WORDS, sizeof SQL_WORDS / sizeof *SQL_WORDS)))
         return pd_hint(pd_fail(PD_EINVAL, "\"%.*s\" cannot name a %s: %s has it already",
                                PD_ARG(name), what, field ? "C, SQL or every resource" : "C"),
