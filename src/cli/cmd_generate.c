@@ -94,6 +94,20 @@ static pd_err fill(struct maker *m, const char *skeleton, struct cli_words *word
     return cli_fill_tree(m->arena, from, m->app.dir, words, say_made, m);
 }
 
+/* Pages have the frame of module site, and rows belong to somebody of module people. */
+static pd_err need_modules(struct maker *m)
+{
+    static const char *const needed[] = { "people/people.h", "site/site.h" };
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (!cli_exists(m->arena,
+                        pd_str_fmt(m->arena, "%.*s/modules/%s", PD_ARG(m->app.dir), needed[i])))
+            return pd_hint(pd_fail(PD_ENOTFOUND, "this app has no modules/%s", needed[i]),
+                           "pages and resources build on the modules people and site of `pando "
+                           "new`; a plain module "
+                           "needs neither: pando generate module NAME");
+    return PD_OK;
+}
+
 static pd_err make_module(struct maker *m, pd_str name)
 {
     struct cli_words words = { .n = 0 };
@@ -105,9 +119,10 @@ static pd_err make_module(struct maker *m, pd_str name)
     cli_word_put(&words, "module", name);
     cli_word_put(&words, "MODULE", pd_str_c(upper));
     cli_word_put(&words, "words", resource_words(m->arena, name, true));
-    PD_TRY(fill(m, "module", &words));
+    bool framed = need_modules(m) == PD_OK; /* else it answers a plain text */
+    PD_TRY(fill(m, framed ? "module" : "bare", &words));
     PD_TRY(add_to_app(m, name));
-    return add_to_site(m, name);
+    return framed ? add_to_site(m, name) : PD_OK;
 }
 
 static pd_err make_resource(struct maker *m, struct cli_args *args)
@@ -179,27 +194,14 @@ static pd_err make_page(struct maker *m, pd_str path)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-/* What is generated has the frame of module site and belongs to somebody of module people. */
-static pd_err need_modules(struct maker *m)
-{
-    static const char *const needed[] = { "people/people.h", "site/site.h" };
-    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-        if (!cli_exists(m->arena,
-                        pd_str_fmt(m->arena, "%.*s/modules/%s", PD_ARG(m->app.dir), needed[i])))
-            return pd_hint(
-                pd_fail(PD_ENOTFOUND, "this app has no modules/%s", needed[i]),
-                "what is generated builds on the modules people and site of `pando new`");
-    return PD_OK;
-}
-
 static pd_err make(struct maker *m, struct cli_args *args)
 {
     PD_TRY(cli_app_find(m->arena, &m->app));
-    PD_TRY(need_modules(m));
     PD_TRY(cli_share_dir(m->arena, &m->share));
     pd_str name = pd_str_c(args->words[1]);
     if (strcmp(args->words[0], "module") == 0)
         return make_module(m, name);
+    PD_TRY(need_modules(m));
     return strcmp(args->words[0], "page") == 0 ? make_page(m, name) : make_resource(m, args);
 }
 
@@ -252,7 +254,9 @@ const struct cli_command cmd_generate = {
         "  pando generate resource order product:ref amount:int gift:bool\n"
         "  pando generate resource person name:text --plural people_known\n"
         "  pando generate resource visit buyer:ref:customers day:date\n"
-        "  pando generate module reports          /reports, with a page and a test\n"
+        "  pando generate module reports          /reports, with a page and a test (a plain one in "
+        "an\n"
+        "                                         app without the modules people and site)\n"
         "  pando generate page about              /about, in module site\n"
         "  pando generate page notes/archive      /notes/archive, in module notes\n",
     .run = run,

@@ -1,6 +1,7 @@
 """pando new and generate: what they make builds without a warning, and its tests are green at once."""
 import hashlib
 import json
+import shutil
 import subprocess
 import time
 import socket
@@ -277,10 +278,26 @@ def test_a_make_that_does_not_tell_is_told(tmp_path):
     assert done.code == 127 and "cannot run make" in done.err and "pando doctor" in done.err, done.all
 
 
-def test_generate_needs_the_modules_it_builds_on():
-    done = pando("generate", "module", "extra", cwd=ROOT / "finflow")
-    assert done.code == 66 and "no modules/people/people.h" in done.err and "pando new" in done.err, done.all
+@pytest.mark.parametrize("words", ["resource extra a:int", "page web/extra"])
+def test_generate_needs_the_modules_it_builds_on(words):
+    done = pando("generate", *words.split(), cwd=ROOT / "finflow")
+    assert done.code == 66 and "no modules/people/people.h" in done.err and "generate module" in done.err, done.all
     assert not (ROOT / "finflow" / "modules" / "extra").exists()
+
+
+def test_a_module_needs_no_other(tmp_path):
+    shelf = tmp_path / "shelf"
+    shutil.copytree(ROOT / "examples" / "shelf", shelf)
+    done = pando("generate", "module", "reports", cwd=shelf)
+    assert done.code == 0 and "add to app.c:\n            &reports_module," in done.out, done.all
+    app = shelf / "app.c"
+    app.write_text(app.read_text().replace("&books_module }", "&books_module, &reports_module }")
+                   .replace('#include "people/people.h"', '#include "people/people.h"\n#include "reports/reports.h"'))
+    routes = pando("routes", cwd=shelf)
+    assert "/reports" in routes.out and "warning" not in routes.all, routes.all
+    done = pando("test", "reports", cwd=shelf)
+    assert done.code == 0 and "ok    it answers" in done.out, done.all
+    assert pando("check", cwd=shelf).code == 0
 
 
 def test_generate_says_what_to_add_where_a_mark_is_gone(tmp_path):
