@@ -12,9 +12,10 @@
 struct gen_field {
     pd_str name;
     enum pd_type type;
-    enum pd_type as; /* PD_T_OPT */
-    unsigned flags;  /* enum pd_field_flags */
-    int64_t min, max;
+    enum pd_type as;       /* PD_T_OPT */
+    unsigned flags;        /* enum pd_field_flags */
+    int64_t min, max;      /* both 0: none */
+    bool bounded;          /* @min or @max was given */
     unsigned decimals;     /* of a pd_money */
     pd_str of_name;        /* PD_T_STRUCT, PD_T_PTR, PD_T_LIST: element struct, as written */
     struct gen_struct *of; /* resolved by gen_model_resolve */

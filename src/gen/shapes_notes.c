@@ -108,10 +108,12 @@ static void set_note(struct gen_field *f, const struct note *n, const int64_t *n
     case NOTE_AS: f->as = n->value; break;
     case NOTE_BYTES: f->type = PD_T_BYTES; break;
     case NOTE_MIN:
+        f->bounded = true;
         f->max = f->min == 0 && f->max == 0 ? INT64_MAX : f->max;
         f->min = numbers[0];
         break;
     case NOTE_MAX:
+        f->bounded = true;
         f->min = f->min == 0 && f->max == 0 ? INT64_MIN : f->min;
         f->max = numbers[0];
         break;
@@ -143,6 +145,10 @@ static void apply_note(struct note_reader *r, const struct note *n, struct gen_f
 static void check_bounds(struct note_reader *r, const struct gen_field *first)
 {
     for (const struct gen_field *f = first; f; f = f->next) {
+        if (f->bounded && f->min == 0 && f->max == 0)
+            complain(r,
+                     pd_str_fmt(&r->g->arena, "field \"%.*s\": only 0 can pass", PD_ARG(f->name)),
+                     PD_STR("remove the field, or widen @min or @max"));
         if (f->min > f->max)
             complain(
                 r, pd_str_fmt(&r->g->arena, "field \"%.*s\": @min is above @max", PD_ARG(f->name)),

@@ -253,8 +253,8 @@ static void put_function(struct sql *s, struct pd_buf *b, const struct sql_stmt 
     case SQL_ONE: pd_buf_fmt(b, "    return %.*s);\n", PD_ARG(call(s, st, "pd_stmt_one"))); break;
     case SQL_MANY:
         pd_buf_fmt(b,
-                   "    struct pd_rows rows = %.*s);\n"
-                   "    return (struct %.*s_list){ rows.rows, rows.n };\n",
+                   "    struct pd_rows _rows = %.*s);\n" /* no parameter begins with _ */
+                   "    return (struct %.*s_list){ _rows.rows, _rows.n };\n",
                    PD_ARG(call(s, st, "pd_stmt_many")), PD_ARG(st->row->name));
         break;
     case SQL_EACH:

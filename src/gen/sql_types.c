@@ -41,6 +41,8 @@ int sql_type_merge(int a, int b)
         return b;
     if (a == SQL_UNKNOWN || b == SQL_UNKNOWN || !sql_type_fits(a, b))
         return SQL_UNKNOWN;
+    if (a == PD_T_BOOL || b == PD_T_BOOL)
+        return PD_T_I64; /* a number need not be 0 or 1 */
     return a == PD_T_I64 || a == PD_T_STR ? b : a;
 }
 
@@ -389,11 +391,15 @@ static struct sql_val arithmetic(struct sql_expr *x, struct sql_val l, struct sq
                        reason(x->a, l), r.from);
     l.type = l.param ? l.param->type : l.type;
     r.type = r.param ? r.param->type : r.type;
-    if (is_integer(l.type) && is_integer(r.type))
-        type = l.type == r.type ? l.type : l.type == PD_T_I64 ? r.type : l.type;
-    bool points = type == PD_T_TIME || type == PD_T_DATE || type == PD_T_ID || type == PD_T_BOOL;
+    l.type = l.type == PD_T_BOOL ? PD_T_I64 : l.type;
+    r.type = r.type == PD_T_BOOL ? PD_T_I64 : r.type;
+    if (is_integer(l.type) && is_integer(r.type)) /* of two meanings: none */
+        type = l.type == PD_T_I64 ? r.type : l.type == r.type || r.type == PD_T_I64 ? l.type : type;
+    bool points = type == PD_T_TIME || type == PD_T_DATE || type == PD_T_ID;
     if (points && (l.type == r.type || sql_is_any(op, "* / %")))
         type = PD_T_I64; /* the distance of two times; a time divided is no time */
+    if (type == PD_T_MONEY && l.type == r.type && sql_is(op, "/"))
+        type = PD_T_I64; /* how many times */
     if (divides && !r.nonzero)
         null = SQL_AMBIGUOUS; /* division by zero is NULL in SQLite */
     return sql_value(type, null);

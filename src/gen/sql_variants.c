@@ -378,7 +378,8 @@ static void read_result(struct sql *s, struct sql_stmt *st, struct sql_analysis 
                   "result column \"%.*s\" has no name that C could use", PD_ARG(out->name));
         st->failed = true;
     } else if (!typed && out->type < 0) {
-        bool is_float = f->from < a->t->n && sql_is_any(&a->t->at[f->from], "avg total round");
+        bool is_float = f->from + 1 < a->t->n && sql_is(&a->t->at[f->from + 1], "(") &&
+                        sql_is_any(&a->t->at[f->from], "avg total round");
         pd_str remedy = pd_str_fmt(s->arena, "add `-- column %.*s: int` (or text, money, ts, …)",
                                    PD_ARG(out->name));
         sql_error(s, pos, "PD-SQL-031",

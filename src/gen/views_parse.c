@@ -21,15 +21,10 @@ struct place {
     int line, column;
 };
 
-/* Offsets are asked for in rising order, except a little back within one tag. */
+/* Offsets are asked for in rising order, except a little back within one line. */
 static struct place place_of(struct parser *p, size_t offset)
 {
-    if (offset < p->line_offset) {
-        p->line = 1;
-        p->line_offset = p->counted = 0;
-    }
-    if (p->line == 0)
-        p->line = 1;
+    pd_assert(offset >= p->line_offset);
     for (; p->counted < offset; p->counted++) {
         if (p->t->text.ptr[p->counted] != '\n')
             continue;
@@ -182,7 +177,6 @@ static bool at_tag_end(struct parser *p, struct cursor *c)
 static void value_tag(struct parser *p, struct cursor c, size_t open)
 {
     struct cursor look = c;
-    skip_blanks(p, &look);
     pd_str first = word(p, &look);
     skip_blanks(p, &look);
     if (pd_str_eq(first, PD_STR("asset")) && peek(p, &look) == '"') {
@@ -326,7 +320,6 @@ static bool one_tag(struct parser *p, size_t open)
     pd_str text = p->t->text;
     size_t length = pd_str_find_str(pd_str_sub(text, open, text.len), PD_STR("}}"));
     if (length == PD_NPOS) {
-        add_text(p, p->at, open);
         complain(p, open, "PD-VIEW-001", PD_STR("{{ without }}"), "close the tag with }}");
         return false;
     }
@@ -357,7 +350,7 @@ static void check_closed(struct parser *p)
 
 void view_parse(struct gen *g, struct view_template *t)
 {
-    struct parser p = { .g = g, .t = t, .line_start = true };
+    struct parser p = { .g = g, .t = t, .line = 1, .line_start = true };
     if (!pd_str_is_utf8(t->text)) {
         complain(&p, 0, "PD-VIEW-005", PD_STR("the template is not UTF-8"), "save it as UTF-8");
         return;

@@ -113,6 +113,8 @@ static const struct wrong {
       "pd_money" },
     { "struct demo_a { bool a; // @len 1 2\n};", "@len does not fit field \"a\"", "pd_str" },
     { "struct demo_a { int64_t a; // @min 3 @max 2\n};", "@min is above @max", "no value" },
+    { "struct demo_a { int64_t a; // @min 0 @max 0\n};", "only 0 can pass", "widen" },
+    { "struct demo_a { int64_t a; // @max 0 @min 0\n};", "only 0 can pass", "widen" },
     { "struct demo_a {\n  // @trim\n  pd_str a;\n};", "PD-SHAPE-006", "behind the field" },
     { "struct demo_a { size_t n; };", "PD-SHAPE-007", "int64_t" },
     { "struct demo_a { bool b; };\nstruct demo_a { bool b; };", "shapes.h:2:8: error PD-SHAPE-008",

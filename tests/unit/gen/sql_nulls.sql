@@ -175,6 +175,7 @@ select c.id, sum(o.total) as "t?", count(o.id) as n from shop_customer c left jo
 -- name: n35 :many
 -- scan ok: a test
 select id, total * 2 as a, total + id as b, -total as c, abs(total) as d from shop_order
+-- column b: int
 ;
 
 -- name: n36 :many
@@ -185,6 +186,7 @@ select id, total % 7 as m, total / 3 as d from shop_order
 -- name: n37 :many
 -- scan ok: a test
 select id, total / (id - 1) as "d?" from shop_order
+-- column d: int
 ;
 
 -- name: n38 :many

@@ -8,7 +8,7 @@ static const char header[] =
     "struct demo_item_list { struct demo_item *rows; size_t n; };\n"
     "struct demo_page_view {\n"
     "    pd_str title; bool on; int64_t n; pd_id id; pd_money amount; pd_time at; pd_date day;\n"
-    "    pd_uuid uuid; pd_json raw; pd_str currency; pd_opt_i64 maybe;\n"
+    "    int64_t aAzZ09; pd_uuid uuid; pd_json raw; pd_str currency; pd_opt_i64 maybe;\n"
     "    struct demo_owner owner; struct demo_owner *chief; struct demo_item_list items;\n"
     "};\n";
 
@@ -46,9 +46,22 @@ static const struct wrong {
     { "{{.}}", "PD-VIEW-002", "no {{.}}" },
     { "{{title.}}", "PD-VIEW-002", "struct.field" },
     { "{{}}", "PD-VIEW-002", "struct.field" },
+    { "{{title \"x\"}}", "page.html:1:9: error PD-VIEW-002: unexpected \"\"x\"\"", "{{name}}" },
+    { "<p title=\"{{asset \"app.css}}\">", "PD-VIEW-002: a text in quotes does not end", "close" },
+    { "<p title=\"{{asset \"app.css\" x}}\">", "PD-VIEW-002: unexpected \"x\"", "{{name}}" },
+    { "{{amount | money currency x}}", "PD-VIEW-002: unexpected \"x\"", "{{name}}" },
+    { "{{amount | money ==}}", "PD-VIEW-002: expected a name, found \"==\"", "struct.field" },
+    { "{{#n != }}x{{/n}}", "PD-VIEW-002: expected a name, found \"\"", "struct.field" },
+    { "{{#n != 3 4}}x{{/n}}", "PD-VIEW-002: unexpected \"4\"", "{{name}}" },
+    { "{{0a}}", "PD-VIEW-002: expected a name, found \"0a\"", "struct.field" },
+    { "{{9a}}", "PD-VIEW-002: expected a name, found \"9a\"", "struct.field" },
     { "{{#n > 3}}{{/n}}", "PD-VIEW-002", "put a bool into the view" },
-    { "{{#title == \"a}}{{/title}}", "PD-VIEW-002: a text in quotes does not end", "close it" },
+    { "{{#title == \"a}}{{/title}}",
+      "page.html:1:13: error PD-VIEW-002: a text in quotes does not end", "close it" },
     { "{{>}}", "PD-VIEW-002: a tag without a name", "{{>_partial}}" },
+    { "<p>\n{{#n ==\n  3\n 4}}x{{/n}}", "page.html:4:2: error PD-VIEW-002: unexpected",
+      "{{name}}" },
+    { "{{#on}}\n{{#n\n==\n}}{{/n}}\n{{/on}}{{tilte}}", "page.html:4:1: error PD-VIEW-002", "" },
     { "\xff", "PD-VIEW-005", "UTF-8" },
     /* names and types */
     { "<p>\n  {{tilte}}", "page.html:2:5: error PD-VIEW-011: no field \"tilte\"",
@@ -182,6 +195,10 @@ static const char *const right[] = {
     "<a href=\" {{title}}\">",
     "{{#chief}}{{name}}{{#boss}}{{name}}{{/boss}}{{/chief}}",
     "{{chief.boss.boss.name}}",
+    "{{#n != 3}}x{{/n}}{{^n != 3}}y{{/}}{{#title != \"a\"}}z{{/title}}",
+    "{{at | date }}{{ at | iso}}",
+    "<link href=\"{{ asset \t\"app.css\" }}\">{{ title }}{{ n\n}}{{ amount | money currency }}",
+    "{{aAzZ09}}{{#aAzZ09 == -10}}x{{/aAzZ09}}",
     "{{#items}}{{name}}{{title}}{{owner.name}}{{/items}}",
     "{{#maybe}}{{maybe}}{{/}}",
     "<textarea>{{title}}</textarea><pre> {{n}}</pre>",
@@ -203,6 +220,65 @@ static void accepts(void **state)
         compile(&d, right[i]);
         if (d.g.errors)
             fail_msg("%s\n%s", right[i], d.errors);
+        gen_dir_fini(&d);
+    }
+}
+
+/* Lines of tags that stand alone disappear, with the blanks around them; others stay as they are.
+ */
+static const struct line {
+    const char *page, *code;
+} lines[] = {
+    { "  {{#on}}  \n<b>x</b>\n\t{{/on}}\t\r\n<i>",
+      "if (v->on) {\n        pd_html_raw(b, \"<b>x</b>\\n\", 9);\n    }\n    pd_html_raw(b, "
+      "\"<i>\\n\", 4);" },
+    { "{{ #on }}\nx\n{{ /on }}\ny", "\"x\\n\", 2);\n    }\n    pd_html_raw(b, \"y\\n\", 2);" },
+    { "a {{#on}}\nb{{/on}}", "pd_html_raw(b, \"a \", 2);\n    if (v->on) {\n        pd_html_raw(b, "
+                             "\"\\nb\", 2);" },
+    { "a\n{{#on}}b\n{{/on}}c", "pd_html_raw(b, \"a\\n\", 2);\n    if (v->on) {\n        "
+                               "pd_html_raw(b, \"b\\n\", 2);" },
+    { "{{title}}\nx", "pd_html_text(b, v->title);\n    pd_html_raw(b, \"\\nx\\n\", 3);" },
+    { "   <p>", "    pd_html_raw(b, \"<p>\\n\", 4);" },
+    { "a\n   <p>", "pd_html_raw(b, \"a\\n<p>\\n\", 6);" },
+    { "a\n  {{! gone }}\nb", "pd_html_raw(b, \"a\\nb\\n\", 4);" },
+    { "{{#n != 3}}x{{/n}}", "if (!(v->n == 3)) {" },
+    { "{{^n != 3}}x{{/n}}", "if (v->n == 3) {" },
+    { "{{#n == 3}}x{{/n}}", "if (v->n == 3) {" },
+};
+
+/* Without the breaks inside literals, and without the lines that name the template. */
+static pd_str in_one_line(struct gen_dir *d, pd_str code)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, &d->g.arena, 1 << 20);
+    for (size_t i = 0; i < code.len; i++) {
+        size_t end = i;
+        if (code.ptr[i] == '#' && i && code.ptr[i - 1] == '\n') {
+            i += pd_str_find(pd_str_sub(code, i, code.len), '\n');
+            continue;
+        }
+        if (pd_str_starts(pd_str_sub(code, i, code.len), PD_STR("\"\n")))
+            for (end = i + 2; code.ptr[end] == ' ';)
+                end++;
+        if (end > i && code.ptr[end] == '"')
+            i = end;
+        else
+            pd_buf_put_c(&b, code.ptr[i]);
+    }
+    return pd_buf_str(&b);
+}
+
+static void lines_of_tags_alone_leave_nothing_behind(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct gen_dir d;
+        compile(&d, lines[i].page);
+        assert_string_equal(d.errors, "");
+        assert_int_equal(gen_views_write(&d.g), PD_OK);
+        pd_str code = in_one_line(&d, gen_dir_out(&d, "demo_views.c"));
+        if (pd_str_find_str(code, pd_str_c(lines[i].code)) == PD_NPOS)
+            fail_msg("%s\n%.*s", lines[i].page, PD_ARG(code));
         gen_dir_fini(&d);
     }
 }
@@ -369,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_with_place_and_remedy),
         cmocka_unit_test(accepts),
+        cmocka_unit_test(lines_of_tags_alone_leave_nothing_behind),
         cmocka_unit_test(an_error_in_a_partial_is_told_once),
         cmocka_unit_test(all_errors_of_a_page_are_told),
         cmocka_unit_test(a_page_of_nothing_but_sections_is_told_so),

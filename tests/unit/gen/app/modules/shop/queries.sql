@@ -150,3 +150,9 @@ order by o.id desc limit :limit;
 -- Question marks that C would read as something else.
 -- name: shrug :one
 select id, 'what??/ oh??!' as what from shop_customer where id = :id;
+
+-- Parameters with the names of what generated functions have themselves.
+-- name: named_alike :many
+-- param row: int
+-- param variant: int
+select id from shop_order where customer_id = :rows and total > :row and total < :variant;
