@@ -88,7 +88,6 @@ static void drop_mark(struct csv *p)
         memcmp(p->bytes, mark, 3) != 0)
         return;
     p->len = 0;
-    p->begun = false;
 }
 
 enum csv_event csv_next(struct csv *p, pd_str *input)

@@ -144,6 +144,7 @@ static void test_text_that_is_not_json(void **state)
     assert_false(pd_json_valid(PD_STR("\"a\0b\"")));
     assert_false(pd_json_valid(PD_STR("\"a\x1f\"")));
     assert_true(pd_json_valid(PD_STR("\"a \x7f\"")));
+    assert_true(pd_json_valid(pd_str_n("1234", 2))); /* a number ends where the text does */
     check_syntax("{\"weight\":01}", 12);
     check_syntax("{\"weight\":-}", 11);
     check_syntax("{\"weight\":+1}", 10);
