@@ -9,8 +9,9 @@
  * free. Allocation never returns NULL: an arena that exceeds its budget goes on handing out memory
  * but sets a sticky flag (pd_arena_over_budget), which the framework turns into an error at the
  * next safe point. If the system has no memory left the same happens, on a small reserve that each
- * thread keeps; only when that cannot help either (a block over 16 KiB) the process aborts. Chunks
- * are recycled per thread, so that a request costs no malloc in the steady state.
+ * thread keeps; only when that cannot help either (a block over 16 KiB) the process aborts, unless
+ * it was asked for with pd_arena_try_grow. Chunks are recycled per thread, so that a request costs
+ * no malloc in the steady state.
  *
  * Things that are not memory are tied to the arena by pd_defer(): they run in reverse order at
  * reset and fini.
@@ -30,6 +31,7 @@ struct pd_arena_defer;
 struct pd_arena_opts {
     const char *name; /* in reports; static storage; default "arena" */
     size_t budget;    /* bytes handed out before over_budget; default 16 MiB */
+    bool refuses;     /* its owner looks at over_budget: see pd_arena_try_grow */
 };
 
 struct pd_arena { /* embed it; the fields are private */
@@ -38,6 +40,7 @@ struct pd_arena { /* embed it; the fields are private */
     struct pd_arena_defer *defers;
     size_t used, budget;
     const char *name;
+    bool refuses;
 };
 
 /* A place to go back to: see pd_arena_mark. */
@@ -64,6 +67,11 @@ void *pd_arena_array(struct pd_arena *a, size_t count, size_t size)
  */
 void *pd_arena_grow(struct pd_arena *a, void *block, size_t old_size, size_t new_size)
     __attribute__((returns_nonnull));
+
+/* The same for what may be large (over 16 KiB): NULL if the system has no memory for it and the
+ * arena refuses, as a request's does; it counts as over its budget then. The block is left as it
+ * was. */
+void *pd_arena_try_grow(struct pd_arena *a, void *block, size_t old_size, size_t new_size);
 
 #define pd_arena_new(a, type)      ((type *)pd_arena_zalloc((a), sizeof(type)))
 #define pd_arena_new_n(a, type, n) ((type *)pd_arena_array((a), (n), sizeof(type)))

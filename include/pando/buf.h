@@ -7,9 +7,9 @@
  *     if (b.failed) …                      // one check at the end
  *
  * A buffer has a maximum from the start. Going over it sets `failed`, which sticks: further puts do
- * nothing, so that one writes ten things and checks once. The memory is the arena's; with
- * arena NULL it is malloc's and pd_buf_fini() must be called. The content moves when it grows: do
- * not keep pointers into it across a put.
+ * nothing, so that one writes ten things and checks once. So does the lack of memory in an arena
+ * that refuses. The memory is the arena's; with arena NULL it is malloc's and pd_buf_fini() must be
+ * called. The content moves when it grows: do not keep pointers into it across a put.
  */
 #ifndef PANDO_BUF_H
 #define PANDO_BUF_H

@@ -12,7 +12,8 @@
  * When malloc has nothing left, a thread falls back on its reserve: a few chunks put aside before.
  * An arena that had to take one counts as over its budget, so the request it belongs to fails (503)
  * at the next safe point while the thread lives on; the reserve is filled again by the chunks that
- * come back. Only what no chunk of the reserve can hold ends the process.
+ * come back. What no chunk of the reserve can hold ends the process, unless it was asked for with
+ * pd_arena_try_grow of an arena that refuses.
  *
  * In a hard build (hard.h) each block is a chunk, and none is recycled.
  *
@@ -182,15 +183,17 @@ static void spend_all(struct pd_arena *a)
 static struct pd_arena_chunk *reserve_get(struct pd_arena *a, size_t bytes)
 {
     struct pd_arena_chunk *c = cache.reserve;
+    spend_all(a);
     if (!c || bytes > class_size(RESERVE_CLASS))
-        pd_panic("out of memory: %zu bytes for arena \"%s\"", bytes, a->name);
+        return NULL;
     cache.reserve = c->below;
     cache.nreserve--;
-    spend_all(a);
     return c;
 }
 
-/* Room for `least` bytes, header included. `class` CLASS_COUNT: exactly that. */
+/* Room for `least` bytes, header included; NULL if there is none. `class` CLASS_COUNT: exactly
+ * that.
+ */
 static struct pd_arena_chunk *chunk_get(struct pd_arena *a, unsigned class, size_t least)
 {
     struct pd_arena_chunk *c = class < CLASS_COUNT ? cache.free[class] : NULL;
@@ -212,6 +215,7 @@ void pd_arena_init(struct pd_arena *a, const struct pd_arena_opts *opts)
     *a = (struct pd_arena){
         .name = opts && opts->name ? opts->name : "arena",
         .budget = opts && opts->budget ? opts->budget : BUDGET_DEFAULT,
+        .refuses = opts && opts->refuses,
     };
 }
 
@@ -285,23 +289,38 @@ static unsigned next_class(const struct pd_arena *a, size_t need)
     return class;
 }
 
-PD_COLD static void add_chunk(struct pd_arena *a, size_t need)
+PD_COLD static bool try_chunk(struct pd_arena *a, size_t need, bool refuses)
 {
     unsigned class = PD_HARD ? CLASS_COUNT : next_class(a, need);
-    push_chunk(a, chunk_get(a, class, need + sizeof(struct pd_arena_chunk)));
+    struct pd_arena_chunk *c = chunk_get(a, class, need + sizeof(struct pd_arena_chunk));
+    if (!c && !refuses)
+        pd_panic("out of memory: %zu bytes for arena \"%s\"", need, a->name);
+    if (c)
+        push_chunk(a, c);
+    return c != NULL;
+}
+
+static bool has_room(const struct pd_arena *a, size_t need)
+{
+    return !PD_HARD && need <= (size_t)(a->end - a->at);
+}
+
+static char *bump(struct pd_arena *a, size_t size, size_t need)
+{
+    char *block = a->at;
+    a->at += need;
+    a->used += size;
+    pd_asan_unpoison(block, size);
+    return block;
 }
 
 void *pd_arena_alloc(struct pd_arena *a, size_t size)
 {
     pd_assert(size < BLOCK_MAX);
     size_t need = footprint(size);
-    if (PD_HARD || __builtin_expect(need > (size_t)(a->end - a->at), 0))
-        add_chunk(a, need);
-    char *block = a->at;
-    a->at += need;
-    a->used += size;
-    pd_asan_unpoison(block, size);
-    return block;
+    if (__builtin_expect(!has_room(a, need), 0))
+        try_chunk(a, need, false);
+    return bump(a, size, need);
 }
 
 void *pd_arena_zalloc(struct pd_arena *a, size_t size)
@@ -339,6 +358,18 @@ void *pd_arena_grow(struct pd_arena *a, void *block, size_t old_size, size_t new
         return block;
     void *bigger = pd_arena_alloc(a, new_size);
     return memcpy(bigger, block, old_size < new_size ? old_size : new_size);
+}
+
+void *pd_arena_try_grow(struct pd_arena *a, void *block, size_t old_size, size_t new_size)
+{
+    pd_assert(new_size < BLOCK_MAX);
+    if (block && resize_last(a, block, old_size, new_size))
+        return block;
+    size_t need = footprint(new_size);
+    if (!has_room(a, need) && !try_chunk(a, need, a->refuses))
+        return NULL;
+    char *bigger = bump(a, new_size, need);
+    return block ? memcpy(bigger, block, old_size < new_size ? old_size : new_size) : bigger;
 }
 
 /* --- scratch, defers ----------------------------------------------------------------------- */

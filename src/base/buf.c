@@ -27,13 +27,17 @@ void pd_buf_fini(struct pd_buf *b)
     *b = (struct pd_buf){ .max = b->max, .arena = b->arena };
 }
 
-static void set_cap(struct pd_buf *b, size_t cap)
+/* False in an arena that refuses only: its owner will notice. */
+static bool set_cap(struct pd_buf *b, size_t cap)
 {
-    char *ptr = b->arena ? pd_arena_grow(b->arena, b->ptr, b->cap, cap) : realloc(b->ptr, cap);
-    if (!ptr)
+    char *ptr = b->arena ? pd_arena_try_grow(b->arena, b->ptr, b->cap, cap) : realloc(b->ptr, cap);
+    if (!ptr && !b->arena)
         pd_panic("out of memory: %zu bytes for a buffer", cap);
+    if (!ptr)
+        return false;
     b->ptr = ptr;
     b->cap = cap;
+    return true;
 }
 
 PD_COLD static bool grow(struct pd_buf *b, size_t n)
@@ -45,8 +49,8 @@ PD_COLD static bool grow(struct pd_buf *b, size_t n)
     size_t cap = b->cap < CAP_MIN ? CAP_MIN : b->cap;
     while (cap < b->len + n && cap < b->max)
         cap = cap > b->max / 2 ? b->max : cap * 2;
-    set_cap(b, cap < b->max ? cap : b->max);
-    return true;
+    b->failed = !set_cap(b, cap < b->max ? cap : b->max);
+    return !b->failed;
 }
 
 char *pd_buf_reserve(struct pd_buf *b, size_t n)

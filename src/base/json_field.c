@@ -151,7 +151,9 @@ static const char *set_str(struct pd_arena *a, const struct pd_field *f, pd_str 
 
 static const char *set_bytes(struct pd_arena *a, const struct pd_field *f, pd_str s, void *base)
 {
-    void *bytes = pd_arena_alloc(a, s.len);
+    void *bytes = pd_arena_try_grow(a, NULL, 0, s.len);
+    if (!bytes)
+        return "does not fit the memory of a request";
     ptrdiff_t n = pd_base64_decode(s, bytes, s.len);
     if (n < 0)
         return "must be base64url text";

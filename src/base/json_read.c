@@ -131,17 +131,25 @@ static bool read_ptr(struct reader *r, const struct pd_field *f, void *base, con
     return read_object(r, f->of, value, p);
 }
 
+static void *no_room(struct reader *r)
+{
+    pd_json_fail(&r->scan, "too many values for the memory of a request");
+    return NULL;
+}
+
 /* Short elements of a long text may make a large list: the arena's budget ends it. */
 static void *add_row(struct reader *r, const struct pd_shape *shape, struct pd_list_head_view *list,
                      size_t *cap)
 {
-    if (pd_arena_over_budget(r->arena)) {
-        pd_json_fail(&r->scan, "too many values for the memory of a request");
-        return NULL;
-    }
+    if (pd_arena_over_budget(r->arena))
+        return no_room(r);
     if (list->n == *cap) {
         size_t more = *cap ? *cap * 2 : LIST_CAP_MIN;
-        list->rows = pd_arena_grow(r->arena, list->rows, *cap * shape->size, more * shape->size);
+        void *rows =
+            pd_arena_try_grow(r->arena, list->rows, *cap * shape->size, more * shape->size);
+        if (!rows)
+            return no_room(r);
+        list->rows = rows;
         *cap = more;
     }
     return memset((char *)list->rows + list->n++ * shape->size, 0, shape->size);

@@ -179,13 +179,16 @@ static const char *decode_escape(const char *p, const char *end, char **to)
     return p;
 }
 
-/* Decoded text is never longer: the shortest escape of a rune of n bytes has at least n. */
+/* Decoded text is never longer: the shortest escape of a rune of n bytes has at least n. Without
+ * memory it is empty, and the arena over its budget. */
 pd_str pd_json_decode(struct pd_arena *a, struct pd_json_string string)
 {
     if (!string.escaped)
         return string.raw;
     const char *p = string.raw.ptr, *end = p + string.raw.len;
-    char *text = pd_arena_alloc(a, string.raw.len), *to = text;
+    char *text = pd_arena_try_grow(a, NULL, 0, string.raw.len), *to = text;
+    if (!text)
+        return PD_STR("");
     while (p < end) {
         if (*p == '\\')
             p = decode_escape(p, end, &to);

@@ -43,8 +43,8 @@ struct pd_result {
     void *arg;
 };
 
-/* Zeroed memory for the next row. */
-void *pd_result_slot(struct pd_result *r);
+/* Zeroed memory for the next row; PD_ENOMEM if the system has none. */
+pd_err pd_result_slot(struct pd_result *r, void **slot) PD_MUST;
 /* The slot has been filled. *more says whether further rows are wanted. PD_ENOMEM if the rows do
  * not fit the arena's budget. */
 pd_err pd_result_take(struct pd_result *r, bool *more) PD_MUST PD_YIELDS;

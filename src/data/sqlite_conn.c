@@ -59,7 +59,8 @@ static int progress(void *arg)
 static pd_err take_row(const struct pd_stmt *stmt, sqlite3_stmt *q, struct pd_result *out,
                        bool *more)
 {
-    char *row = pd_result_slot(out);
+    void *row;
+    PD_TRY(pd_result_slot(out, &row));
     PD_TRY(pd_lite_decode(out->arena, stmt, q, row));
     return pd_result_take(out, more);
 }

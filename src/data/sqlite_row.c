@@ -108,11 +108,14 @@ static PD_COLD pd_err mismatch(const struct pd_stmt *s, const struct pd_column *
                    s->line);
 }
 
-/* The bytes live in SQLite until the next step: they are copied, with a NUL behind. */
+/* The bytes live in SQLite until the next step: they are copied, with a NUL behind. If there is no
+ * memory for them the arena's budget is spent, and pd_result_take says so. */
 static pd_str copy(struct pd_arena *a, sqlite3_value *v, const void *bytes)
 {
     size_t n = (size_t)sqlite3_value_bytes(v);
-    char *to = pd_arena_alloc(a, n + 1);
+    char *to = pd_arena_try_grow(a, NULL, 0, n + 1);
+    if (!to)
+        return PD_STR("");
     if (n)
         memcpy(to, bytes, n);
     to[n] = '\0';

@@ -13,14 +13,17 @@
 /* --- results
  * --------------------------------------------------------------------------------------- */
 
-static void result_grow(struct pd_result *r)
+static bool result_grow(struct pd_result *r)
 {
     size_t cap = r->cap ? r->cap * 2 : PD_HARD_OR(1, 8);
     size_t size = r->stmt->row_size;
     pd_assert(cap <= SIZE_MAX / size);
-    r->rows = r->rows ? pd_arena_grow(r->arena, r->rows, r->cap * size, cap * size)
-                      : pd_arena_alloc(r->arena, cap * size);
+    char *rows = pd_arena_try_grow(r->arena, r->rows, r->cap * size, cap * size);
+    if (!rows)
+        return false;
+    r->rows = rows;
     r->cap = cap;
+    return true;
 }
 
 /* A single row lies behind its rowset in one block. One row after the other use the same: what is
@@ -38,15 +41,22 @@ static void result_single(struct pd_result *r)
 
 _Static_assert(sizeof(struct pd_rowset) % sizeof(void *) == 0, "rows behind it are aligned");
 
-void *pd_result_slot(struct pd_result *r)
+static pd_err too_many(const struct pd_result *r)
+{
+    return pd_hint(
+        pd_fail(PD_ENOMEM, "%s: row %zu does not fit the memory budget", r->stmt->name, r->n),
+        "add a limit, or read it row by row (:each)");
+}
+
+pd_err pd_result_slot(struct pd_result *r, void **slot)
 {
     if (r->kind == PD_RESULT_ONE || r->kind == PD_RESULT_EACH)
         result_single(r);
-    else if (r->n == r->cap)
-        result_grow(r);
-    char *slot = r->rows + (r->kind == PD_RESULT_MANY ? r->n * r->stmt->row_size : 0);
-    memset(slot, 0, r->stmt->row_size);
-    return slot;
+    else if (r->n == r->cap && !result_grow(r))
+        return too_many(r);
+    char *at = r->rows + (r->kind == PD_RESULT_MANY ? r->n * r->stmt->row_size : 0);
+    *slot = memset(at, 0, r->stmt->row_size);
+    return PD_OK;
 }
 
 pd_err pd_result_take(struct pd_result *r, bool *more)
@@ -54,9 +64,7 @@ pd_err pd_result_take(struct pd_result *r, bool *more)
     r->n++;
     *more = r->kind != PD_RESULT_ONE;
     if (pd_arena_over_budget(r->arena))
-        return pd_hint(
-            pd_fail(PD_ENOMEM, "%s: row %zu does not fit the memory budget", r->stmt->name, r->n),
-            "add a limit, or read it row by row (:each)");
+        return too_many(r);
     if (r->kind == PD_RESULT_MANY)
         return PD_OK;
     r->set->n = 1;
@@ -165,7 +173,7 @@ pd_err pd_stmt_each(struct pd_ctx *c, const struct pd_stmt *s, const void *param
                     bool (*fn)(void *arg, const void *row), void *arg)
 {
     struct pd_arena scratch;
-    pd_arena_init(&scratch, &(struct pd_arena_opts){ .name = s->name });
+    pd_arena_init(&scratch, &(struct pd_arena_opts){ .name = s->name, .refuses = true });
     struct pd_result r = {
         .kind = PD_RESULT_EACH, .stmt = s, .arena = &scratch, .fn = fn, .arg = arg
     };

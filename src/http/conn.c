@@ -27,7 +27,7 @@ static struct work *work_new(struct pd_http_server *s)
         return NULL;
     memset(w, 0, sizeof *w);
     w->headers = (struct pd_http_header *)(void *)w->own;
-    pd_arena_init(&w->arena, &(struct pd_arena_opts){ .name = "request" });
+    pd_arena_init(&w->arena, &(struct pd_arena_opts){ .name = "request", .refuses = true });
     return w;
 }
 

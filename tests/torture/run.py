@@ -141,12 +141,71 @@ class FinFlow(Workload):
         return Outcome("error" if s.failed else "absorbed", "; ".join(s.failed))
 
 
+def files_in(directory):
+    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+class Tool(Workload):
+    """A command of `pando`. It may end with a message; each file it leaves must be as it was before or as it
+    should be, and there may be no other. It ends anyway, so that what it has not freed is no leak."""
+    whole = None  # what an untouched run leaves
+
+    def __init__(self, name, exe, lib, args, before=(), where="."):
+        super().__init__(name, exe, lib, args)
+        self.before, self.where = before, where  # commands that are let alone; the folder the last one runs in
+
+    def judged(self, outcome):
+        return outcome
+
+    @staticmethod
+    def on_the_way(content, whole):
+        """A file that gets several lines, one after the other, may have got some of them; no line is cut."""
+        if whole is None:
+            return False
+        wanted = iter(whole.split(b"\n"))
+        return content[-20:] == whole[-20:] and all(line in wanted for line in content.split(b"\n"))
+
+    def run_in(self, directory, site, mode):
+        at = directory / "at"
+        at.mkdir()
+        env = dict(os.environ)
+        for args in self.before:
+            subprocess.run([self.exe, *args], cwd=at, env=env, check=True, capture_output=True)
+        old = files_in(at)
+        try:
+            ran = subprocess.run([self.exe, *self.args], cwd=at / self.where, env=env | self.preload(directory / "record", site, mode),
+                                 capture_output=True, text=True, errors="replace", timeout=UNIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return Outcome("hang")
+        left, text = files_in(at), ran.stdout + ran.stderr
+        if not site:
+            self.whole = left
+        for name, content in left.items():
+            if content != old.get(name) and not self.on_the_way(content, self.whole.get(name)):
+                return Outcome("wrong", f"{name} is half there: {text[-200:]}")
+        if ran.returncode < 0:
+            return of_signal(ran.returncode, text)
+        if ran.returncode > 0:
+            return Outcome("refused" if text.strip() else "silent", text[-200:])
+        if left == self.whole:
+            return Outcome("absorbed")
+        return Outcome("error") if "to do" in text else Outcome("wrong", "files are missing, without a word")
+
+
+def tools(lib):
+    pando = BUILD / "src" / "cli" / "pando"
+    yield Tool("pando new", pando, lib, ["new", "shop"])
+    yield Tool("pando generate", pando, lib, ["generate", "module", "books"], before=[["new", "shop"]], where="shop")
+    yield Tool("pando explain", pando, lib, ["explain", "PD-SQL-027"])
+
+
 def workloads(lib):
     text = subprocess.run(["meson", "introspect", "--tests", BUILD], capture_output=True, text=True, check=True).stdout
     skip = {name for name, *_ in read_list("skipped.txt")}
     for test in json.loads(text):
         if "unit" in test["suite"][0] and test["name"] not in skip and test["cmd"][0].startswith(str(BUILD)):
             yield Unit(test["name"], test["cmd"][0], lib, test["cmd"][1:])
+    yield from tools(lib)
     yield FinFlow("finflow session", BUILD / "finflow" / "finflow", lib)
 
 

@@ -127,6 +127,12 @@ class Session:
                      "/nothing/here", "/assets/none.css"):
             self.must("GET", path, None, (200, 302, 303, 404))
         self.must("POST", api + "/transfers", {"id": "x"}, (422, 400))
+        # A body and a page that fit no chunk of an arena's reserve.
+        self.must("POST", api + "/transfers", {"id": "x", "memo": "long " * 20000}, (422, 400))
+        for _ in range(40):
+            self.must("POST", f"{api}/accounts/{one}/deposits", {"amount": 1, "memo": "m" * 140}, (201,))
+        self.must("GET", "/transactions", None, (200,))
+        self.must("GET", api + "/transactions?limit=100", None, (200,))
         self.must("GET", "/metrics", None, (200,))
 
     def wrong_books(self):

@@ -226,6 +226,28 @@ static void test_an_arena_may_visit_another_thread(void **state)
     pd_arena_trim();
 }
 
+/* What may be large can be refused: the request fails, with what it had. */
+static void test_without_memory_a_large_block_can_be_refused(void **state)
+{
+    (void)state;
+    struct pd_arena a;
+    if (!PD_FAULTS)
+        skip();
+    pd_arena_init(&a, &(struct pd_arena_opts){ .refuses = true });
+    char *block = pd_arena_try_grow(&a, NULL, 0, 1000);
+    memset(block, 'x', 1000);
+    assert_false(pd_arena_over_budget(&a));
+    pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
+    assert_null(pd_arena_try_grow(&a, block, 1000, 1 << 20));
+    pd_fault_reset();
+    assert_true(pd_arena_over_budget(&a));
+    assert_true(block[0] == 'x' && block[999] == 'x');
+    block = pd_arena_try_grow(&a, block, 1000, 1 << 20); /* there is memory again */
+    assert_true(block[0] == 'x' && block[999] == 'x');
+    assert_true(pd_arena_over_budget(&a));
+    pd_arena_fini(&a);
+}
+
 static void expect_abort(void (*fn)(void))
 {
     int status = 0;
@@ -254,6 +276,15 @@ static void no_memory_for_a_large_block(void)
     pd_arena_alloc(&a, 1); /* the thread has its reserve now */
     pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
     pd_arena_alloc(&a, 1 << 20);
+}
+
+static void no_memory_to_grow_where_nobody_looks(void)
+{
+    struct pd_arena a;
+    pd_arena_init(&a, NULL);
+    char *block = pd_arena_alloc(&a, 1);
+    pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
+    pd_arena_try_grow(&a, block, 1, 1 << 20);
 }
 
 static void reserve_is_used_up(void)
@@ -305,6 +336,7 @@ static void test_overflow_and_no_memory_abort(void **state)
     if (!PD_FAULTS)
         return;
     expect_abort(no_memory_for_a_large_block);
+    expect_abort(no_memory_to_grow_where_nobody_looks);
     expect_abort(reserve_is_used_up);
 }
 
@@ -322,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_steady_state_needs_no_malloc),
         cmocka_unit_test(test_an_arena_may_visit_another_thread),
         cmocka_unit_test(test_without_memory_the_reserve_serves_and_the_arena_is_over_budget),
+        cmocka_unit_test(test_without_memory_a_large_block_can_be_refused),
         cmocka_unit_test(test_overflow_and_no_memory_abort),
     };
     return cmocka_run_group_tests_name("arena", tests, NULL, NULL);

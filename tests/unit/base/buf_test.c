@@ -1,6 +1,8 @@
 /* Tests of buf.h. */
 #include "base_test.h"
 
+#include "base/fault.h"
+
 static void fill(struct pd_buf *b)
 {
     static const unsigned char bytes[] = { 0x00, 0xff, 0x1a };
@@ -137,6 +139,27 @@ static void test_interleaved_buffers_in_one_arena(void **state)
     pd_arena_fini(&a);
 }
 
+static void test_without_memory_a_buffer_in_an_arena_fails(void **state)
+{
+    (void)state;
+    struct pd_arena a;
+    struct pd_buf b;
+    static char text[100000];
+    if (!PD_FAULTS)
+        skip();
+    memset(text, 'x', sizeof text);
+    pd_arena_init(&a, &(struct pd_arena_opts){ .refuses = true });
+    pd_buf_init(&b, &a, SIZE_MAX / 4);
+    pd_buf_put(&b, PD_STR("begun"));
+    pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
+    pd_buf_put(&b, pd_str_n(text, sizeof text));
+    pd_fault_reset();
+    assert_true(b.failed && pd_arena_over_budget(&a));
+    pd_buf_put(&b, PD_STR(" more")); /* sticks */
+    assert_true(pd_str_eq(pd_buf_str(&b), PD_STR("begun")));
+    pd_arena_fini(&a);
+}
+
 int main(void)
 {
     test_seed();
@@ -148,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_a_part_of_itself_may_be_put),
         cmocka_unit_test(test_long_formats),
         cmocka_unit_test(test_interleaved_buffers_in_one_arena),
+        cmocka_unit_test(test_without_memory_a_buffer_in_an_arena_fails),
     };
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }
