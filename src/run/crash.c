@@ -10,7 +10,7 @@
  * stack are followed instead.
  *
  * A handler that was there before is a sanitizer's: it gets the signal, makes its own report, and
- * ours follows when it ends the process.
+ * ours follows when it ends the process (crash_sanitizer.c).
  */
 #include "base/crash.h"
 #include "run/run.h"
@@ -55,7 +55,7 @@ static pthread_once_t installed = PTHREAD_ONCE_INIT;
 
 /* --- what is told ---------------------------------------------------------------------------- */
 
-static void tell_fiber(void (*line)(const char *text))
+void pd_run_tell_fiber(void (*line)(const char *text))
 {
     const struct pd_fiber *f = running();
     if (!f) {
@@ -150,7 +150,7 @@ static void tell_frames(const ucontext_t *u)
 static void tell(const char *message, const ucontext_t *u)
 {
     pd_crash_begin(message);
-    tell_fiber(pd_crash_line);
+    pd_run_tell_fiber(pd_crash_line);
     tell_last_error();
     tell_frames(u);
     pd_crash_end();
@@ -199,26 +199,14 @@ static void on_fatal(int signo, siginfo_t *info, void *context)
         raise(signo);
 }
 
-static void sanitizer_ends(void)
-{
-    if (!running() || pd_crash_told())
-        return;
-    void *frames[FRAMES];
-    int n = backtrace(frames, FRAMES);
-    pd_crash_begin("a sanitizer ended the program: its report is above");
-    tell_fiber(pd_crash_line);
-    pd_crash_frames(frames, n > 0 ? (unsigned)n : 0, false);
-    pd_crash_end();
-}
-
 static void install(void)
 {
     struct sigaction sa = { .sa_sigaction = on_fatal,
                             .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
     sigemptyset(&sa.sa_mask);
     pd_crash_prepare();
-    pd_panic_hook(tell_fiber);
-    PD_SAN_ON_DEATH(sanitizer_ends);
+    pd_panic_hook(pd_run_tell_fiber);
+    PD_SAN_ON_DEATH(pd_run_sanitizer_ends);
     for (int i = 0; i < NFATAL; i++)
         sigaction(fatal[i].signo, &sa, &before[i]);
 }

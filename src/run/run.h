@@ -185,6 +185,8 @@ void pd_run_unwatch(struct pd_loop *l);
 uint64_t pd_run_watch_stalls(const struct pd_loop *l);
 void pd_run_crash_init(struct pd_loop *l);
 void pd_run_crash_fini(struct pd_loop *l);
+void pd_run_tell_fiber(void (*line)(const char *text));
+void pd_run_sanitizer_ends(void); /* crash_sanitizer.c, in sanitized builds only */
 /* The fiber whose guard `at` lies in, or NULL. For signal handlers. */
 struct pd_fiber *pd_run_overflown(const char *at);
 void pd_run_slab_publish(struct slab *s);

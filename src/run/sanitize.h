@@ -49,7 +49,7 @@ struct pd_san {
 #include <sanitizer/common_interface_defs.h>
 #define PD_SAN_ON_DEATH(fn) __sanitizer_set_death_callback(fn)
 #else
-#define PD_SAN_ON_DEATH(fn) ((void)(fn))
+#define PD_SAN_ON_DEATH(fn) ((void)0)
 #endif
 
 #ifdef PD_RUN_ASAN
