@@ -48,12 +48,6 @@ static pd_str assets_dir(struct gen *g)
     return pd_str_fmt(&g->arena, "%.*s/assets", PD_ARG(g->app_dir));
 }
 
-static bool is_dir(struct gen *g, pd_str path)
-{
-    struct stat st;
-    return stat(pd_str_cstr(&g->arena, path), &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static void add_asset(struct gen *g, pd_str name, pd_str file)
 {
     struct gen_asset_list *list = g->assets;
@@ -79,7 +73,7 @@ static void scan(struct gen *g, pd_str dir, pd_str prefix, unsigned depth)
     for (size_t i = 0; i < n; i++) {
         pd_str path = pd_str_fmt(&g->arena, "%.*s/%.*s", PD_ARG(dir), PD_ARG(names[i]));
         pd_str name = pd_str_fmt(&g->arena, "%.*s%.*s", PD_ARG(prefix), PD_ARG(names[i]));
-        if (is_dir(g, path))
+        if (gen_is_dir(g, path))
             scan(g, path, pd_str_fmt(&g->arena, "%.*s/", PD_ARG(name)), depth + 1);
         else
             add_asset(g, name, path);

@@ -3,6 +3,7 @@
 
 static pd_err count_errors(const struct gen *g)
 {
+    PD_TRY(gen_seen(g));
     if (g->errors == 0)
         return PD_OK;
     return pd_fail(PD_EINVAL, "%u error%s, nothing written", g->errors, g->errors == 1 ? "" : "s");

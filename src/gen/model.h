@@ -55,6 +55,8 @@ struct gen {
     void (*report)(void *arg, pd_str text); /* where errors go; default standard error */
     void *report_arg;
     struct sql *sql; /* private to the SQL compiler */
+    int unseen;      /* errno of the first file that could not be looked at; 0: none */
+    pd_str unseen_path;
 };
 
 void gen_init(struct gen *g);
@@ -79,7 +81,11 @@ pd_err gen_read(struct gen *g, pd_str path, pd_str *text) PD_MUST;
 pd_str gen_plain_text(pd_str text);
 /* The same of a file. PD_EINVAL if it is not UTF-8 or holds a NUL byte. */
 pd_err gen_read_text(struct gen *g, pd_str path, pd_str *text) PD_MUST;
+/* Where the system cannot say they answer false, and gen_seen fails from then on: nothing is
+ * written by a look at half the files. */
 bool gen_exists(struct gen *g, pd_str path);
+bool gen_is_dir(struct gen *g, pd_str path);
+pd_err gen_seen(const struct gen *g) PD_MUST;
 /* Names in a directory in bytewise order, without those that begin with '.'. A directory that does
  * not exist is empty. */
 pd_err gen_list(struct gen *g, pd_str dir, pd_str **names, size_t *n) PD_MUST;

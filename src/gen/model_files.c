@@ -75,9 +75,34 @@ pd_err gen_read_text(struct gen *g, pd_str path, pd_str *text)
     return PD_OK;
 }
 
+static bool look(struct gen *g, pd_str path, struct stat *st)
+{
+    if (stat(pd_str_cstr(&g->arena, path), st) == 0)
+        return true;
+    if (errno != ENOENT && errno != ENOTDIR && !g->unseen) {
+        g->unseen = errno;
+        g->unseen_path = pd_str_dup(&g->arena, path);
+    }
+    return false;
+}
+
 bool gen_exists(struct gen *g, pd_str path)
 {
-    return access(pd_str_cstr(&g->arena, path), F_OK) == 0;
+    struct stat st;
+    return look(g, path, &st);
+}
+
+bool gen_is_dir(struct gen *g, pd_str path)
+{
+    struct stat st;
+    return look(g, path, &st) && S_ISDIR(st.st_mode);
+}
+
+pd_err gen_seen(const struct gen *g)
+{
+    return g->unseen ? pd_fail_errno(pd_err_from_errno(g->unseen), g->unseen, "cannot look at %.*s",
+                                     PD_ARG(g->unseen_path))
+                     : PD_OK;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -161,12 +186,6 @@ static bool is_taken(pd_str module)
     return pd_str_eq(module, PD_STR("pd")) || pd_str_eq(module, PD_STR("assets"));
 }
 
-static bool is_dir(struct gen *g, pd_str path)
-{
-    struct stat st;
-    return stat(pd_str_cstr(&g->arena, path), &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 pd_err gen_scan(struct gen *g, pd_str app_dir)
 {
     while (app_dir.len > 1 && app_dir.ptr[app_dir.len - 1] == '/')
@@ -174,7 +193,9 @@ pd_err gen_scan(struct gen *g, pd_str app_dir)
     g->app_dir = pd_str_dup(&g->arena, app_dir);
     bool here = pd_str_eq(app_dir, PD_STR(".")); /* files are then called modules/…, without "./" */
     pd_str root = here ? PD_STR("modules") : pd_str_fmt(&g->arena, "%.*s/modules", PD_ARG(app_dir));
-    if (!is_dir(g, root))
+    bool found = gen_is_dir(g, root);
+    PD_TRY(gen_seen(g));
+    if (!found)
         return pd_hint(pd_fail(PD_ENOTFOUND, "%.*s has no folder modules", PD_ARG(app_dir)),
                        "give the app's folder, the one that contains modules/<name>/");
     pd_str *names;
@@ -183,7 +204,7 @@ pd_err gen_scan(struct gen *g, pd_str app_dir)
     struct gen_module **end = &g->modules;
     for (size_t i = 0; i < n; i++) {
         pd_str dir = pd_str_fmt(&g->arena, "%.*s/%.*s", PD_ARG(root), PD_ARG(names[i]));
-        if (!is_dir(g, dir))
+        if (!gen_is_dir(g, dir))
             continue;
         if (is_taken(names[i]))
             return pd_hint(pd_fail(PD_EINVAL, "%.*s: this name is pando's own", PD_ARG(dir)),
@@ -251,6 +272,7 @@ static pd_err write_and_rename(struct gen *g, pd_str path, pd_str content)
 
 pd_err gen_write(struct gen *g, pd_str name, pd_str content)
 {
+    PD_TRY(gen_seen(g));
     struct pd_arena_mark mark = pd_arena_mark(&g->arena);
     pd_str path = pd_str_fmt(&g->arena, "%.*s/%.*s", PD_ARG(g->out_dir), PD_ARG(name));
     pd_str old;

@@ -343,6 +343,9 @@ struct sql_piece { /* one statement of a migration */
 /* Expands the statement tokens [from, to). False after an error. */
 bool sql_expand(struct sql *s, struct sql_module *m, pd_str file, struct sql_tokens *t,
                 uint32_t from, uint32_t to, struct sql_piece *out);
+/* The next row of a question to the scratch schema. False at the end; an answer that fails (there
+ * is no memory) ends the process: what would be made without it is wrong. */
+bool sql_next(struct sql *s, sqlite3_stmt *q);
 void sql_schema_read(struct sql *s); /* all migrations of all modules, then the tables */
 void sql_views_read(struct sql *s);  /* once all migrations have run */
 void sql_reach(struct sql *s);       /* views, triggers, indexes, foreign keys: whose tables? */

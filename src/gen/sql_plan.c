@@ -131,9 +131,12 @@ static bool explain(struct planner *l, struct plan *p, struct pd_buf *text)
     sqlite3_stmt *q = NULL;
     pd_str sql = pd_str_fmt(l->s->arena, "explain query plan %.*s", PD_ARG(l->v->sql));
     *p = (struct plan){ 0 };
-    if (sqlite3_prepare_v2(l->s->db, sql.ptr, (int)sql.len, &q, NULL) != SQLITE_OK)
+    int rc = sqlite3_prepare_v2(l->s->db, sql.ptr, (int)sql.len, &q, NULL);
+    if (rc == SQLITE_NOMEM)
+        pd_panic("cannot plan a statement: %s", sqlite3_errmsg(l->s->db));
+    if (rc != SQLITE_OK)
         return false;
-    while (sqlite3_step(q) == SQLITE_ROW) {
+    while (sql_next(l->s, q)) {
         pd_str detail = pd_str_c((const char *)sqlite3_column_text(q, 3));
         read_step(l, p, detail, sqlite3_column_int(q, 1) == 0);
         if (text)

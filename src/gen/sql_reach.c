@@ -48,9 +48,9 @@ static pd_str table_of(struct sql *s, pd_str name, const char *kind)
     const char *sql = "select tbl_name from sqlite_schema where name = ?1 and type = ?2";
     if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
         pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
-    sqlite3_bind_text(q, 1, name.ptr, (int)name.len, SQLITE_TRANSIENT);
+    sqlite3_bind_text(q, 1, name.ptr, (int)name.len, SQLITE_STATIC);
     sqlite3_bind_text(q, 2, kind, -1, SQLITE_STATIC);
-    if (sqlite3_step(q) == SQLITE_ROW)
+    if (sql_next(s, q))
         table = pd_str_dup(s->arena, pd_str_c((const char *)sqlite3_column_text(q, 0)));
     sqlite3_finalize(q);
     return table;
@@ -65,9 +65,9 @@ static pd_str all_columns(struct sql *s, pd_str table)
     pd_buf_reserve(&b, 1);
     if (sqlite3_prepare_v2(s->db, "select name from pragma_table_info(?1)", -1, &q, NULL) !=
         SQLITE_OK)
-        return PD_STR_NULL;
-    sqlite3_bind_text(q, 1, table.ptr, (int)table.len, SQLITE_TRANSIENT);
-    while (sqlite3_step(q) == SQLITE_ROW) {
+        pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
+    sqlite3_bind_text(q, 1, table.ptr, (int)table.len, SQLITE_STATIC);
+    while (sql_next(s, q)) {
         const char *name = (const char *)sqlite3_column_text(q, 0);
         pd_buf_fmt(&b, "%s\"%s\" = \"%s\"", b.len ? ", " : "", name, name);
     }
@@ -157,8 +157,8 @@ static void foreign_keys(struct sql *s, struct sql_table *t)
     sqlite3_stmt *q = NULL;
     if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
         pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
-    sqlite3_bind_text(q, 1, t->name.ptr, (int)t->name.len, SQLITE_TRANSIENT);
-    while (sqlite3_step(q) == SQLITE_ROW) {
+    sqlite3_bind_text(q, 1, t->name.ptr, (int)t->name.len, SQLITE_STATIC);
+    while (sql_next(s, q)) {
         if (sqlite3_column_int(q, 0) == 0) {
             judge_key(s, t, &key);
             key = (struct key){ .n = 0 };

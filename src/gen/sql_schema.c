@@ -300,12 +300,25 @@ static pd_str text_of(struct sql *s, sqlite3_stmt *q, int i)
     return text ? pd_str_dup(s->arena, pd_str_c(text)) : PD_STR_NULL;
 }
 
+PD_NORETURN static void cannot_read(struct sql *s)
+{
+    pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
+}
+
+bool sql_next(struct sql *s, sqlite3_stmt *q)
+{
+    int rc = sqlite3_step(q);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        cannot_read(s);
+    return rc == SQLITE_ROW;
+}
+
 static sqlite3_stmt *ask(struct sql *s, const char *sql, pd_str name)
 {
     sqlite3_stmt *q = NULL;
     if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
-        pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
-    sqlite3_bind_text(q, 1, name.ptr, (int)name.len, SQLITE_TRANSIENT);
+        cannot_read(s);
+    sqlite3_bind_text(q, 1, name.ptr, (int)name.len, SQLITE_STATIC);
     return q;
 }
 
@@ -317,7 +330,7 @@ static void read_columns(struct sql *s, struct sql_table *t)
         t->name);
     t->columns = NULL;
     t->ncolumns = t->cap = 0;
-    while (sqlite3_step(q) == SQLITE_ROW) {
+    while (sql_next(s, q)) {
         pd_str name = text_of(s, q, 0);
         struct sql_column *known = sql_column_find(&old, name);
         struct sql_column c = known ? *known : (struct sql_column){ .pos = t->pos };
@@ -335,7 +348,7 @@ static void read_index_columns(struct sql *s, struct sql_table *t, struct sql_in
 {
     sqlite3_stmt *q = ask(
         s, "select name, desc from pragma_index_xinfo(?1) where key order by seqno", index->name);
-    while (sqlite3_step(q) == SQLITE_ROW && index->n < SQL_INDEX_COLUMNS) {
+    while (sql_next(s, q) && index->n < SQL_INDEX_COLUMNS) {
         pd_str name = text_of(s, q, 0);
         index->at[index->n].column = name.len ? sql_column_find(t, name) : NULL;
         index->at[index->n++].desc = sqlite3_column_int(q, 1);
@@ -355,7 +368,7 @@ static void read_indexes(struct sql *s, struct sql_table *t)
 {
     sqlite3_stmt *q =
         ask(s, "select name, \"unique\", origin, partial from pragma_index_list(?1)", t->name);
-    while (sqlite3_step(q) == SQLITE_ROW) {
+    while (sql_next(s, q)) {
         struct sql_index index = { .name = text_of(s, q, 0), .pos = t->pos };
         index.unique = sqlite3_column_int(q, 1);
         index.made = pd_str_eq(text_of(s, q, 2), PD_STR("c"));
@@ -446,7 +459,7 @@ static void read_back(struct sql *s)
     for (struct sql_table *t = s->tables; t; t = t->next) {
         sqlite3_stmt *q =
             ask(s, "select 1 from sqlite_schema where type = 'table' and name = ?1", t->name);
-        t->exists = t->name.len && sqlite3_step(q) == SQLITE_ROW;
+        t->exists = t->name.len && sql_next(s, q);
         sqlite3_finalize(q);
         if (!t->exists)
             continue;

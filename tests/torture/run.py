@@ -194,6 +194,7 @@ class Tool(Workload):
 
 def tools(lib):
     pando = BUILD / "src" / "cli" / "pando"
+    yield Tool("pando gen", pando, lib, ["gen", "--app", ROOT / "examples" / "shelf", "--out", "gen"])
     yield Tool("pando new", pando, lib, ["new", "shop"])
     yield Tool("pando generate", pando, lib, ["generate", "module", "books"], before=[["new", "shop"]], where="shop")
     yield Tool("pando explain", pando, lib, ["explain", "PD-SQL-027"])

@@ -46,6 +46,26 @@ static void scan_refuses_names_that_are_pandos_own(void **state)
     }
 }
 
+/* What cannot be looked at is not taken for absent: nothing is written without it. */
+static void unseen_file_is_told_and_nothing_written(void **state)
+{
+    (void)state;
+    struct gen_dir d;
+    gen_dir_init(&d);
+    gen_dir_put(&d, "modules/shop/x", "");
+    pd_str loop = pd_str_fmt(&d.g.arena, "%s/modules/shop/shapes.h", d.path);
+    assert_int_equal(symlink("shapes.h", pd_str_cstr(&d.g.arena, loop)), 0); /* to itself */
+    assert_int_equal(gen_seen(&d.g), PD_OK);
+    assert_false(gen_exists(&d.g, pd_str_fmt(&d.g.arena, "%s/absent", d.path)));
+    assert_int_equal(gen_seen(&d.g), PD_OK);
+    assert_false(gen_exists(&d.g, loop));
+    assert_int_not_equal(gen_seen(&d.g), PD_OK);
+    assert_non_null(strstr(pd_diag()->message, "shapes.h"));
+    d.g.out_dir = pd_str_fmt(&d.g.arena, "%s/out", d.path);
+    assert_int_not_equal(gen_write(&d.g, PD_STR("a.c"), PD_STR("one")), PD_OK);
+    gen_dir_fini(&d);
+}
+
 static void text_has_no_mark_and_plain_line_ends(void **state)
 {
     (void)state;
@@ -168,6 +188,7 @@ int main(void)
         cmocka_unit_test(scan_finds_modules_in_order),
         cmocka_unit_test(scan_refuses_what_is_no_app),
         cmocka_unit_test(scan_refuses_names_that_are_pandos_own),
+        cmocka_unit_test(unseen_file_is_told_and_nothing_written),
         cmocka_unit_test(text_has_no_mark_and_plain_line_ends),
         cmocka_unit_test(write_leaves_unchanged_files_alone),
         cmocka_unit_test(write_tells_what_it_could_not_do),
