@@ -166,6 +166,23 @@ static void a_header_of_any_name_is_found_at_any_place(void **state)
     assert_str(pd_http_header(&t.req, PD_STR("c")), "4");
 }
 
+/* "other" is what a method is called that has no name here; it is no name either. */
+static void only_methods_are_methods(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "GET",    "HEAD",    "POST",  "PUT", "PATCH",
+                                         "DELETE", "OPTIONS", "other", "get", "BREW" };
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct parsed t;
+        char head[80];
+        snprintf(head, sizeof head, "%s / HTTP/1.1\r\nHost: a\r\n\r\n", names[i]);
+        parse_whole(&t, head);
+        assert_int_equal(t.step, PD_HTTP_HEAD);
+        assert_int_equal(t.req.method, i < PD_METHOD_OTHER ? i : PD_METHOD_OTHER);
+        assert_str(t.req.method_text, names[i]);
+    }
+}
+
 static void query_is_null_or_empty(void **state)
 {
     (void)state;
@@ -471,10 +488,9 @@ static void known_headers_are_found_in_any_case(void **state)
 static void hosts_are_names_addresses_and_ports(void **state)
 {
     (void)state;
-    static const char *const good[] = { "a",       "a.b-c_d~e",  "a%41",
-                                        "1.2.3.4", "a:0",        "a:65535",
-                                        "a:00080", "[::1]",      "[1:A:f::9.0.0.1]",
-                                        "[::]:1",  "a!$&'()*+;=" };
+    static const char *const good[] = { "a",     "a.b-c_d~e",        "a%41",    "1.2.3.4",
+                                        "a:0",   "a:65535",          "a:00080", "a:9",
+                                        "[::1]", "[1:A:f::9.0.0.1]", "[::]:1",  "a!$&'()*+;=" };
     static const char *const bad[] = {
         "",       ":",     "a:",    "a:65536", "a:000080", "a:8/",    "a:8:",  "a:-1",   "[]",
         "[:]",    "[1]",   "[::1",  "::1]",    "[::g]",    "[::/]",   "[::;]", "[::1]:", "[::1]:x",
@@ -650,6 +666,8 @@ static void malformed_replies_are_refused(void **state)
     static const char *const wrong[] = {
         "HTTP/1.1 20 OK\r\n\r\n",
         "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 2x0 OK\r\n\r\n",
+        "HTTP/1.1 2/0 OK\r\n\r\n",
         "HTTP/1.1 099 OK\r\n\r\n",
         "HTTP/1.1  200 OK\r\n\r\n",
         "HTTP/2.0 200 OK\r\n\r\n",
@@ -675,6 +693,7 @@ int main(void)
         cmocka_unit_test(bytes_may_come_one_by_one),
         cmocka_unit_test(a_head_is_taken_apart),
         cmocka_unit_test(a_header_of_any_name_is_found_at_any_place),
+        cmocka_unit_test(only_methods_are_methods),
         cmocka_unit_test(query_is_null_or_empty),
         cmocka_unit_test(absolute_targets_give_host_and_path),
         cmocka_unit_test(every_byte_is_judged_at_every_place),

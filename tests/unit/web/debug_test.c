@@ -117,6 +117,8 @@ SITE_TEST(the_request_is_told_as_a_command, .development = true)
     r = exchange(PD_STR("PUT http://a.example/api/fails?b HTTP/1.1\r\nHost: a.example\r\n"
                         "Connection: close\r\n\r\n"));
     expect(has(r.body, "curl -i -X 'PUT' 'http://a.example/api/fails?b'\""), r);
+    r = post("/api/reads", "text/plain", "");
+    expect(has(r.body, "curl -i -X 'POST' 'http://a.example/api/reads'"), r);
     char *much = pd_arena_zalloc(&arena, 5002);
     memset(much, 'x', 5000);
     memcpy(much, "a=", 2);

@@ -98,6 +98,21 @@ static pd_status take_form_twice(struct pd_ctx *c)
     return echo(c, read, &in);
 }
 
+/* A text that may be empty, but must be sent. */
+struct note {
+    pd_str text;
+};
+static const struct pd_field note_fields[] = {
+    { .name = "text", .name_len = 4, .type = PD_T_STR, .max = 10 },
+};
+static const struct pd_shape note_shape = { "note", sizeof(struct note), 1, note_fields };
+
+static pd_status take_note(struct pd_ctx *c)
+{
+    struct note note;
+    return pd_read_query(c, note, &note) ? pd_json(c, 200, note, &note) : pd_invalid(c);
+}
+
 /* JSON or a form, as it comes. */
 static pd_status take_either(struct pd_ctx *c)
 {
@@ -129,6 +144,7 @@ static const struct pd_route routes[] = {
     { PD_POST_, "/api/json", take_json },
     { PD_POST_, "/api/form", take_form },
     { PD_POST_, "/api/either", take_either },
+    { PD_GET_, "/api/note", take_note },
     { PD_GET_, "/api/shown", show_form },
     { PD_POST_, "/api/shown", show_form },
     { PD_POST_, "/api/form/twice", take_form_twice },
@@ -183,6 +199,7 @@ SITE_TEST(forms_are_read)
         { "name=a&n=x", 422, "\"field\":\"n\"" },
         { "name=a&n=3&n=4", 422, "more than once" },
         { "name=a&n=3&extra=1", 422, "\"field\":\"extra\"" },
+        { "extra=1&name=a&n=3", 422, "\"field\":\"extra\"" },
         { "name=%zz&n=3", 400, "malformed" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -200,6 +217,10 @@ SITE_TEST(forms_are_read)
     expect(r.status == 201 && has(r.body, "\"name\":\"m\""), r);
     r = post("/api/form", "application/json", "{}");
     expect(r.status == 415, r);
+    r = get("/api/note?text=");
+    expect(r.status == 200 && pd_str_eq(r.body, PD_STR("{\"text\":\"\"}")), r);
+    r = get("/api/note?");
+    expect(r.status == 422 && has(r.body, "\"message\":\"is required\""), r);
     /* The last reading counts: nothing is left of what the one before found. */
     r = post("/api/either", URLENCODED, "name=a&n=3");
     expect(r.status == 201, r);
@@ -217,6 +238,19 @@ SITE_TEST(a_form_shows_what_was_typed)
     expect(pd_str_eq(r.body, PD_STR("a|x|||must be a whole number")), r);
     r = post("/api/shown", URLENCODED, "n=3");
     expect(pd_str_eq(r.body, PD_STR("|3||is required|")), r);
+}
+
+/* A body that broke off fails the context, whatever the handler says of it. */
+SITE_TEST(a_broken_body_fails_the_request)
+{
+    struct pd_io io;
+    die_of(pd_net_connect_addr(&address, &io));
+    send_all(&io, PD_STR("POST /api/form HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                         "Content-Type: " URLENCODED "\r\nContent-Length: 10\r\n\r\nname="));
+    assert_int_equal(pd_os_shutdown_write(io.sock), 0);
+    pd_str all = receive_all(&io);
+    pd_io_close(&io);
+    assert_true(has(all, "X-Pando-Error: the client went away in its body"));
 }
 
 SITE_TEST(bodies_are_limited)
@@ -255,6 +289,7 @@ int main(void)
         DATA_TEST(json_is_read_site),
         DATA_TEST(forms_are_read_site),
         DATA_TEST(a_form_shows_what_was_typed_site),
+        DATA_TEST(a_broken_body_fails_the_request_site),
         DATA_TEST(bodies_are_limited_site),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

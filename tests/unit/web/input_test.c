@@ -397,6 +397,8 @@ static void header_parameters(void **state)
     assert_str(pd_header_param(v, PD_STR("name")), "a;b");
     assert_str(pd_header_param(v, PD_STR("OTHER")), "tok");
     assert_str(pd_header_param(v, PD_STR("third")), "3");
+    assert_str(pd_header_param(PD_STR("x; a=\"Qq\""), PD_STR("a")), "Qq");
+    assert_true(pd_str_is_null(pd_header_param(PD_STR("x; a=\"b\0c\""), PD_STR("a"))));
     assert_true(pd_str_is_null(pd_header_param(v, PD_STR("form-data"))));
     assert_true(pd_str_is_null(pd_header_param(PD_STR("x; a=\"\\\"\""), PD_STR("a"))));
     assert_true(pd_str_is_null(pd_header_param(PD_STR("x; a"), PD_STR("a"))));

@@ -209,6 +209,9 @@ SITE_TEST(flash_is_shown_once)
         expect(r.status == 200 && r.body.len == strlen("good: ") + (n < 1018 ? 1017 : 1018), r);
         expect(pd_str_find(r.body, '\0') == PD_NPOS, r);
     }
+    set = get("/flash?n=3000");
+    r = ask("GET", "/flash", cookie_line(set), PD_STR_NULL);
+    expect(r.body.len == strlen("good: ") + 1018, r);
     r = get("/flash");
     expect(pd_str_eq(r.body, PD_STR("none")) && !header(r, "Set-Cookie").ptr, r);
     r = ask("GET", "/flash", "Cookie: t_flash=forged\r\n", PD_STR_NULL);
@@ -307,6 +310,11 @@ SITE_TEST(keys_are_rotated, .secret_keys = PD_STR(SECRET "," OLD))
     pd_sealer_init(&s, &keys, PD_STR("session"));
     set = pd_str_sub(set, pd_str_find(set, '=') + 1, pd_str_find(set, ';'));
     assert_true(pd_sealer_open(&s, &arena, set, pd_time_now(), 0, &plain, NULL));
+    int64_t wire[6]; /* the same session, seen now */
+    assert_int_equal(plain.len, sizeof wire);
+    memcpy(wire, plain.ptr, sizeof wire);
+    assert_true(wire[0] == 7 && wire[1] == 5 && wire[2] == 1 && wire[3] == 2 && wire[4] == hours);
+    assert_true(wire[5] > hours && wire[5] <= pd_time_now());
 }
 
 /* --- passwords ----------------------------------------------------------------------------------

@@ -94,6 +94,10 @@ static void age_is_limited(void **state)
     assert_false(pd_sealer_open(&s, &arena, sealed, NOW + PD_HOUR + 1, PD_HOUR, &plain, NULL));
     assert_false(pd_sealer_open(&s, &arena, sealed, NOW - PD_HOUR, 0, &plain, NULL));  /* future */
     assert_true(pd_sealer_open(&s, &arena, sealed, NOW - PD_MINUTE, 0, &plain, NULL)); /* skew */
+    assert_true(pd_sealer_open(&s, &arena, sealed, NOW - 5 * PD_MINUTE, 0, &plain, NULL));
+    assert_false(pd_sealer_open(&s, &arena, sealed, NOW - 5 * PD_MINUTE - 1, 0, &plain, NULL));
+    assert_true(pd_sealer_open(&s, &arena, sealed, NOW + 1, 1, &plain, NULL));
+    assert_false(pd_sealer_open(&s, &arena, sealed, NOW + 2, 1, &plain, NULL));
 }
 
 static void short_and_missing_secrets_are_refused(void **state)
@@ -298,6 +302,23 @@ static void what_an_older_program_sealed_opens(void **state)
     assert_true(made == NOW);
 }
 
+static void every_bit_of_the_nonce_is_drawn(void **state)
+{
+    (void)state;
+    struct pd_sealer s = sealer(OLD, "s");
+    uint8_t ones[25] = { 0 }, zeros[25] = { 0 }, raw[200];
+    for (int i = 0; i < 100; i++) {
+        pd_str sealed = pd_sealer_seal(&s, &arena, PD_STR("x"), NOW);
+        assert_true(pd_base64_decode(sealed, raw, sizeof raw) > 25);
+        for (int k = 0; k < 25; k++) {
+            ones[k] |= raw[k];
+            zeros[k] |= (uint8_t)~raw[k];
+        }
+    }
+    for (int k = 1; k < 25; k++)
+        assert_true(ones[k] == 0xff && zeros[k] == 0xff);
+}
+
 static void keys_are_wiped(void **state)
 {
     (void)state;
@@ -330,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_is_sealed_opens_again),
         T(what_an_older_program_sealed_opens),
+        T(every_bit_of_the_nonce_is_drawn),
         T(keys_are_wiped),
         T(seals_have_limits),
         T(any_change_makes_it_fail),
