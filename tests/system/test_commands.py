@@ -155,6 +155,19 @@ def test_seed_is_deterministic_and_right(own_server, tmp_path_factory):
     assert server.command("check").returncode == 0
 
 
+def test_seed_shows_its_progress_on_a_terminal_and_is_made_once(own_server):
+    terminal, theirs = os.openpty()
+    first = subprocess.run([FINFLOW, "seed", "--entries", "12000"], cwd=own_server.dir, env=own_server.env(), text=True,
+                           stdout=subprocess.PIPE, stderr=theirs, timeout=120)
+    os.close(theirs)
+    said = os.read(terminal, 1 << 16).decode()
+    os.close(terminal)
+    assert first.returncode == 0 and "12000 entries" in first.stdout
+    assert "100 %  12000 entries" in said and said.count("[") > 2
+    one_clear_line(own_server.command("seed", "--entries", 12000), "there already", "--seed")
+    assert broken_rules(own_server.dir / "finflow.db") == []
+
+
 @pytest.mark.parametrize("how", [["--demo"], ["--users", 1]])
 def test_no_known_password_comes_into_production(own_server, how):
     own_server.settings.update(PANDO_ENV="production", SECRET_KEY="k" * 32)

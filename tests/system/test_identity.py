@@ -63,6 +63,7 @@ def test_guessing_is_slowed_down(server, own_server):
     last = answers[-1]
     assert last.status_code == 429 and int(last.headers["retry-after"]) > 0
     problem(last, 429)
+    assert own_server.stop() == 0
 
 
 @pytest.mark.parametrize("address, slowed", [("2001:db8::{}", True), ("2001:db8:0:{}::1", False), ("::ffff:203.0.113.{}", False)])
@@ -74,6 +75,7 @@ def test_a_guest_who_changes_addresses_is_one_guest(own_server, address, slowed)
         answers = [http.post(API + "/login", json={"email": victim.email, "password": f"wrong password {i}"},
                              headers={"X-Forwarded-For": address.format(i + 1)}) for i in range(20)]
     assert {a.status_code for a in answers} == ({401, 429} if slowed else {401})
+    assert own_server.stop() == 0
 
 
 def test_not_signed_in(server):
