@@ -116,7 +116,7 @@ void pd_run_io_dispatch(struct pd_loop *l, int n)
     l->batch.n = 0;
 }
 
-void pd_io_close(struct pd_io *io)
+void pd_io_release(struct pd_io *io)
 {
     struct pd_loop *l = pd_run_loop;
     if (io->closed)
@@ -127,12 +127,19 @@ void pd_io_close(struct pd_io *io)
     pd_list_remove(&io->dirty);
     if (io->attached)
         pd_os_poll_del(l->poll, io->sock);
-    pd_os_close(io->sock);
     io->closed = true;
     io->attached = false;
     l->io--;
     wake_waiter(&io->reader);
     wake_waiter(&io->writer);
+}
+
+void pd_io_close(struct pd_io *io)
+{
+    if (io->closed)
+        return;
+    pd_io_release(io);
+    pd_os_close(io->sock);
 }
 
 /* Whoever closes the io while a fiber waits here keeps its memory until that fiber has run. */

@@ -111,6 +111,8 @@ void pd_io_want(struct pd_io *io, unsigned events);
 /* Removes and closes the socket, wakes waiters with PD_ECLOSED (the memory must last until they
  * have run). Closing twice is fine. */
 void pd_io_close(struct pd_io *io);
+/* The same without closing the socket: it belongs to a library that closes it itself. */
+void pd_io_release(struct pd_io *io);
 pd_err pd_io_wait(struct pd_io *io,
                   unsigned events) PD_MUST PD_YIELDS; /* PD_OS_READ or PD_OS_WRITE */
 
