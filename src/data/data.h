@@ -27,13 +27,15 @@ enum pd_nplus1 {
 };
 
 struct pd_db_opts {
-    unsigned readers;     /* connections per thread for reading, at most; default 16 */
-    unsigned max_waiting; /* fibers waiting for the writer, in all; default 1024 */
-    unsigned max_batch;   /* transactions per durable commit, at most; default 128 */
-    int64_t wait_us;      /* longest wait for the writer; default 10 s (or the fiber's deadline) */
-    int64_t statement_us; /* longest statement; default 60 s (or the fiber's deadline) */
-    size_t mmap_bytes;    /* of the file mapped by each connection; default 256 MiB */
-    uint64_t max_bytes;   /* the file may not grow beyond; PD_ENOSPACE then; 0 = no limit */
+    unsigned readers;          /* SQLite: connections per thread for reading, at most; default 16 */
+    unsigned connections;      /* PostgreSQL: connections per thread, at most; default 8 */
+    unsigned max_waiting;      /* fibers waiting for the writer (SQLite, in all) or for a connection
+                                  (PostgreSQL, per thread); default 1024 */
+    unsigned max_batch;        /* transactions per durable commit, at most; default 128 */
+    int64_t wait_us;           /* longest such wait; default 10 s (or the fiber's deadline) */
+    int64_t statement_us;      /* longest statement; default 60 s (or the fiber's deadline) */
+    size_t mmap_bytes;         /* of the file mapped by each connection; default 256 MiB */
+    uint64_t max_bytes;        /* the file may not grow beyond; PD_ENOSPACE then; 0 = no limit */
     uint32_t checkpoint_pages; /* WAL length that asks for a checkpoint; default 1000 */
     enum pd_nplus1 nplus1;
 };
@@ -41,9 +43,10 @@ struct pd_db_opts {
 /* --- life ----------------------------------------------------------------------------------------
  */
 
-/* `url` is "sqlite:PATH" (the file and its folder are made if absent). Fails with one clear line:
- * PD_ECONFIG (url), PD_EBUSY (another process has it), PD_EDENIED (folder or file not writable),
- * PD_ECORRUPT (not a database, or damaged), PD_EIO. `opts` may be NULL. */
+/* `url` is "sqlite:PATH" (the file and its folder are made if absent) or what libpq takes:
+ * "postgres://user@host/database". Fails with one clear line: PD_ECONFIG (url), PD_EBUSY (another
+ * process has the file), PD_EDENIED (folder or file not writable; wrong password), PD_ECORRUPT (not
+ * a database, or damaged), PD_EIO, PD_EUNAVAIL (no such server). `opts` may be NULL. */
 pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out) PD_MUST PD_YIELDS;
 /* Moves the log into the file, gives the lock back and frees everything. NULL is fine. */
 void pd_db_close(struct pd_db *db) PD_YIELDS;
@@ -75,7 +78,8 @@ pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *mo
 struct pd_db_stats {
     uint64_t reads, writes;      /* statements outside and inside write transactions */
     uint64_t commits, rollbacks; /* of contexts */
-    uint64_t batches;            /* durable commits: commits / batches is the gain */
+    uint64_t batches;            /* SQLite: durable commits; commits / batches is the gain.
+                                    PostgreSQL: flushes; statements / batches is */
     uint64_t lost;               /* transactions undone by the failure of their batch */
     uint64_t waits, refused;     /* waited for the writer; refused because too many did */
     uint64_t snapshots;          /* read transactions opened */

@@ -19,6 +19,7 @@ static struct pd_db_opts opts_fill(const struct pd_db_opts *given)
 {
     struct pd_db_opts o = given ? *given : (struct pd_db_opts){ 0 };
     o.readers = o.readers ? o.readers : 16;
+    o.connections = o.connections ? o.connections : 8;
     o.max_waiting = o.max_waiting ? o.max_waiting : 1024;
     o.max_batch = o.max_batch ? o.max_batch : 128;
     o.wait_us = o.wait_us ? o.wait_us : 10 * PD_SECOND;
@@ -30,16 +31,9 @@ static struct pd_db_opts opts_fill(const struct pd_db_opts *given)
     return o;
 }
 
-static pd_err url_parse(pd_str url, pd_str *where)
+static pd_err sqlite_path(pd_str url, pd_str *where)
 {
-    pd_str scheme = PD_STR("sqlite:");
-    if (pd_str_starts(url, PD_STR("postgres:")) || pd_str_starts(url, PD_STR("postgresql:")))
-        return pd_hint(pd_fail(PD_ECONFIG, "this program was built without PostgreSQL"),
-                       "use sqlite:PATH");
-    if (!pd_str_starts(url, scheme))
-        return pd_hint(pd_fail(PD_ECONFIG, "malformed database URL \"%.*s\"", PD_ARG(url)),
-                       "write sqlite:PATH, for instance sqlite:var/app.db");
-    *where = pd_str_sub(url, scheme.len, PD_NPOS);
+    *where = pd_str_sub(url, strlen("sqlite:"), PD_NPOS);
     if (pd_str_starts(*where, PD_STR("///"))) /* sqlite:///abs/path is common, too */
         *where = pd_str_sub(*where, 2, PD_NPOS);
     if (where->len == 0 || pd_str_eq(*where, PD_STR(":memory:")) ||
@@ -49,15 +43,29 @@ static pd_err url_parse(pd_str url, pd_str *where)
     return PD_OK;
 }
 
+static pd_err url_parse(pd_str url, const struct pd_driver **driver, pd_str *where)
+{
+    *where = url;
+    *driver = &pd_pg_driver;
+    if (pd_str_starts(url, PD_STR("postgres://")) || pd_str_starts(url, PD_STR("postgresql://")))
+        return PD_OK;
+    *driver = &pd_sqlite_driver;
+    if (pd_str_starts(url, PD_STR("sqlite:")))
+        return sqlite_path(url, where);
+    return pd_hint(pd_fail(PD_ECONFIG, "malformed database URL \"%.*s\"", PD_ARG(url)),
+                   "write sqlite:PATH, for instance sqlite:var/app.db, or postgres://host/name");
+}
+
 pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
 {
     *out = NULL;
     pd_str where;
-    PD_TRY(url_parse(url, &where));
+    const struct pd_driver *driver;
+    PD_TRY(url_parse(url, &driver, &where));
     struct pd_db *db = calloc(1, sizeof *db);
     if (!db)
         return pd_fail(PD_ENOMEM, "no memory for the database");
-    db->driver = &pd_sqlite_driver;
+    db->driver = driver;
     db->opts = opts_fill(opts);
     pthread_mutex_init(&db->warned_lock, NULL);
     pd_err e = db->driver->open(db, where);

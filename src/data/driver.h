@@ -91,8 +91,10 @@ struct pd_driver {
      * committed state. A violated constraint is named in s->constraint. */
     pd_err (*run)(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
                   struct pd_result *out) PD_YIELDS;
-    /* Several statements without parameters, in the transaction: migrations. */
-    pd_err (*script)(struct pd_session *s, const char *sql) PD_YIELDS;
+    /* A migration's text for this engine: several statements, in the transaction. */
+    pd_err (*script)(struct pd_session *s, const struct pd_migration *m) PD_YIELDS;
+    /* Keeps other programs from migrating until the transaction ends; NULL: begin does that. */
+    pd_err (*migrate_lock)(struct pd_session *s) PD_YIELDS;
 
     /* begin sets s->in_tx; after commit (whatever it returns) and rollback it is clear. */
     pd_err (*begin)(struct pd_session *s) PD_YIELDS;
@@ -102,7 +104,7 @@ struct pd_driver {
     pd_err (*check)(struct pd_db *db) PD_YIELDS;
     void (*stats)(struct pd_db *db, struct pd_db_stats *out);
 };
-extern const struct pd_driver pd_sqlite_driver;
+extern const struct pd_driver pd_sqlite_driver, pd_pg_driver;
 
 enum { PD_WARNED_MAX = 64 };
 

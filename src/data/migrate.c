@@ -19,12 +19,21 @@
 /* --- the history's statements
  * --------------------------------------------------------------------- */
 
-static const char create_sql[] = "create table if not exists pando_migration ("
-                                 " module text not null,"
-                                 " name text not null,"
-                                 " checksum text not null,"
-                                 " applied_at integer not null,"
-                                 " primary key (module, name)) strict, without rowid";
+static const struct pd_migration create = {
+    .name = "pando_migration",
+    .sqlite = "create table if not exists pando_migration ("
+              " module text not null,"
+              " name text not null,"
+              " checksum text not null,"
+              " applied_at integer not null,"
+              " primary key (module, name)) strict, without rowid",
+    .postgres = "create table if not exists pando_migration ("
+                " module text not null,"
+                " name text not null,"
+                " checksum text not null,"
+                " applied_at timestamptz not null,"
+                " primary key (module, name))",
+};
 
 struct history_row {
     struct pd_row pd;
@@ -59,6 +68,8 @@ static const struct pd_stmt history_stmt = {
     .line = __LINE__,
     .flags = PD_S_READONLY,
     .sql_sqlite = "select name, checksum from pando_migration where module = ?1 order by name",
+    .sql_postgres = "select name, checksum from pando_migration where module = $1 "
+                    "order by name collate \"C\"",
     .nparams = 1,
     .ncolumns = 2,
     .row_size = sizeof(struct history_row),
@@ -72,6 +83,7 @@ static const struct pd_stmt exists_stmt = {
     .line = __LINE__,
     .flags = PD_S_READONLY,
     .sql_sqlite = "select count(*) from sqlite_schema where name = 'pando_migration'",
+    .sql_postgres = "select count(to_regclass('pando_migration'))",
     .ncolumns = 1,
     .row_size = sizeof(struct exists_row),
     .columns = exists_columns,
@@ -82,6 +94,8 @@ static const struct pd_stmt add_stmt = {
     .line = __LINE__,
     .sql_sqlite = "insert into pando_migration (module, name, checksum, applied_at) "
                   "values (?1, ?2, ?3, ?4)",
+    .sql_postgres = "insert into pando_migration (module, name, checksum, applied_at) "
+                    "values ($1, $2, $3, $4)",
     .nparams = 4,
     .params = add_columns,
     .writes = table,
@@ -155,14 +169,20 @@ static pd_err history(struct pd_ctx *c, const struct pd_sql_module *m, uint32_t 
 /* --- applying
  * ------------------------------------------------------------------------------------------ */
 
+/* Opens a transaction in which no other program migrates. */
+static pd_err begin(struct pd_ctx *c)
+{
+    PD_TRY(pd_begin(c) ? PD_OK : c->failed);
+    return c->db->driver->migrate_lock ? c->db->driver->migrate_lock(c->session) : PD_OK;
+}
+
 static pd_err apply_parts(struct pd_ctx *c, const struct pd_sql_module *m,
                           const struct pd_migration *mig)
 {
     char text[CHECKSUM_TEXT];
     struct add_params row = { pd_str_c(m->name), pd_str_c(mig->name), checksum_text(mig, text),
                               pd_time_now() };
-    PD_TRY(pd_begin(c) ? PD_OK : c->failed);
-    PD_TRY(c->db->driver->script(c->session, mig->sqlite));
+    PD_TRY(c->db->driver->script(c->session, mig));
     pd_stmt_exec(c, &add_stmt, &row, PD_SITE);
     return pd_commit(c);
 }
@@ -173,6 +193,29 @@ static pd_err apply(struct pd_ctx *c, const struct pd_sql_module *m, const struc
     return e == PD_OK ? e : pd_wrap(e, "applying migration %s of module %s", mig->name, m->name);
 }
 
+/* The next one that is missing. Another program may have applied it while this one waited for the
+ * lock: what the history says behind the lock is what counts. */
+static pd_err step(struct pd_ctx *c, const struct pd_sql_module *m, uint32_t *present,
+                   struct pd_migrate_report *report)
+{
+    unsigned newer = 0;
+    uint32_t before = *present;
+    PD_TRY(begin(c));
+    PD_TRY(history(c, m, present, &newer));
+    if (*present > before) {
+        report->present += *present - before;
+        pd_rollback(c);
+        return PD_OK;
+    }
+    const struct pd_migration *mig = &m->migrations[before];
+    PD_TRY(apply(c, m, mig));
+    *present = before + 1;
+    report->applied++;
+    if (report->each)
+        report->each(report->arg, m->name, mig->name);
+    return PD_OK;
+}
+
 static pd_err migrate_module(struct pd_ctx *c, const struct pd_sql_module *m,
                              struct pd_migrate_report *report)
 {
@@ -181,20 +224,16 @@ static pd_err migrate_module(struct pd_ctx *c, const struct pd_sql_module *m,
     PD_TRY(history(c, m, &present, &newer));
     report->present += present;
     report->newer += newer;
-    for (uint32_t i = present; i < m->nmigrations; i++) {
-        PD_TRY(apply(c, m, &m->migrations[i]));
-        report->applied++;
-        if (report->each)
-            report->each(report->arg, m->name, m->migrations[i].name);
-    }
+    while (present < m->nmigrations)
+        PD_TRY(step(c, m, &present, report));
     return PD_OK;
 }
 
 static pd_err migrate_all(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n,
                           struct pd_migrate_report *report)
 {
-    PD_TRY(pd_begin(c) ? PD_OK : c->failed);
-    PD_TRY(c->db->driver->script(c->session, create_sql));
+    PD_TRY(begin(c));
+    PD_TRY(c->db->driver->script(c->session, &create));
     PD_TRY(pd_commit(c));
     for (unsigned i = 0; i < n; i++)
         PD_TRY(migrate_module(c, modules[i], report));

@@ -198,7 +198,7 @@ void pd_lite_writer_wait(struct lite_db *lite) PD_YIELDS; /* for a checkpoint un
 void pd_lite_writer_close(struct lite_db *lite);
 pd_err pd_lite_write(struct lite_session *s, const struct pd_stmt *stmt, const void *params,
                      struct pd_result *out) PD_MUST PD_YIELDS;
-pd_err pd_lite_script(struct pd_session *s, const char *sql) PD_MUST PD_YIELDS;
+pd_err pd_lite_script(struct pd_session *s, const struct pd_migration *m) PD_MUST PD_YIELDS;
 pd_err pd_lite_begin(struct pd_session *s) PD_MUST PD_YIELDS;
 pd_err pd_lite_commit(struct pd_session *s) PD_MUST PD_YIELDS;
 void pd_lite_rollback(struct pd_session *s) PD_YIELDS;

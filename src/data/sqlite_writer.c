@@ -443,7 +443,7 @@ pd_err pd_lite_write(struct lite_session *s, const struct pd_stmt *stmt, const v
     return e;
 }
 
-pd_err pd_lite_script(struct pd_session *base, const char *sql)
+pd_err pd_lite_script(struct pd_session *base, const struct pd_migration *m)
 {
     struct lite_session *s = (struct lite_session *)base;
     struct lite_writer *w = &s->pool->lite->writer;
@@ -451,7 +451,7 @@ pd_err pd_lite_script(struct pd_session *base, const char *sql)
     w->dirty = true;
     int rc = sqlite3_exec(w->conn->handle, "pragma defer_foreign_keys = on", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(w->conn->handle, sql, NULL, NULL, NULL);
+        rc = sqlite3_exec(w->conn->handle, m->sqlite, NULL, NULL, NULL);
     pd_err e = rc == SQLITE_OK ? PD_OK : pd_lite_fail(w->conn, NULL, rc);
     if (e == PD_OK && sqlite3_get_autocommit(w->conn->handle))
         e = pd_fail(PD_EINVAL, "the script ended the transaction it runs in");

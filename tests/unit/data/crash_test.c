@@ -109,6 +109,6 @@ static void test_acknowledged_rows_survive_sigkill(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { DATA_TEST(acknowledged_rows_survive_sigkill) };
+    const struct CMUnitTest tests[] = { SQLITE_TEST(acknowledged_rows_survive_sigkill) };
     return cmocka_run_group_tests_name("data/crash", tests, NULL, NULL);
 }

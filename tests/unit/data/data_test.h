@@ -13,8 +13,10 @@
 #include <cmocka.h>
 
 #include "base/fault.h"
+#include "base/hard.h"
 #include "data/data.h"
 #include "run/loop.h"
+#include <libpq-fe.h>
 
 #define UNUSED __attribute__((unused))
 
@@ -36,7 +38,24 @@ static const char schema_sql[] =
     "create table t_all (b integer, i integer, m integer, id integer, s text, y blob, t integer,"
     "  d integer, u blob, j text, o integer) strict;";
 
-static const struct pd_migration schema_migrations[] = { { "0001_schema", schema_sql, NULL, 1 } };
+static const char schema_postgres[] =
+    "create sequence t_ids start 1000;"
+    "create table t_owner (id bigint primary key, name text not null);"
+    "create table t_account ("
+    "  id bigint primary key,"
+    "  owner_id bigint references t_owner(id),"
+    "  name text not null unique,"
+    "  balance bigint not null check (balance >= 0),"
+    "  unique (owner_id, name));"
+    "create unique index t_pair on t_account (balance, owner_id) where balance > 1000000;"
+    "create unique index t_lower on t_account (lower(name)) where balance = 7;"
+    "create table t_link (id bigint generated always as identity primary key,"
+    "  a bigint references t_account(id) deferrable initially deferred);"
+    "create table t_all (b boolean, i bigint, m bigint, id bigint, s text, y bytea,"
+    "  t timestamptz, d date, u uuid, j jsonb, o bigint);";
+
+static const struct pd_migration schema_migrations[] = { { "0001_schema", schema_sql,
+                                                           schema_postgres, 1 } };
 static const struct pd_sql_module schema_module = { "t", schema_migrations, 1, NULL, 0 };
 static const struct pd_sql_module *const schema_modules[] = { &schema_module };
 
@@ -109,12 +128,13 @@ static const struct pd_column text_param[] = {
  * ------------------------------------------------------------------------------------ */
 
 #define LEN(a) (a) ? sizeof(a) / sizeof *(a) : 0
-#define STMT(v, fl, sql, p, c, size, ...)                                                          \
+#define STMT(v, fl, sqlite, postgres, p, c, size, ...)                                             \
     UNUSED static const struct pd_stmt v = { .name = "t." #v,                                      \
                                              .file = "queries.sql",                                \
                                              .line = __LINE__,                                     \
                                              .flags = (fl),                                        \
-                                             .sql_sqlite = sql,                                    \
+                                             .sql_sqlite = sqlite,                                 \
+                                             .sql_postgres = postgres,                             \
                                              .nparams = sizeof(p) / sizeof *(p),                   \
                                              .ncolumns = sizeof(c) / sizeof *(c),                  \
                                              .row_size = (size),                                   \
@@ -125,50 +145,78 @@ static const struct pd_column none[0];
 static const char *const w_account[] = { "t_account", NULL };
 static const char *const w_link[] = { "t_link", NULL };
 
-STMT(owner_add, 0, "insert into t_owner values (?1, ?2) returning id, name", owner_cols, owner_cols,
+STMT(owner_add, 0, "insert into t_owner values (?1, ?2) returning id, name",
+     "insert into t_owner values ($1, $2) returning id, name", owner_cols, owner_cols,
      sizeof(struct owner));
 STMT(owner_many, PD_S_READONLY | PD_S_BATCH,
-     "select id, name from t_owner where id in (select value from json_each(?1))", ids_param,
-     owner_cols, sizeof(struct owner));
+     "select id, name from t_owner where id in (select value from json_each(?1))",
+     "select id, name from t_owner where id = any($1)", ids_param, owner_cols,
+     sizeof(struct owner));
 STMT(account_add, 0,
      "insert into t_account values (nullif(?1, 0), ?2, ?3, ?4) returning id, owner_id, name, "
      "balance",
+     "insert into t_account values (coalesce(nullif($1, 0), nextval('t_ids')), $2, $3, $4) "
+     "returning id, owner_id, name, balance",
      account_cols, account_cols, sizeof(struct account), .writes = w_account);
 STMT(account_get, PD_S_READONLY | PD_S_KEYED,
-     "select id, owner_id, name, balance from t_account where id = ?1", id_param, account_cols,
+     "select id, owner_id, name, balance from t_account where id = ?1",
+     "select id, owner_id, name, balance from t_account where id = $1", id_param, account_cols,
      sizeof(struct account));
 STMT(account_list, PD_S_READONLY, "select id, owner_id, name, balance from t_account order by id",
-     none, account_cols, sizeof(struct account));
-STMT(account_change, 0, "update t_account set balance = balance + ?2 where id = ?1", change_cols,
-     none, 0, .writes = w_account);
-STMT(account_rename, 0, "update t_account set name = ?1", text_param, none, 0, .writes = w_account);
-STMT(account_count, PD_S_READONLY, "select count(*) from t_account", none, number_cols,
-     sizeof(struct number));
-STMT(balance_sum, PD_S_READONLY, "select coalesce(sum(balance), 0) from t_account", none,
-     number_cols, sizeof(struct number));
-STMT(link_add, 0, "insert into t_link (a) values (?1)", id_param, none, 0, .writes = w_link);
-STMT(all_add, 0, "insert into t_all values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)", all_cols, none,
-     0);
-STMT(all_get, PD_S_READONLY, "select b, i, m, id, s, y, t, d, u, j, o from t_all", none, all_cols,
-     sizeof(struct all));
+     "select id, owner_id, name, balance from t_account order by id", none, account_cols,
+     sizeof(struct account));
+STMT(account_change, 0, "update t_account set balance = balance + ?2 where id = ?1",
+     "update t_account set balance = balance + $2 where id = $1", change_cols, none, 0,
+     .writes = w_account);
+STMT(account_rename, 0, "update t_account set name = ?1", "update t_account set name = $1",
+     text_param, none, 0, .writes = w_account);
+STMT(account_count, PD_S_READONLY, "select count(*) from t_account",
+     "select count(*) from t_account", none, number_cols, sizeof(struct number));
+STMT(balance_sum, PD_S_READONLY, "select coalesce(sum(balance), 0) from t_account",
+     "select coalesce(sum(balance), 0) from t_account", none, number_cols, sizeof(struct number));
+STMT(link_add, 0, "insert into t_link (a) values (?1)", "insert into t_link (a) values ($1)",
+     id_param, none, 0, .writes = w_link);
+STMT(all_add, 0, "insert into t_all values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+     "insert into t_all values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)", all_cols, none, 0);
+STMT(all_get, PD_S_READONLY, "select b, i, m, id, s, y, t, d, u, j, o from t_all",
+     "select b, i, m, id, s, y, t, d, u, j, o from t_all", none, all_cols, sizeof(struct all));
 /* Some 10 ns per number: a statement that takes as long as one wants. */
 STMT(count_to, PD_S_READONLY,
      "with recursive c(x) as (select 1 union all select x + 1 from c where x < ?1) select count(*) "
      "from c",
+     "with recursive c(x) as (select 1::bigint union all select x + 1 from c where x < $1) "
+     "select count(*) from c",
      id_param, number_cols, sizeof(struct number));
 STMT(numbers, PD_S_READONLY,
      "with recursive c(x) as (select 1 union all select x + 1 from c where x < ?1) select x from c",
+     "with recursive c(x) as (select 1::bigint union all select x + 1 from c where x < $1) "
+     "select x from c",
      id_param, number_cols, sizeof(struct number));
 STMT(slow_write, 0,
      "update t_account set balance = balance + (with recursive c(x) as (select 1 union all "
      "select x + 1 from c where x < ?1) select count(*) from c)",
+     "update t_account set balance = balance + (with recursive c(x) as (select 1::bigint union all "
+     "select x + 1 from c where x < $1) select count(*) from c)",
      id_param, none, 0, .writes = w_account);
 
 /* --- a database for a test
  * ------------------------------------------------------------------------ */
 
-static char test_dir[64], test_url[128];
+/* Most tests run twice: on a SQLite file in a folder of their own, and in a schema of their own on
+ * the PostgreSQL that TEST_POSTGRES names (scripts/test starts one). */
+static char test_dir[64], test_url[256];
 static struct pd_db_opts test_opts;
+static bool on_postgres;
+
+static void server_do(const char *sql)
+{
+    PGconn *pq = PQconnectdb(getenv("TEST_POSTGRES"));
+    PGresult *r = PQexec(pq, sql);
+    if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(pq));
+    PQclear(r);
+    PQfinish(pq);
+}
 
 UNUSED static int dir_setup(void **state)
 {
@@ -177,6 +225,7 @@ UNUSED static int dir_setup(void **state)
     assert_non_null(mkdtemp(test_dir));
     snprintf(test_url, sizeof test_url, "sqlite:%s/test.db", test_dir);
     test_opts = (struct pd_db_opts){ .nplus1 = PD_NPLUS1_FAIL };
+    on_postgres = false;
     pd_fault_reset();
     return 0;
 }
@@ -193,6 +242,34 @@ UNUSED static int dir_teardown(void **state)
     rmdir(test_dir);
     pd_fault_reset();
     return 0;
+}
+
+UNUSED static int schema_setup(void **state)
+{
+    static int serial;
+    char sql[128];
+    const char *server = getenv("TEST_POSTGRES");
+    dir_setup(state);
+    if (!server)
+        return 0;
+    snprintf(sql, sizeof sql, "create schema test_%d_%d", (int)getpid(), ++serial);
+    server_do(sql);
+    snprintf(test_url, sizeof test_url, "%s%coptions=-csearch_path%%3Dtest_%d_%d", server,
+             strchr(server, '?') ? '&' : '?', (int)getpid(), serial);
+    on_postgres = true;
+    return 0;
+}
+
+UNUSED static int schema_teardown(void **state)
+{
+    char sql[128];
+    if (on_postgres) {
+        const char *name = strstr(test_url, "%3D") + 3;
+        snprintf(sql, sizeof sql, "set client_min_messages = error; drop schema %.*s cascade",
+                 (int)strcspn(name, "&"), name);
+        server_do(sql);
+    }
+    return dir_teardown(state);
 }
 
 static void die_of(pd_err e)
@@ -240,12 +317,26 @@ UNUSED static void with_db(void (*fn)(struct pd_db *db))
     struct with_db w = { fn };
     die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, with_db_main, &w));
 }
-#define DATA_TEST(fn) cmocka_unit_test_setup_teardown(test_##fn, dir_setup, dir_teardown)
+/* Without a server the second half is reported as skipped. */
+#define DATA_TEST(fn)                                                                              \
+    cmocka_unit_test_setup_teardown(test_##fn, dir_setup, dir_teardown),                           \
+    {                                                                                              \
+        "postgres: " #fn, test_pg_##fn, schema_setup, schema_teardown, NULL                        \
+    }
+/* Of SQLite only: its writer, its snapshots, its file. */
+#define SQLITE_TEST(fn) cmocka_unit_test_setup_teardown(test_##fn, dir_setup, dir_teardown)
 #define TEST_WITH_DB(name)                                                                         \
     static void name(struct pd_db *db);                                                            \
-    static void test_##name(void **state)                                                          \
+    UNUSED static void test_##name(void **state)                                                   \
     {                                                                                              \
         (void)state;                                                                               \
+        with_db(name);                                                                             \
+    }                                                                                              \
+    UNUSED static void test_pg_##name(void **state)                                                \
+    {                                                                                              \
+        (void)state;                                                                               \
+        if (!on_postgres)                                                                          \
+            skip();                                                                                \
         with_db(name);                                                                             \
     }                                                                                              \
     static void name(struct pd_db *db)

@@ -33,8 +33,8 @@ static void test_every_code_of_sqlite_has_one_of_ours(void **state)
                      pd_err_name(pd_lite_code(cases[i].rc)));
 }
 
-STMT(no_table, PD_S_READONLY, "select 1 from nowhere", none, none, 0);
-STMT(bad_json, PD_S_READONLY, "select value from json_each(?1)", text_param, none, 0);
+STMT(no_table, PD_S_READONLY, "select 1 from nowhere", NULL, none, none, 0);
+STMT(bad_json, PD_S_READONLY, "select value from json_each(?1)", NULL, text_param, none, 0);
 
 static const struct pd_diag *failure(struct unit *u, struct pd_db *db, const struct pd_stmt *s,
                                      const void *params)
@@ -114,10 +114,10 @@ TEST_WITH_DB(after_a_rollback_by_sql_nothing_is_committed)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DATA_TEST(every_code_of_sqlite_has_one_of_ours),
-        DATA_TEST(a_failing_statement_is_named_with_its_places),
-        DATA_TEST(what_a_trigger_raises_is_a_constraint_by_its_own_words),
-        DATA_TEST(after_a_rollback_by_sql_nothing_is_committed),
+        SQLITE_TEST(every_code_of_sqlite_has_one_of_ours),
+        SQLITE_TEST(a_failing_statement_is_named_with_its_places),
+        SQLITE_TEST(what_a_trigger_raises_is_a_constraint_by_its_own_words),
+        SQLITE_TEST(after_a_rollback_by_sql_nothing_is_committed),
     };
     return cmocka_run_group_tests_name("data/error", tests, NULL, NULL);
 }

@@ -56,7 +56,8 @@ static void test_a_wrong_url_is_refused(void **state)
     refused("mysql:x", PD_ECONFIG, "malformed database URL");
     refused("sqlite:", PD_ECONFIG, "names no file");
     refused("sqlite::memory:", PD_ECONFIG, "names no file");
-    refused("postgres://localhost/x", PD_ECONFIG, "PostgreSQL");
+    refused("postgres://a:b@[::1/x", PD_ECONFIG, "malformed database URL");
+    refused("postgres://127.0.0.1:1/x", PD_EUNAVAIL, "cannot connect to the database");
 }
 
 static void test_what_is_no_database_is_left_alone(void **state)
@@ -219,10 +220,12 @@ TEST_WITH_DB(a_sound_database_checks_out)
  * ------------------------------------------------------------------------------------------- */
 
 static const struct pd_migration three[] = {
-    { "0001_a", "create table m_a (id integer primary key) strict", NULL, 11 },
+    { "0001_a", "create table m_a (id integer primary key) strict",
+      "create table m_a (id bigint primary key)", 11 },
     { "0002_b", "create table m_b (id integer primary key) strict; insert into m_b values (1)",
-      NULL, 12 },
-    { "0003_c", "create table m_c (id integer primary key) strict", NULL, 13 },
+      "create table m_b (id bigint primary key); insert into m_b values (1)", 12 },
+    { "0003_c", "create table m_c (id integer primary key) strict",
+      "create table m_c (id bigint primary key)", 13 },
 };
 
 static pd_err migrate(struct pd_db *db, const struct pd_migration *m, unsigned n,
@@ -301,6 +304,7 @@ TEST_WITH_DB(a_failing_migration_leaves_nothing)
     memcpy(bad, three, sizeof bad);
     bad[1].sqlite =
         "create table m_b (id integer primary key) strict; insert into nowhere values (1)";
+    bad[1].postgres = "create table m_b (id bigint primary key); insert into nowhere values (1)";
     assert_int_not_equal(migrate(db, bad, 3, &r), PD_OK);
     assert_int_equal(r.applied, 1);
     assert_non_null(strstr(pd_diag()->message, "nowhere"));
@@ -311,8 +315,8 @@ TEST_WITH_DB(a_failing_migration_leaves_nothing)
 
 TEST_WITH_DB(a_migration_may_not_end_its_transaction)
 {
-    struct pd_migration bad[1] = { { "0001", "create table m_x (id integer) strict; commit", NULL,
-                                     1 } };
+    struct pd_migration bad[1] = { { "0001", "create table m_x (id integer) strict; commit",
+                                     "create table m_x (id bigint); commit", 1 } };
     assert_int_equal(migrate(db, bad, 1, NULL), PD_EINVAL);
     assert_int_equal(count_fresh(db), 0);
 }
@@ -320,16 +324,16 @@ TEST_WITH_DB(a_migration_may_not_end_its_transaction)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DATA_TEST(a_wrong_url_is_refused),
-        DATA_TEST(what_is_no_database_is_left_alone),
-        DATA_TEST(a_damaged_file_is_refused),
-        DATA_TEST(a_truncated_file_is_refused),
-        DATA_TEST(a_folder_that_cannot_be_written_is_refused),
-        DATA_TEST(what_is_no_file_is_refused),
-        DATA_TEST(the_folder_is_made),
-        DATA_TEST(a_second_opening_names_the_first),
-        DATA_TEST(a_link_to_the_file_is_the_same_file),
-        DATA_TEST(a_second_process_names_the_first),
+        SQLITE_TEST(a_wrong_url_is_refused),
+        SQLITE_TEST(what_is_no_database_is_left_alone),
+        SQLITE_TEST(a_damaged_file_is_refused),
+        SQLITE_TEST(a_truncated_file_is_refused),
+        SQLITE_TEST(a_folder_that_cannot_be_written_is_refused),
+        SQLITE_TEST(what_is_no_file_is_refused),
+        SQLITE_TEST(the_folder_is_made),
+        SQLITE_TEST(a_second_opening_names_the_first),
+        SQLITE_TEST(a_link_to_the_file_is_the_same_file),
+        SQLITE_TEST(a_second_process_names_the_first),
         DATA_TEST(a_sound_database_checks_out),
         DATA_TEST(migrations_are_applied_once_in_order),
         DATA_TEST(those_of_a_newer_program_are_fine),

@@ -13,7 +13,8 @@ static const struct pd_relation account_owner = {
 STMT(account_many, PD_S_READONLY | PD_S_BATCH,
      "select id, owner_id, name, balance from t_account where id in (select value from "
      "json_each(?1))",
-     ids_param, account_cols, sizeof(struct account));
+     "select id, owner_id, name, balance from t_account where id = any($1)", ids_param,
+     account_cols, sizeof(struct account));
 static const struct pd_relation owner_account = {
     .name = "t_owner.account",
     .load = &account_many,

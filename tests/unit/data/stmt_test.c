@@ -46,24 +46,26 @@ TEST_WITH_DB(null_and_empty_differ)
 TEST_WITH_DB(null_in_a_column_that_has_none_is_corrupt)
 {
     static const struct pd_column cols[] = { COL(number, n, I64) };
-    STMT(a_null, PD_S_READONLY, "select null", none, cols, sizeof(struct number));
-    STMT(a_float, PD_S_READONLY, "select 1.5", none, cols, sizeof(struct number));
+    STMT(a_null, PD_S_READONLY, "select null", "select null::bigint", none, cols,
+         sizeof(struct number));
+    STMT(a_float, PD_S_READONLY, "select 1.5", "select 1.5", none, cols, sizeof(struct number));
     struct unit u;
     assert_null(pd_stmt_one(unit_start(&u, db), &a_null, NULL, PD_SITE));
     assert_int_equal(u.c.failed, PD_ECORRUPT);
     assert_non_null(strstr(pd_ctx_diag(&u.c)->message, "column n holds null"));
     unit_end(&u);
     assert_null(pd_stmt_one(unit_start(&u, db), &a_float, NULL, PD_SITE));
-    assert_non_null(strstr(pd_ctx_diag(&u.c)->message, "a float"));
+    assert_non_null(strstr(pd_ctx_diag(&u.c)->message, on_postgres ? "out of range" : "a float"));
     unit_end(&u);
 }
 
 TEST_WITH_DB(a_descriptor_that_does_not_fit_is_refused)
 {
-    STMT(too_many, PD_S_READONLY, "select 1, 2", none, number_cols, sizeof(struct number));
-    STMT(writes, PD_S_READONLY, "delete from t_account", none, none, 0);
-    STMT(no_table, PD_S_READONLY, "select 1 from nowhere", none, number_cols,
+    STMT(too_many, PD_S_READONLY, "select 1, 2", "select 1, 2", none, number_cols,
          sizeof(struct number));
+    STMT(writes, PD_S_READONLY, "delete from t_account", "delete from t_account", none, none, 0);
+    STMT(no_table, PD_S_READONLY, "select 1 from nowhere", "select 1 from nowhere", none,
+         number_cols, sizeof(struct number));
     const struct pd_stmt *const wrong[] = { &too_many, &writes, &no_table };
     for (size_t i = 0; i < 3; i++) {
         struct unit u;
@@ -126,7 +128,8 @@ TEST_WITH_DB(each_takes_constant_memory)
 
 /* json_each reads its parameter anew for each owner: long after the first row was handed out. */
 STMT(numbers_of_owners, PD_S_READONLY,
-     "select o.id * e.value from t_owner o cross join json_each(?1) e", ids_param, number_cols,
+     "select o.id * e.value from t_owner o cross join json_each(?1) e",
+     "select o.id * e from t_owner o cross join unnest($1) e", ids_param, number_cols,
      sizeof(struct number));
 
 TEST_WITH_DB(each_keeps_its_list_until_the_last_row)
@@ -508,11 +511,11 @@ int main(void)
         DATA_TEST(a_deferred_key_is_checked_at_commit),
         DATA_TEST(no_database_is_an_error_not_a_crash),
         DATA_TEST(a_long_statement_stops_at_the_deadline),
-        DATA_TEST(a_long_read_lets_others_run_and_read),
+        SQLITE_TEST(a_long_read_lets_others_run_and_read),
         DATA_TEST(cancel_stops_a_long_read),
         DATA_TEST(a_keyed_statement_in_a_loop_fails),
         DATA_TEST(what_is_no_loop_over_keys_is_fine),
-        DATA_TEST(in_production_it_is_counted),
+        SQLITE_TEST(in_production_it_is_counted),
     };
     return cmocka_run_group_tests_name("data/stmt", tests, NULL, NULL);
 }

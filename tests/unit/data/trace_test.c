@@ -8,17 +8,19 @@ static const struct pd_column login_params[] = {
     { .name = "password_hash", .type = PD_T_STR, .offset = sizeof(pd_str) },
     { .name = "reset_token", .type = PD_T_STR, .offset = 2 * sizeof(pd_str) },
 };
-STMT(login, PD_S_READONLY, "select 1 from nowhere where ?1 = ?2 or ?3", login_params, none, 0);
+STMT(login, PD_S_READONLY, "select 1 from nowhere where ?1 = ?2 or ?3",
+     "select 1 from nowhere where $1 = $2 or $3", login_params, none, 0);
 STMT(by_ids, PD_S_READONLY, "select 1 from nowhere where id in (select value from json_each(?1))",
-     ids_param, none, 0);
-STMT(by_all, PD_S_READONLY, "select ?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11 from nowhere", all_cols,
-     none, 0);
+     "select 1 from nowhere where id = any($1)", ids_param, none, 0);
+STMT(by_all, PD_S_READONLY, "select ?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11 from nowhere",
+     "select $1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11 from nowhere", all_cols, none, 0);
 
 static const struct pd_column small_params[] = {
     { .name = "n", .type = PD_T_I32, .offset = 0 },
     { .name = "maybe", .type = PD_T_OPT, .as = PD_T_DATE, .offset = 8 },
 };
-STMT(by_small, PD_S_READONLY, "select ?1, ?2 from nowhere", small_params, none, 0);
+STMT(by_small, PD_S_READONLY, "select ?1, ?2 from nowhere", "select $1, $2 from nowhere",
+     small_params, none, 0);
 
 static const struct pd_trace *failed_with(struct unit *u, struct pd_db *db, const struct pd_stmt *s,
                                           const void *params)

@@ -139,10 +139,10 @@ TEST_WITH_DB(a_writer_that_gets_no_lock_says_so_and_the_next_one_goes_on)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DATA_TEST(a_reader_that_waits_for_a_lock_lets_others_run),
-        DATA_TEST(a_reader_waits_for_a_lock_until_its_deadline),
-        DATA_TEST(a_writer_that_waits_for_a_lock_lets_others_run),
-        DATA_TEST(a_writer_that_gets_no_lock_says_so_and_the_next_one_goes_on),
+        SQLITE_TEST(a_reader_that_waits_for_a_lock_lets_others_run),
+        SQLITE_TEST(a_reader_waits_for_a_lock_until_its_deadline),
+        SQLITE_TEST(a_writer_that_waits_for_a_lock_lets_others_run),
+        SQLITE_TEST(a_writer_that_gets_no_lock_says_so_and_the_next_one_goes_on),
     };
     return cmocka_run_group_tests_name("data/wait", tests, NULL, NULL);
 }

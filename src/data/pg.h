@@ -1,0 +1,272 @@
+/* pg.h - private to the PostgreSQL driver: its structs, and what its files offer each other.
+ *
+ *   pg.c        the driver's table; open, close, check, statistics
+ *   pg_conn.c   one connection: connecting, sending in pipeline mode, receiving
+ *   pg_pool.c   per thread: connections, who gets one and who waits; reconnecting
+ *   pg_row.c    C structs <-> PostgreSQL's binary format
+ *   pg_error.c  SQLSTATE -> our errors; names of violated constraints
+ *   pg_tx.c     sessions: reading, transactions, savepoints
+ *   pg_walk.c   results that are walked row by row; scripts of migrations
+ *
+ * A connection is in one of two uses. *Shared*: reads of many fibers, each in a transaction of its
+ * own, are sent together at the end of a turn of the loop, with one Sync behind them, and their
+ * results come back in the same order. *Taken*: one session's transaction, or one fiber that walks
+ * a result. What is in flight is a list of ops, in the order in which results will come. The loop's
+ * callback only moves results from libpq into ops and wakes the fibers that wait; these decode for
+ * themselves, so that errors are reported where they belong.
+ *
+ * A fiber that gives up (deadline, cancel) leaves its op behind: the result is dropped when it
+ * comes, and the server is asked to cancel the statement. A server that does not react within
+ * PG_GRACE_US loses the connection.
+ *
+ * Source of the protocol's rules: PostgreSQL 15 manual, chapters 34.5 (pipeline mode) and 55.
+ */
+#ifndef PD_PG_H
+#define PD_PG_H
+
+#include "base/hard.h"
+#include "base/list.h"
+#include "data/driver.h"
+#include "run/loop.h"
+#include <libpq-fe.h>
+
+enum {
+    PG_DEPTH = 16,                /* reads in flight on one shared connection, at most */
+    PG_GROW_AT = PD_HARD_OR(1, 4) /* in flight on the least busy one: open another */
+};
+#define PG_CONNECT_US (5 * PD_SECOND)       /* for one attempt to connect */
+#define PG_GRACE_US   (2 * PD_SECOND)       /* for the server to obey a cancel */
+#define PG_CANCEL_US  (250 * INT64_C(1000)) /* between two attempts to cancel */
+#define PG_COMMIT_US                                                                               \
+    (30 * PD_SECOND) /* for the answer to a commit; then its outcome is unknown                    \
+                      */
+#define PG_BACKOFF_US                                                                              \
+    (50 * INT64_C(1000))              /* after a failed attempt; doubles, with jitter, to 2 s */
+#define PG_LIFE_US (1800 * PD_SECOND) /* of a connection, less up to a quarter by chance */
+
+/* --- a connection --------------------------------------------------------------------------------
+ */
+
+struct pg_stmt { /* a statement as one connection knows it */
+    const struct pd_stmt *of;
+    unsigned number;    /* its name on the server is "s<number>" */
+    bool sent, typed;   /* the server has been told; `decoders` are filled in */
+    uint8_t decoders[]; /* one per column: enum pg_decoder */
+};
+
+struct pg_op {               /* a statement in flight */
+    struct pd_list node;     /* on conn->ops */
+    struct pg_conn *conn;    /* NULL once it is done */
+    struct pg_stmt *stmt;    /* while in flight; NULL: a command */
+    struct pd_fiber *waiter; /* NULL: nobody waits for it (any more) */
+    PGresult *result; /* when done; the first error if there was one; NULL: connection lost */
+    bool parse;       /* the answer to its Parse comes first */
+    bool sync;        /* a Sync was sent behind it */
+    bool done;
+    struct pg_op *next_free;
+};
+
+enum pg_use { PG_SHARED, PG_TAKEN, PG_LEAVING /* taken, to be shared when its ops are done */ };
+
+struct pg_conn {
+    PGconn *pq;
+    struct pg_pool *pool;
+    struct pd_io io;
+    enum pg_use use;
+    bool reserved;   /* shared, but the next free moment belongs to a fiber that wants it alone */
+    bool broken;     /* of no use any more; its holder still points to it */
+    bool fatal;      /* the server has said its last words */
+    bool unsynced;   /* something was sent since the last Sync */
+    bool await_sync; /* the next result is the answer to a Sync */
+    bool by_hand;    /* out of pipeline mode: a fiber reads the results itself */
+    struct pd_fiber *rester; /* waits until nothing is in flight */
+    struct pd_list ops;
+    unsigned nops;
+    struct pd_turn_hook hook; /* sends what was collected */
+    struct pd_timer timer;    /* asks for a cancel again, and ends it at answer_by */
+    pd_mono answer_by;        /* the server must have answered by then */
+    struct pg_stmt **table;   /* open addressing, keyed by descriptor address */
+    unsigned ntable, used, names;
+    bool timed;   /* `timer` is set */
+    bool watched; /* `io` is open */
+    bool orphan;  /* to be freed by its hook */
+    pd_mono retire_at;
+    struct pd_list node; /* on pool->conns, if shared or leaving */
+};
+
+/* --- per thread
+ * -------------------------------------------------------------------------------------- */
+
+struct pg_waiter { /* a fiber that waits for a connection; on its stack */
+    struct pd_list node;
+    struct pd_fiber *fiber;
+    struct pg_conn *conn; /* what it got */
+};
+
+struct pg_pool {
+    struct pg_db *pg;
+    struct pd_loop *loop;
+    struct pd_list conns;
+    unsigned nconns;                /* open, or being opened */
+    struct pd_list readers, takers; /* fibers that wait; FIFO each */
+    unsigned nwaiting;
+    unsigned cancels;      /* fibers that ask the server to cancel something */
+    struct pd_timer retry; /* when the next attempt to connect may start */
+    pd_mono retry_at;
+    unsigned failures; /* to connect, one after the other */
+    bool closing;
+    struct pd_fiber *closer;
+    unsigned helpers;            /* fibers of the pool's own: connecting, cancelling */
+    struct pg_op *ops;           /* free ones */
+    struct pg_session *sessions; /* free ones */
+    unsigned nops, nsessions;
+    char why[PD_DIAG_TEXT]; /* the last connection was lost, or refused */
+    struct pg_pool *next;
+    /* statistics; written by the owner only */
+    _Atomic(uint64_t) reads, writes, commits, rollbacks, waits, refused, flushes;
+    _Atomic(unsigned) open, queued;
+};
+
+struct pg_session {
+    struct pd_session base;
+    struct pg_pool *pool;
+    struct pg_conn *conn; /* while a transaction is open */
+    bool begun;           /* "begin" was sent */
+    bool ran, wrote;      /* something ran in it; something that writes */
+    bool savepoint;       /* there is one */
+    unsigned walks;       /* cursors so far: their names differ */
+    struct pg_session *next_free;
+};
+
+struct pg_db {
+    struct pd_db *db;
+    char *url;
+    uint64_t serial;            /* tells databases at the same address apart */
+    _Atomic(bool) unnamed;      /* a pooler without prepared statements sits in between */
+    pthread_mutex_t pools_lock; /* guards the list */
+    struct pg_pool *pools;
+};
+
+static inline struct pg_db *pg_of(struct pd_db *db)
+{
+    return db->engine;
+}
+static inline void pg_count(_Atomic(uint64_t) *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+/* --- pg_conn.c
+ * --------------------------------------------------------------------------------------------- */
+
+/* Connects, within PG_CONNECT_US. The connection is PG_TAKEN and on no list. */
+pd_err pd_pg_conn_open(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
+/* Off the pool's list, closed and freed. Nobody may hold it; ops in flight are lost. */
+void pd_pg_conn_close(struct pg_conn *c);
+/* The same where the loop it belongs to is no more. */
+void pd_pg_conn_abandon(struct pg_conn *c);
+/* The connection is of no use any more; everybody who waits for something on it is told. A holder
+ * still gives it back. */
+void pd_pg_lose(struct pg_conn *c, const char *why);
+/* Asks the server to stop what it runs for the connection. Where that cannot be done the grace
+ * period still ends it. */
+void pd_pg_cancel(struct pg_conn *c);
+/* Waits until nothing is in flight. */
+pd_err pd_pg_rest(struct pg_conn *c) PD_MUST PD_YIELDS;
+/* The server must answer what is in flight within that time, or the connection is lost. */
+void pd_pg_limit(struct pg_conn *c, int64_t us);
+/* Puts a statement or a command ("begin") into the pipeline; it leaves at the end of the turn. NULL
+ * with a diag: out of memory, or the connection broke. `waiter` NULL: nobody cares for the result.
+ */
+struct pg_op *pd_pg_send(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
+                         struct pd_arena *a, struct pd_fiber *waiter);
+struct pg_op *pd_pg_command(struct pg_conn *c, const char *text, struct pd_fiber *waiter);
+/* As pd_pg_command, for a statement that is not worth a name: text with parameters. */
+struct pg_op *pd_pg_send_text(struct pg_conn *c, const char *text, const struct pd_stmt *stmt,
+                              const void *params, struct pd_arena *a, struct pd_fiber *waiter);
+/* Waits until the op is done. On an error the op is left behind and the statement canceled. */
+pd_err pd_pg_wait(struct pg_op *op) PD_MUST PD_YIELDS;
+/* Gives a done op back, with its result. NULL is fine. */
+void pd_pg_op_put(struct pg_pool *pool, struct pg_op *op);
+/* The server has forgotten the statement, or never knew it: prepare it anew next time. */
+void pd_pg_forget(struct pg_conn *c, const struct pd_stmt *stmt);
+
+/* --- pg_pool.c
+ * --------------------------------------------------------------------------------------------- */
+
+struct pg_pool *pd_pg_pool(struct pg_db *pg); /* of the calling thread */
+/* A shared connection with room for one more; waits its turn. */
+pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
+/* A connection for the caller alone. */
+pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
+/* Gives a taken connection back; what is still in flight on it is waited for without the caller. */
+void pd_pg_give(struct pg_conn *c);
+/* Something has become free: an op is done, a connection is there. */
+void pd_pg_pool_serve(struct pg_pool *pool);
+void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c);
+void pd_pg_pools_close(struct pg_db *pg) PD_YIELDS;
+/* A fiber of the pool's own is about to end. */
+void pd_pg_helper_ends(struct pg_pool *pool);
+
+/* --- pg_row.c
+ * ---------------------------------------------------------------------------------------------- */
+
+enum { PG_PARAMS_MAX = 64, PG_COLUMNS_MAX = 128 };
+struct pg_params { /* as libpq wants them; points into the caller's structs */
+    int n;
+    Oid types[PG_PARAMS_MAX];
+    const char *values[PG_PARAMS_MAX];
+    int lengths[PG_PARAMS_MAX], formats[PG_PARAMS_MAX];
+    uint64_t numbers[PG_PARAMS_MAX]; /* in network order */
+};
+pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *params,
+                    struct pg_params *out) PD_MUST;
+/* Puts the rows of a result into `out`, as long as *more; PD_ECORRUPT if they do not fit. */
+pd_err pd_pg_take_rows(const struct pd_stmt *s, const PGresult *r, struct pd_result *out,
+                       bool *more) PD_MUST PD_YIELDS;
+
+/* --- pg_error.c
+ * -------------------------------------------------------------------------------------------- */
+
+/* What the server refused, as a diag. `stmt` NULL: an internal command. `r` NULL: the connection
+ * was lost. */
+pd_err pd_pg_fail(struct pg_pool *pool, const struct pd_stmt *stmt, const PGresult *r);
+/* The server's five-letter code; "" if there is none. */
+const char *pd_pg_sqlstate(const PGresult *r);
+/* Line ends and runs of white space become single spaces. */
+void pd_pg_one_line(char *text);
+/* The server, or the connection to it, is no more. */
+bool pd_pg_is_lost(const PGresult *r);
+/* "table.column" of the constraint that was violated (see db.h), into s->constraint. May ask the
+ * database. */
+void pd_pg_constraint(struct pg_session *s, const struct pd_stmt *stmt,
+                      const PGresult *r) PD_YIELDS;
+
+/* --- pg_tx.c, pg_walk.c
+ * ------------------------------------------------------------------------------------ */
+
+struct pd_session *pd_pg_session_get(struct pd_db *db);
+void pd_pg_session_put(struct pd_session *s);
+pd_err pd_pg_run(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
+                 struct pd_result *out) PD_MUST PD_YIELDS;
+/* Outside a transaction, on a shared connection. */
+pd_err pd_pg_read(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
+                  struct pd_result *out) PD_MUST PD_YIELDS;
+pd_err pd_pg_begin(struct pd_session *s) PD_MUST PD_YIELDS;
+pd_err pd_pg_commit(struct pd_session *s) PD_MUST PD_YIELDS;
+void pd_pg_rollback(struct pd_session *s) PD_YIELDS;
+/* Inside the session's transaction. */
+pd_err pd_pg_inside(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
+                    struct pd_result *out) PD_MUST PD_YIELDS;
+/* Sends "begin" if that has not been done. */
+pd_err pd_pg_enter(struct pg_session *s) PD_MUST;
+/* pd_pg_wait for an op on the session's own connection or, in a walk, another; `op` NULL: it could
+ * not be sent, and the diag says why. PD_OK: it is done. */
+pd_err pd_pg_session_wait(struct pg_session *s, struct pg_op *op) PD_MUST PD_YIELDS;
+pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
+                  struct pd_result *out) PD_MUST PD_YIELDS;
+pd_err pd_pg_script(struct pd_session *s, const struct pd_migration *m) PD_MUST PD_YIELDS;
+pd_err pd_pg_migrate_lock(struct pd_session *s) PD_MUST PD_YIELDS;
+
+#endif

@@ -1,0 +1,387 @@
+/* pg_pool.c - per thread: the connections, who gets one and who waits, and reconnecting.
+ *
+ * A pool belongs to one thread, so nothing in it needs a lock, and statements are never handed to
+ * another core. Reads go to the shared connection with the fewest in flight; another connection is
+ * opened only when even that one is busy, so that few connections serve many fibers and pipelines
+ * are long under load. A transaction wants a connection alone: an idle one, else a new one, else a
+ * shared one is reserved for it, gets no more reads, and is handed over when it has come to rest.
+ *
+ * Whoever cannot be served waits, in order of arrival, until its deadline. A failed attempt to
+ * connect is not an error for those who wait: the next attempt follows, later and later (with
+ * jitter, so that the instances of a fleet do not come in step); only the deadline ends a wait, and
+ * then the error says why there was no connection.
+ */
+#include "data/pg.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The last pool this thread used. The serial guards against a new database at an old address. */
+static _Thread_local struct {
+    struct pg_db *pg;
+    uint64_t serial;
+    struct pg_pool *pool;
+} last;
+
+/* --- connecting ----------------------------------------------------------------------------------
+ */
+
+static void grow(struct pg_pool *pool);
+
+static bool is_wanted(const struct pg_pool *pool)
+{
+    return !pd_list_empty(&pool->readers) || !pd_list_empty(&pool->takers);
+}
+
+static void retry(struct pd_timer *t)
+{
+    struct pg_pool *pool = pd_container(t, struct pg_pool, retry);
+    pool->retry_at = 0;
+    if (is_wanted(pool))
+        grow(pool);
+}
+
+static void back_off(struct pg_pool *pool)
+{
+    uint32_t r;
+    pd_os_random(&r, sizeof r);
+    unsigned doublings = pool->failures < 6 ? pool->failures : 6;
+    int64_t us = (int64_t)PG_BACKOFF_US << doublings;
+    us = us < 2 * PD_SECOND ? us : 2 * PD_SECOND;
+    us = us / 2 + (int64_t)(r % (uint64_t)us) / 2;
+    pool->failures++;
+    pool->retry_at = pd_mono_now() + us;
+    pd_timer_set(&pool->retry, pool->retry_at, retry);
+}
+
+static void connect_fiber(void *arg)
+{
+    struct pg_pool *pool = arg;
+    struct pg_conn *c = NULL;
+    pd_err e = pd_pg_conn_open(pool, &c);
+    pool->nconns--; /* the place that was kept for it */
+    if (e == PD_OK && pool->closing) {
+        pd_pg_conn_close(c);
+    } else if (e == PD_OK) {
+        pool->failures = 0;
+        pd_pg_pool_add(pool, c);
+        pd_pg_pool_serve(pool);
+    } else {
+        snprintf(pool->why, sizeof pool->why, "%s", pd_diag()->message);
+        if (!pool->closing)
+            back_off(pool);
+    }
+    pd_pg_helper_ends(pool);
+}
+
+void pd_pg_helper_ends(struct pg_pool *pool)
+{
+    pool->helpers--;
+    if (pool->closing && pool->closer)
+        pd_fiber_wake(pool->closer);
+}
+
+/* Opens one more connection, if there may be one and no attempt has just failed. */
+static void grow(struct pg_pool *pool)
+{
+    if (pool->nconns >= pool->pg->db->opts.connections || pool->retry_at || pool->closing)
+        return;
+    pool->nconns++;
+    pool->helpers++;
+    if (pd_fiber_go("pg connect", connect_fiber, pool, NULL) != PD_OK) {
+        pool->nconns--;
+        pool->helpers--;
+        back_off(pool);
+    }
+}
+
+void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c)
+{
+    c->use = PG_SHARED;
+    pd_list_push(&pool->conns, &c->node);
+    pool->nconns++;
+    atomic_fetch_add(&pool->open, 1);
+}
+
+/* --- choosing ------------------------------------------------------------------------------------
+ */
+
+static bool is_idle(const struct pg_conn *c)
+{
+    return c->use == PG_SHARED && c->nops == 0 && !c->await_sync && !c->unsynced;
+}
+
+/* The shared connection with the fewest in flight, among those with room. */
+static struct pg_conn *least_busy(struct pg_pool *pool)
+{
+    struct pd_list *it;
+    struct pg_conn *best = NULL;
+    pd_list_each (it, &pool->conns) {
+        struct pg_conn *c = pd_container(it, struct pg_conn, node);
+        if (c->use == PG_SHARED && !c->reserved && c->nops < PG_DEPTH &&
+            (!best || c->nops < best->nops))
+            best = c;
+    }
+    return best;
+}
+
+static struct pg_conn *idle_one(struct pg_pool *pool)
+{
+    struct pd_list *it;
+    struct pg_conn *best = NULL;
+    pd_list_each (it, &pool->conns) {
+        struct pg_conn *c = pd_container(it, struct pg_conn, node);
+        if (is_idle(c) && (!best || c->reserved))
+            best = c;
+    }
+    return best;
+}
+
+/* One shared connection is to come to rest, for a fiber that wants it alone. */
+static void reserve(struct pg_pool *pool)
+{
+    struct pd_list *it;
+    unsigned reserved = 0, wanted = 0;
+    pd_list_each (it, &pool->takers)
+        wanted++;
+    pd_list_each (it, &pool->conns)
+        reserved += pd_container(it, struct pg_conn, node)->reserved;
+    struct pg_conn *c = reserved < wanted ? least_busy(pool) : NULL;
+    if (c)
+        c->reserved = true;
+}
+
+/* A taken connection stays on the pool's list, so that it can be counted and closed. */
+static struct pg_conn *take(struct pg_conn *c)
+{
+    c->use = PG_TAKEN;
+    c->reserved = false;
+    return c;
+}
+
+static bool is_old(const struct pg_conn *c)
+{
+    return is_idle(c) && pd_mono_now() >= c->retire_at;
+}
+
+static void retire(struct pg_pool *pool)
+{
+    struct pd_list *it, *next;
+    pd_list_each_safe (it, next, &pool->conns) {
+        struct pg_conn *c = pd_container(it, struct pg_conn, node);
+        if (is_old(c))
+            pd_pg_conn_close(c);
+    }
+}
+
+static struct pg_conn *find_shared(struct pg_pool *pool)
+{
+    struct pg_conn *c = least_busy(pool);
+    if (!c || c->nops >= PG_GROW_AT)
+        grow(pool);
+    return c;
+}
+
+static struct pg_conn *find_alone(struct pg_pool *pool)
+{
+    struct pg_conn *c = idle_one(pool);
+    if (c)
+        return take(c);
+    grow(pool);
+    return NULL;
+}
+
+/* --- waiting -------------------------------------------------------------------------------------
+ */
+
+static void hand(struct pd_list *queue, struct pg_conn *c)
+{
+    struct pg_waiter *w = pd_container(queue->next, struct pg_waiter, node);
+    pd_list_remove(&w->node);
+    w->conn = c;
+    pd_fiber_wake(w->fiber);
+}
+
+void pd_pg_pool_serve(struct pg_pool *pool)
+{
+    struct pg_conn *c;
+    while (!pd_list_empty(&pool->takers) && (c = find_alone(pool)))
+        hand(&pool->takers, c);
+    if (!pd_list_empty(&pool->takers))
+        reserve(pool);
+    c = pd_list_empty(&pool->readers) ? NULL : find_shared(pool);
+    for (unsigned n = c ? c->nops : PG_DEPTH; n < PG_DEPTH && !pd_list_empty(&pool->readers); n++)
+        hand(&pool->readers, c); /* they send when they run */
+}
+
+static pd_err give_up(struct pg_pool *pool, struct pg_waiter *w, pd_err e)
+{
+    pd_list_remove(&w->node);
+    if (w->conn && w->conn->use == PG_TAKEN) /* got it in the same moment */
+        pd_pg_give(w->conn);
+    if (e == PD_ETIME && pool->failures)
+        return pd_hint(pd_fail(PD_EUNAVAIL, "no connection to the database: %s", pool->why),
+                       "is it running, and does DATABASE_URL say where?");
+    return pd_hint(pd_fail(e, "%s while waiting for one of %u database connections", pd_err_text(e),
+                           pool->pg->db->opts.connections),
+                   "all are busy: look for slow statements before raising their number");
+}
+
+static pd_err wait_for_one(struct pg_pool *pool, struct pd_list *queue, struct pg_conn **out)
+{
+    struct pg_waiter w = { .fiber = pd_fiber_self() };
+    pd_err e = PD_OK;
+    if (pool->nwaiting >= pool->pg->db->opts.max_waiting) {
+        pg_count(&pool->refused);
+        return pd_fail(PD_EOVERLOAD, "%u requests wait for a database connection already",
+                       pool->nwaiting);
+    }
+    pg_count(&pool->waits);
+    pd_list_push(queue, &w.node);
+    atomic_store(&pool->queued, ++pool->nwaiting);
+    if (queue == &pool->takers)
+        reserve(pool);
+    pd_mono old = pd_deadline_within(pool->pg->db->opts.wait_us);
+    while (!w.conn && e == PD_OK)
+        e = pd_fiber_park();
+    pd_deadline_restore(old);
+    atomic_store(&pool->queued, --pool->nwaiting);
+    *out = w.conn;
+    return e == PD_OK ? PD_OK : give_up(pool, &w, e);
+}
+
+/* A reader may find its connection gone, or full, when it runs: it looks again. */
+pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out)
+{
+    if (pd_list_empty(&pool->readers) && (*out = find_shared(pool)))
+        return PD_OK;
+    for (;;) {
+        PD_TRY(wait_for_one(pool, &pool->readers, out));
+        if ((*out = find_shared(pool)))
+            return PD_OK;
+    }
+}
+
+pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out)
+{
+    retire(pool);
+    if (pd_list_empty(&pool->takers) && (*out = find_alone(pool)))
+        return PD_OK;
+    return wait_for_one(pool, &pool->takers, out);
+}
+
+/* A connection that is not at rest leaves when it is. One whose transaction did not end is not
+ * given to anybody else. */
+void pd_pg_give(struct pg_conn *c)
+{
+    struct pg_pool *pool = c->pool;
+    if (!c->broken && (c->nops || c->await_sync || c->unsynced)) {
+        c->use = PG_LEAVING;
+        return;
+    }
+    if (c->broken || PQtransactionStatus(c->pq) != PQTRANS_IDLE) {
+        pd_pg_conn_close(c);
+    } else {
+        c->use = PG_SHARED;
+        if (is_old(c))
+            pd_pg_conn_close(c);
+    }
+    pd_pg_pool_serve(pool);
+}
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+static struct pg_pool *pool_new(struct pg_db *pg, struct pd_loop *loop)
+{
+    struct pg_pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        pd_panic("out of memory: a thread's pool of connections");
+    pool->pg = pg;
+    pool->loop = loop;
+    pd_list_init(&pool->conns);
+    pd_list_init(&pool->readers);
+    pd_list_init(&pool->takers);
+    pool->next = pg->pools;
+    pg->pools = pool;
+    return pool;
+}
+
+static PD_COLD struct pg_pool *pool_find(struct pg_db *pg)
+{
+    struct pd_loop *loop = pd_loop_self();
+    pd_assert(loop); /* contexts are used on loop threads only */
+    pthread_mutex_lock(&pg->pools_lock);
+    struct pg_pool *pool = pg->pools;
+    while (pool && pool->loop != loop)
+        pool = pool->next;
+    if (!pool)
+        pool = pool_new(pg, loop);
+    pthread_mutex_unlock(&pg->pools_lock);
+    last.pg = pg;
+    last.serial = pg->serial;
+    last.pool = pool;
+    return pool;
+}
+
+struct pg_pool *pd_pg_pool(struct pg_db *pg)
+{
+    if (__builtin_expect(last.pg == pg && last.serial == pg->serial, 1))
+        return last.pool;
+    return pool_find(pg);
+}
+
+static void pool_free(struct pg_pool *pool)
+{
+    struct pg_op *op;
+    struct pg_session *s;
+    while ((op = pool->ops)) {
+        pool->ops = op->next_free;
+        free(op);
+    }
+    while ((s = pool->sessions)) {
+        pool->sessions = s->next_free;
+        free(s);
+    }
+    free(pool);
+}
+
+static void close_own(struct pg_pool *pool)
+{
+    pool->closing = true;
+    pool->closer = pd_fiber_self();
+    if (pool->retry_at)
+        pd_timer_stop(&pool->retry);
+    while (!pd_list_empty(&pool->conns))
+        pd_pg_conn_close(pd_container(pool->conns.next, struct pg_conn, node));
+    pd_shield_begin();
+    pd_mono old = pd_deadline();
+    pd_deadline_restore(PD_FOREVER); /* what they do is bounded: connecting, cancelling */
+    while (pool->helpers)
+        (void)!pd_fiber_park();
+    (void)!pd_yield(); /* hooks of connections that are gone */
+    pd_deadline_restore(old);
+    pd_shield_end();
+}
+
+/* The loops of the other threads have come to rest: nothing of theirs is touched but the
+ * connections themselves. */
+static void close_foreign(struct pg_pool *pool)
+{
+    while (!pd_list_empty(&pool->conns)) {
+        struct pg_conn *c = pd_container(pd_list_pop(&pool->conns), struct pg_conn, node);
+        pd_pg_conn_abandon(c);
+    }
+}
+
+void pd_pg_pools_close(struct pg_db *pg)
+{
+    while (pg->pools) {
+        struct pg_pool *pool = pg->pools;
+        pg->pools = pool->next;
+        if (pool->loop == pd_loop_self())
+            close_own(pool);
+        else
+            close_foreign(pool);
+        pool_free(pool);
+    }
+}

@@ -1,0 +1,337 @@
+/* pg_tx.c - sessions: reading, and transactions.
+ *
+ * A read outside a transaction goes down a shared connection. It may be sent again where that
+ * cannot be noticed: when it was skipped behind somebody else's error, canceled in place of
+ * another's, or when the connection was lost.
+ *
+ * A transaction takes a connection when it begins, but "begin" leaves together with the first
+ * statement. A statement that violates a constraint must not undo what went before it (db.h), but
+ * an error dooms a transaction of PostgreSQL: so every write that is not the first statement has a
+ * savepoint in front of it, in the same flush. Behind the first there is nothing to keep, and the
+ * transaction is simply begun anew.
+ *
+ * The answer to a commit is waited for whatever the deadline says, but not for ever. If it does not
+ * come the outcome is unknown, and that is what the caller is told.
+ */
+#include "base/fault.h"
+#include "data/pg.h"
+#include <stdlib.h>
+
+enum {
+    SESSIONS_KEPT = PD_HARD_OR(1, 256),
+    TRIES = 30,
+    LOST_TRIES = 16 /* every connection of the pool may be a dead one */
+};
+
+static const char guard[] = "a write transaction is open";
+
+/* --- sessions ------------------------------------------------------------------------------------
+ */
+
+struct pd_session *pd_pg_session_get(struct pd_db *db)
+{
+    struct pg_pool *pool = pd_pg_pool(pg_of(db));
+    struct pg_session *s = pool->sessions;
+    if (s) {
+        pool->sessions = s->next_free;
+        pool->nsessions--;
+    } else if (!(s = calloc(1, sizeof *s))) {
+        return NULL;
+    }
+    s->pool = pool;
+    s->base.db = db;
+    return &s->base;
+}
+
+void pd_pg_session_put(struct pd_session *base)
+{
+    struct pg_session *s = (struct pg_session *)base;
+    struct pg_pool *pool = s->pool;
+    pd_assert(!s->conn);
+    if (pool->nsessions >= SESSIONS_KEPT) {
+        free(s);
+        return;
+    }
+    /* All but the two large texts, which are empty if their flags say so. */
+    base->in_tx = base->own_failed = base->committed = false;
+    base->active = base->nsites = 0;
+    base->constraint[0] = '\0';
+    s->walks = 0;
+    s->next_free = pool->sessions;
+    pool->sessions = s;
+    pool->nsessions++;
+}
+
+/* --- results -------------------------------------------------------------------------------------
+ */
+
+static bool is_result(const PGresult *r)
+{
+    ExecStatusType s = PQresultStatus(r);
+    return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK;
+}
+
+static int64_t changes(const PGresult *r)
+{
+    const char *n = PQcmdTuples((PGresult *)(uintptr_t)r);
+    return n && *n ? strtoll(n, NULL, 10) : 0;
+}
+
+static pd_err store(const struct pd_stmt *stmt, const PGresult *r, struct pd_result *out)
+{
+    bool more = true;
+    if (!(stmt->flags & PD_S_READONLY))
+        out->changes = changes(r);
+    if (out->kind == PD_RESULT_EXEC)
+        return PD_OK;
+    return pd_pg_take_rows(stmt, r, out, &more);
+}
+
+/* --- reading -------------------------------------------------------------------------------------
+ */
+
+/* The server's idea of the prepared statement is not ours: the schema has changed (0A000), or a
+ * pooler gave us another server connection (26000, 42P05). */
+static bool is_stale(struct pg_pool *pool, const PGresult *r)
+{
+    const char *state = pd_pg_sqlstate(r);
+    bool pooler = strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0;
+    if (pooler)
+        atomic_store(&pool->pg->unnamed, true);
+    return pooler || strcmp(state, "0A000") == 0;
+}
+
+struct tries { /* of one read */
+    unsigned all, lost, stale;
+};
+
+/* May the read be sent again after this? */
+static bool again(struct pg_pool *pool, struct tries *t, const PGresult *r)
+{
+    if (++t->all >= TRIES || pd_check() != PD_OK)
+        return false;
+    if (pd_pg_is_lost(r))
+        return ++t->lost <= LOST_TRIES;
+    if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED || strcmp(pd_pg_sqlstate(r), "57014") == 0)
+        return true;
+    return is_stale(pool, r) && ++t->stale <= 2;
+}
+
+static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
+                        struct pd_result *out, struct tries *t, bool *done)
+{
+    struct pg_conn *c = NULL;
+    PD_TRY(pd_pg_share(s->pool, &c));
+    if (t->stale)
+        pd_pg_forget(c, stmt);
+    struct pg_op *op = pd_pg_send(c, stmt, params, out->arena, pd_fiber_self());
+    if (!op)
+        return pd_diag()->code == PD_EUNAVAIL && again(s->pool, t, NULL) ? PD_OK : pd_diag()->code;
+    pd_err e = pd_pg_wait(op);
+    if (e != PD_OK)
+        return pd_hint(pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e)),
+                       "does it read too much? else the route may get a longer .timeout_ms");
+    *done = op->result && is_result(op->result);
+    if (*done)
+        e = store(stmt, op->result, out);
+    else if (!again(s->pool, t, op->result))
+        e = pd_pg_fail(s->pool, stmt, op->result);
+    pd_pg_op_put(s->pool, op);
+    return e;
+}
+
+pd_err pd_pg_read(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
+                  struct pd_result *out)
+{
+    struct tries t = { 0 };
+    bool done = false;
+    pg_count(&s->pool->reads);
+    while (!done)
+        PD_TRY(read_once(s, stmt, params, out, &t, &done));
+    return PD_OK;
+}
+
+/* --- in a transaction ----------------------------------------------------------------------------
+ */
+
+pd_err pd_pg_session_wait(struct pg_session *s, struct pg_op *op)
+{
+    if (!op)
+        return pd_diag()->code;
+    if (s->base.in_tx)
+        pd_noyield_end();
+    pd_err e = pd_pg_wait(op);
+    if (s->base.in_tx)
+        pd_noyield_begin(guard);
+    return e;
+}
+
+static pd_err tell(struct pg_session *s, const char *command)
+{
+    return pd_pg_command(s->conn, command, NULL) ? PD_OK : pd_diag()->code;
+}
+
+pd_err pd_pg_enter(struct pg_session *s)
+{
+    if (s->begun)
+        return PD_OK;
+    PD_TRY(tell(s, "begin read write"));
+    s->begun = true;
+    return PD_OK;
+}
+
+static pd_err set_savepoint(struct pg_session *s)
+{
+    if (s->savepoint)
+        PD_TRY(tell(s, "release savepoint pd"));
+    PD_TRY(tell(s, "savepoint pd"));
+    s->savepoint = true;
+    return PD_OK;
+}
+
+/* The failed statement never was; what went before it stays. */
+static pd_err undo_one(struct pg_session *s, bool guarded)
+{
+    if (guarded)
+        return tell(s, "rollback to savepoint pd");
+    s->begun = s->savepoint = false;
+    return tell(s, "rollback");
+}
+
+static pd_err refused(struct pg_session *s, const struct pd_stmt *stmt, const PGresult *r,
+                      bool guarded)
+{
+    bool keeps =
+        r && (strncmp(pd_pg_sqlstate(r), "23", 2) == 0 || strcmp(pd_pg_sqlstate(r), "P0001") == 0);
+    if (!keeps)
+        return pd_pg_fail(s->pool, stmt, r);
+    PD_TRY(undo_one(s, guarded));
+    pd_pg_constraint(s, stmt, r);
+    return pd_hint(pd_pg_fail(s->pool, stmt, r),
+                   "if it can happen, ask behind the statement: pd_violated(c, \"%s\")",
+                   s->base.constraint);
+}
+
+pd_err pd_pg_inside(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
+                    struct pd_result *out)
+{
+    bool writes = !(stmt->flags & PD_S_READONLY), guarded = writes && s->ran;
+    pg_count(&s->pool->writes);
+    PD_TRY(pd_pg_enter(s));
+    if (guarded)
+        PD_TRY(set_savepoint(s));
+    struct pg_op *op = pd_pg_send(s->conn, stmt, params, out->arena, pd_fiber_self());
+    pd_err e = pd_pg_session_wait(s, op);
+    if (e != PD_OK && op)
+        return pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e));
+    PD_TRY(e);
+    if (op->result && is_result(op->result)) {
+        s->ran = true;
+        s->wrote |= writes;
+        e = store(stmt, op->result, out);
+    } else {
+        if (op->result)
+            (void)is_stale(s->pool, op->result); /* the next one will know */
+        e = refused(s, stmt, op->result, guarded);
+    }
+    pd_pg_op_put(s->pool, op);
+    return e;
+}
+
+pd_err pd_pg_run(struct pd_session *base, const struct pd_stmt *stmt, const void *params,
+                 struct pd_result *out)
+{
+    struct pg_session *s = (struct pg_session *)base;
+    if (out->kind == PD_RESULT_EACH)
+        return pd_pg_walk(s, stmt, params, out);
+    return base->in_tx ? pd_pg_inside(s, stmt, params, out) : pd_pg_read(s, stmt, params, out);
+}
+
+/* --- beginning and ending ------------------------------------------------------------------------
+ */
+
+pd_err pd_pg_begin(struct pd_session *base)
+{
+    struct pg_session *s = (struct pg_session *)base;
+    PD_TRY(pd_check());
+    PD_TRY(pd_pg_take(s->pool, &s->conn));
+    s->begun = s->ran = s->wrote = s->savepoint = false;
+    base->in_tx = true;
+    pd_noyield_begin(guard);
+    return PD_OK;
+}
+
+static void leave(struct pg_session *s)
+{
+    struct pg_conn *c = s->conn;
+    s->base.in_tx = false;
+    pd_noyield_end();
+    s->conn = NULL;
+    pd_pg_give(c);
+}
+
+/* A server that is shut down while it waits for its replicas has committed already, and says the
+ * same as one that has not. */
+static pd_err judge(struct pg_session *s, const PGresult *r)
+{
+    if (pd_pg_is_lost(r) && s->wrote)
+        return pd_hint(pd_fail(PD_EUNKNOWN,
+                               "the connection was lost before the answer to the "
+                               "commit came: %s",
+                               r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : s->pool->why),
+                       "it may have been committed: look before it is repeated");
+    if (r && PQresultStatus(r) == PGRES_COMMAND_OK)
+        return strcmp(PQcmdStatus((PGresult *)(uintptr_t)r), "COMMIT") == 0
+                   ? PD_OK
+                   : pd_fail(PD_EUNAVAIL, "the transaction was undone by the database");
+    if (r && strcmp(pd_pg_sqlstate(r), "23503") == 0)
+        pd_pg_constraint(s, NULL, r);
+    return pd_pg_fail(s->pool, NULL, r);
+}
+
+/* Neither deadline nor cancel can end the wait: PG_COMMIT_US does. */
+static pd_err await_commit(struct pg_session *s)
+{
+    pd_mono old = pd_deadline();
+    struct pg_op *op = pd_pg_command(s->conn, "commit", pd_fiber_self());
+    if (!op)
+        return pd_diag()->code;
+    pd_pg_limit(s->conn, PG_COMMIT_US);
+    pd_deadline_restore(PD_FOREVER);
+    pd_shield_begin();
+    pd_err e = pd_pg_session_wait(s, op);
+    pd_shield_end();
+    pd_deadline_restore(old);
+    PD_TRY(e);
+    e = judge(s, op->result);
+    pd_pg_op_put(s->pool, op);
+    if (e == PD_OK && PD_FAULT(commit_lost))
+        e = pd_fail(PD_EUNKNOWN, "fault commit_lost was injected");
+    return e;
+}
+
+pd_err pd_pg_commit(struct pd_session *base)
+{
+    struct pg_session *s = (struct pg_session *)base;
+    pd_err e = PD_OK;
+    if (PD_FAULT(commit_fails)) {
+        pd_pg_rollback(base);
+        return pd_fail(PD_EIO, "fault commit_fails was injected");
+    }
+    if (s->begun)
+        e = await_commit(s);
+    pg_count(e == PD_OK ? &s->pool->commits : &s->pool->rollbacks);
+    struct pd_diag why = *pd_diag();
+    leave(s);
+    return e == PD_OK ? PD_OK : pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
+}
+
+/* Nobody waits for it: the connection is shared again when the answer has come. */
+void pd_pg_rollback(struct pd_session *base)
+{
+    struct pg_session *s = (struct pg_session *)base;
+    pg_count(&s->pool->rollbacks);
+    if (s->begun && !s->conn->broken)
+        (void)!tell(s, PD_FAULT(data_skip_rollback) ? "commit" : "rollback");
+    leave(s);
+}

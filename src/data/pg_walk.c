@@ -1,0 +1,181 @@
+/* pg_walk.c - results that are walked row by row, and scripts of migrations.
+ *
+ * A walk (:each) reads through a cursor, some rows at a time: memory is constant on both sides, and
+ * between two fetches the callback may run other statements, even on the same connection. Outside a
+ * transaction the walk has a read-only one of its own, on a connection of its own.
+ *
+ * A script has many statements in one text. Only the simple query protocol takes that, which
+ * pipeline mode excludes: the connection leaves it for a moment.
+ */
+#include "data/pg.h"
+#include <stdio.h>
+
+enum { ROWS = PD_HARD_OR(1, 200) };
+
+/* --- walks ---------------------------------------------------------------------------------------
+ */
+
+struct walk {
+    struct pg_session *s;
+    struct pg_conn *conn;
+    const struct pd_stmt *stmt;
+    struct pd_result *out;
+    char fetch[64];
+};
+
+/* The op's result, waited for. PD_OK: *out is the op, with a good result. */
+static pd_err result_of(struct walk *w, struct pg_op *op, struct pg_op **out)
+{
+    pd_err e = pd_pg_session_wait(w->s, op);
+    if (e != PD_OK && op)
+        return pd_fail(e, "%s was stopped: %s", w->stmt->name, pd_err_text(e));
+    PD_TRY(e);
+    ExecStatusType got = PQresultStatus(op->result);
+    if (op->result && (got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK)) {
+        *out = op;
+        return PD_OK;
+    }
+    e = pd_pg_fail(w->s->pool, w->stmt, op->result);
+    pd_pg_op_put(w->s->pool, op);
+    return e;
+}
+
+static pd_err declare(struct walk *w, const void *params)
+{
+    char name[32];
+    struct pg_op *op;
+    snprintf(name, sizeof name, "pd_walk_%u", ++w->s->walks);
+    snprintf(w->fetch, sizeof w->fetch, "fetch forward %d from %s", ROWS, name);
+    pd_str text = pd_str_fmt(w->out->arena, "declare %s no scroll cursor for %s", name,
+                             w->stmt->sql_postgres ? w->stmt->sql_postgres : "");
+    op = pd_pg_send_text(w->conn, text.ptr, w->stmt, params, w->out->arena, pd_fiber_self());
+    PD_TRY(result_of(w, op, &op));
+    pd_pg_op_put(w->s->pool, op);
+    return PD_OK;
+}
+
+static pd_err fetch_all(struct walk *w)
+{
+    bool more = true;
+    while (more) {
+        struct pg_op *op = pd_pg_command(w->conn, w->fetch, pd_fiber_self());
+        PD_TRY(result_of(w, op, &op));
+        bool last = PQntuples(op->result) < ROWS;
+        pd_err e = pd_pg_take_rows(w->stmt, op->result, w->out, &more);
+        pd_pg_op_put(w->s->pool, op);
+        PD_TRY(e);
+        more = more && !last;
+    }
+    return PD_OK;
+}
+
+static pd_err walk_inside(struct walk *w, const void *params)
+{
+    w->conn = w->s->conn;
+    PD_TRY(pd_pg_enter(w->s));
+    PD_TRY(declare(w, params));
+    w->s->ran = true;
+    PD_TRY(fetch_all(w));
+    char text[64];
+    snprintf(text, sizeof text, "close pd_walk_%s", w->fetch + strcspn(w->fetch, "_") + 6);
+    return pd_pg_command(w->conn, text, NULL) ? PD_OK : pd_diag()->code;
+}
+
+static pd_err walk_alone(struct walk *w, const void *params)
+{
+    PD_TRY(pd_pg_take(w->s->pool, &w->conn));
+    pd_err e = pd_pg_command(w->conn, "begin read only", NULL) ? PD_OK : pd_diag()->code;
+    if (e == PD_OK)
+        e = declare(w, params);
+    if (e == PD_OK)
+        e = fetch_all(w);
+    struct pd_diag why = *pd_diag();
+    if (!w->conn->broken)
+        (void)!pd_pg_command(w->conn, "rollback", NULL);
+    pd_pg_give(w->conn);
+    return e == PD_OK ? PD_OK : pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
+}
+
+pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
+                  struct pd_result *out)
+{
+    struct walk w = { .s = s, .stmt = stmt, .out = out };
+    pg_count(&s->pool->reads);
+    return s->base.in_tx ? walk_inside(&w, params) : walk_alone(&w, params);
+}
+
+/* --- scripts -------------------------------------------------------------------------------------
+ */
+
+static pd_err wait_input(struct pg_conn *c)
+{
+    int rc = PQflush(c->pq);
+    if (rc >= 0)
+        PD_TRY(pd_io_wait(&c->io, rc > 0 ? PD_OS_WRITE : PD_OS_READ));
+    if (rc < 0 || !PQconsumeInput(c->pq)) {
+        pd_pg_lose(c, PQerrorMessage(c->pq));
+        return pd_pg_fail(c->pool, NULL, NULL);
+    }
+    return PD_OK;
+}
+
+static pd_err run_by_hand(struct pg_conn *c, const char *sql)
+{
+    pd_err e = PD_OK;
+    if (!PQsendQuery(c->pq, sql))
+        return pd_fail(PD_EUNAVAIL, "%s", PQerrorMessage(c->pq));
+    for (;;) {
+        while (PQisBusy(c->pq))
+            PD_TRY(wait_input(c));
+        PGresult *r = PQgetResult(c->pq);
+        if (!r)
+            return e;
+        ExecStatusType got = PQresultStatus(r);
+        if (e == PD_OK && got != PGRES_COMMAND_OK && got != PGRES_TUPLES_OK &&
+            got != PGRES_EMPTY_QUERY)
+            e = pd_pg_fail(c->pool, NULL, r);
+        PQclear(r);
+    }
+}
+
+static pd_err script(struct pg_session *s, const char *sql)
+{
+    struct pg_conn *c = s->conn;
+    PD_TRY(pd_pg_enter(s));
+    PD_TRY(pd_pg_rest(c));
+    if (c->broken)
+        return pd_pg_fail(s->pool, NULL, NULL);
+    if (!PQexitPipelineMode(c->pq))
+        return pd_fail(PD_EINTERNAL, "%s", PQerrorMessage(c->pq));
+    c->by_hand = true;
+    pd_err e = run_by_hand(c, sql);
+    if (e == PD_OK && PQtransactionStatus(c->pq) != PQTRANS_INTRANS)
+        e = pd_fail(PD_EINVAL, "the script ended the transaction it runs in");
+    c->by_hand = false;
+    if (!c->broken && !PQenterPipelineMode(c->pq))
+        pd_pg_lose(c, "the script was not done");
+    s->ran = s->wrote = true;
+    return e;
+}
+
+static pd_err script_waiting(struct pg_session *s, const char *sql, const char *why)
+{
+    pd_noyield_end();
+    pd_err e = script(s, sql);
+    pd_noyield_begin(why);
+    return e;
+}
+
+pd_err pd_pg_script(struct pd_session *base, const struct pd_migration *m)
+{
+    if (!m->postgres)
+        return pd_fail(PD_ECONFIG, "migration %s was not made for PostgreSQL", m->name);
+    return script_waiting((struct pg_session *)base, m->postgres, "a migration is being applied");
+}
+
+/* One program at a time migrates; the number is "pando" in ASCII. */
+pd_err pd_pg_migrate_lock(struct pd_session *base)
+{
+    return script_waiting((struct pg_session *)base, "select pg_advisory_xact_lock(482906891375)",
+                          "a migration is being applied");
+}

@@ -1,0 +1,384 @@
+/* The PostgreSQL driver: what only it has. Pipelines, pools, lost connections, cancels. Everything
+ * that both engines promise is in stmt_test, tx_test, relation_test and open_test. */
+#include "data_test.h"
+#include <sys/wait.h>
+
+STMT(sleeps, PD_S_READONLY, "select ?1", "select $1 from pg_sleep($1 / 1000.0)", id_param,
+     number_cols, sizeof(struct number));
+STMT(divides, PD_S_READONLY, "select 1 / ?1", "select 1 / $1", id_param, number_cols,
+     sizeof(struct number));
+STMT(forgets, PD_S_READONLY, "", "deallocate all", none, none, 0);
+STMT(all_of_owner, PD_S_READONLY, "", "select * from t_owner", none, owner_cols,
+     sizeof(struct owner));
+STMT(huge, PD_S_READONLY, "", "select 9223372036854775807::numeric + $1", id_param, number_cols,
+     sizeof(struct number));
+STMT(backends, PD_S_READONLY, "",
+     "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep%' "
+     "and pid <> pg_backend_pid()",
+     none, number_cols, sizeof(struct number));
+
+/* Runs sql from outside on every other backend of this test's schema. */
+static void kill_connections(void)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = "
+             "'test_%d' and pid <> pg_backend_pid()",
+             (int)getpid());
+    server_do(sql);
+}
+
+static int pg_setup(void **state)
+{
+    size_t n;
+    if (schema_setup(state))
+        return -1;
+    n = strlen(test_url);
+    snprintf(test_url + n, sizeof test_url - n, "&application_name=test_%d", (int)getpid());
+    return 0;
+}
+
+/* --- pipelines -----------------------------------------------------------------------------------
+ */
+
+enum { READERS = 30 };
+
+struct reader {
+    struct pd_db *db;
+    const struct pd_stmt *stmt;
+    pd_id arg;
+    int64_t n;
+    pd_err failed;
+};
+static void read_one(void *arg)
+{
+    struct reader *me = arg;
+    struct unit u;
+    struct number *n = pd_stmt_one(unit_start(&u, me->db), me->stmt, &me->arg, PD_SITE);
+    me->n = n ? n->n : -1;
+    me->failed = u.c.failed;
+    unit_end(&u);
+}
+
+static void read_all(struct pd_db *db, struct reader *all, int n)
+{
+    struct pd_group g;
+    pd_group_init(&g);
+    for (int i = 0; i < n; i++) {
+        all[i].db = db;
+        die_of(pd_group_go(&g, "read", read_one, &all[i]));
+    }
+    die_of(pd_group_wait(&g));
+}
+
+static void read_together(struct pd_db *db)
+{
+    struct reader all[READERS];
+    struct pd_db_stats before = stats(db);
+    for (int i = 0; i < READERS; i++)
+        all[i] = (struct reader){ .stmt = &divides, .arg = 1 };
+    read_all(db, all, READERS);
+    struct pd_db_stats after = stats(db);
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(all[i].n, 1);
+    assert_int_equal(after.reads - before.reads, READERS);
+    if (!PD_HARD) /* sixteen at a time */
+        assert_true(after.batches - before.batches <= 3);
+    assert_int_equal(after.connections, 1);
+}
+static void test_pg_reads_of_a_turn_leave_together(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(read_together);
+}
+
+TEST_WITH_DB(an_error_fails_one_reader)
+{
+    struct reader all[READERS];
+    for (int i = 0; i < READERS; i++)
+        all[i] = (struct reader){ .stmt = &divides, .arg = i % 7 ? 1 : 0 };
+    read_all(db, all, READERS);
+    for (int i = 0; i < READERS; i++) {
+        assert_int_equal(all[i].failed, i % 7 ? PD_OK : PD_EINVAL);
+        assert_int_equal(all[i].n, i % 7 ? 1 : -1);
+    }
+}
+
+TEST_WITH_DB(what_does_not_fit_is_corrupt)
+{
+    struct reader fits = { .stmt = &huge, .arg = 0 }, over = { .stmt = &huge, .arg = 1 };
+    read_all(db, &fits, 1);
+    read_all(db, &over, 1);
+    assert_int_equal(fits.n, INT64_MAX);
+    assert_int_equal(over.failed, PD_ECORRUPT);
+}
+
+/* --- prepared statements -------------------------------------------------------------------------
+ */
+
+TEST_WITH_DB(a_pooler_that_forgets_statements_is_survived)
+{
+    for (int i = 0; i < 3; i++) {
+        struct reader r = { .stmt = &divides, .arg = 1 };
+        struct unit u;
+        read_all(db, &r, 1);
+        assert_int_equal(r.n, 1);
+        pd_stmt_exec(unit_start(&u, db), &forgets, NULL, PD_SITE);
+        assert_int_equal(u.c.failed, PD_OK);
+        unit_end(&u);
+    }
+}
+
+TEST_WITH_DB(a_changed_schema_is_prepared_anew)
+{
+    char sql[128];
+    struct unit u;
+    (void)pd_stmt_many(unit_start(&u, db), &all_of_owner, NULL, PD_SITE);
+    assert_int_equal(u.c.failed, PD_OK);
+    unit_end(&u);
+    const char *schema = strstr(test_url, "%3D") + 3;
+    snprintf(sql, sizeof sql, "alter table %.*s.t_owner alter name type varchar(10)",
+             (int)strcspn(schema, "&"), schema);
+    server_do(sql);
+    (void)pd_stmt_many(unit_start(&u, db), &all_of_owner, NULL, PD_SITE);
+    assert_int_equal(u.c.failed, PD_OK);
+    unit_end(&u);
+}
+
+/* --- deadlines, queues ---------------------------------------------------------------------------
+ */
+
+static int64_t still_sleeping(struct pd_db *db)
+{
+    struct reader r = { .stmt = &backends };
+    read_all(db, &r, 1);
+    return r.n;
+}
+
+TEST_WITH_DB(a_late_statement_is_canceled_on_the_server)
+{
+    struct reader r = { .db = db, .stmt = &sleeps, .arg = 60000 };
+    pd_mono old = pd_deadline_within(50000);
+    read_one(&r);
+    pd_deadline_restore(old);
+    assert_int_equal(r.failed, PD_ETIME);
+    for (int i = 0; i < 100 && still_sleeping(db); i++)
+        die_of(pd_sleep(50000));
+    assert_int_equal(still_sleeping(db), 0);
+}
+
+TEST_WITH_DB(a_late_statement_undoes_its_transaction_only)
+{
+    struct unit u;
+    pd_id ms = 60000;
+    seed(db, 1);
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_int_equal(change(c, 1, 5), 1);
+    pd_mono old = pd_deadline_within(50000);
+    assert_null(pd_stmt_one(c, &sleeps, &ms, PD_SITE));
+    pd_deadline_restore(old);
+    assert_int_equal(c->failed, PD_ETIME);
+    unit_end(&u);
+    assert_int_equal(sum_fresh(db), 100);
+    c = unit_start(&u, db);
+    assert_int_equal(change(c, 1, 1), 1); /* the row is not locked any more */
+    die_of(pd_commit(c));
+    unit_end(&u);
+}
+
+struct writer {
+    struct pd_db *db;
+    int64_t hold_us;
+    pd_err result;
+};
+static void write_one(void *arg)
+{
+    struct writer *me = arg;
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, me->db);
+    pd_id ms = me->hold_us / 1000;
+    change(c, 1, 1);
+    if (ms)
+        pd_stmt_one(c, &sleeps, &ms, PD_SITE);
+    me->result = pd_commit(c);
+    unit_end(&u);
+}
+
+static void one_connection(struct pd_db *db)
+{
+    struct writer holds = { .db = db, .hold_us = 100000 }, late = { .db = db }, more[4];
+    struct pd_group g;
+    seed(db, 1);
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "holds", write_one, &holds));
+    die_of(pd_yield());
+    pd_mono old = pd_deadline_within(10000);
+    write_one(&late);
+    pd_deadline_restore(old);
+    assert_int_equal(late.result, PD_ETIME);
+    assert_int_equal(stats(db).waiting, 0);
+    int refused = 0;
+    for (int i = 0; i < 4; i++) {
+        more[i] = (struct writer){ .db = db };
+        die_of(pd_group_go(&g, "more", write_one, &more[i]));
+    }
+    die_of(pd_group_wait(&g));
+    for (int i = 0; i < 4; i++)
+        refused += more[i].result == PD_EOVERLOAD;
+    assert_int_equal(refused, 2);
+    assert_int_equal(holds.result, PD_OK);
+    assert_int_equal(sum_fresh(db), 100 + 1 + 2);
+    assert_int_equal(stats(db).connections, 1);
+}
+static void test_pg_the_queue_is_bounded_and_has_deadlines(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    test_opts.max_waiting = 2;
+    with_db(one_connection);
+}
+
+/* A read does not starve a transaction that wants a connection alone, nor the other way round. */
+static void few_connections(struct pd_db *db)
+{
+    enum { N = 40 };
+    struct reader reads[N];
+    struct writer writes[N];
+    struct pd_group g;
+    seed(db, 1);
+    pd_group_init(&g);
+    for (int i = 0; i < N; i++) {
+        reads[i] = (struct reader){ .db = db, .stmt = &sleeps, .arg = 1 };
+        writes[i] = (struct writer){ .db = db };
+        die_of(pd_group_go(&g, "read", read_one, &reads[i]));
+        die_of(pd_group_go(&g, "write", write_one, &writes[i]));
+    }
+    die_of(pd_group_wait(&g));
+    for (int i = 0; i < N; i++)
+        assert_true(reads[i].failed == PD_OK && writes[i].result == PD_OK);
+    assert_int_equal(sum_fresh(db), 100 + N);
+    assert_true(stats(db).connections <= 2);
+}
+static void test_pg_readers_and_writers_share_few_connections(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 2;
+    with_db(few_connections);
+}
+
+/* --- lost connections ----------------------------------------------------------------------------
+ */
+
+TEST_WITH_DB(a_read_survives_lost_connections)
+{
+    for (int i = 0; i < 3; i++) {
+        struct reader r = { .stmt = &divides, .arg = 1 };
+        kill_connections();
+        read_all(db, &r, 1);
+        assert_int_equal(r.n, 1);
+    }
+}
+
+TEST_WITH_DB(a_transaction_does_not_survive_them)
+{
+    struct unit u;
+    seed(db, 1);
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_int_equal(change(c, 1, 5), 1);
+    kill_connections();
+    assert_int_equal(change(c, 1, 5), -1);
+    assert_int_equal(c->failed, PD_EUNAVAIL);
+    unit_end(&u);
+    assert_int_equal(sum_fresh(db), 100);
+}
+
+/* A deferred trigger makes the COMMIT itself last, so that the connection dies within it. */
+static void slow_commit(const char *schema)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "create function %s.wait() returns trigger language plpgsql as 'begin perform "
+             "pg_sleep(0.3); return null; end'; create constraint trigger slow after update on "
+             "%s.t_account deferrable initially deferred for each row execute function %s.wait()",
+             schema, schema, schema);
+    server_do(sql);
+}
+
+TEST_WITH_DB(a_commit_without_an_answer_is_unknown)
+{
+    char schema[64];
+    struct writer w = { .db = db };
+    struct pd_group g;
+    const char *name = strstr(test_url, "%3D") + 3;
+    snprintf(schema, sizeof schema, "%.*s", (int)strcspn(name, "&"), name);
+    seed(db, 1);
+    slow_commit(schema);
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "write", write_one, &w));
+    die_of(pd_sleep(100000)); /* it is in its COMMIT now */
+    kill_connections();
+    die_of(pd_group_wait(&g));
+    assert_int_equal(w.result, PD_EUNKNOWN);
+    assert_int_equal(sum_fresh(db), 100);
+}
+
+/* --- two programs --------------------------------------------------------------------------------
+ */
+
+static void look(struct pd_db *db)
+{
+    die_of(pd_db_ping(db));
+}
+
+static void test_pg_two_programs_migrate_at_once(void **state)
+{
+    enum { PROGRAMS = 4 };
+    pid_t children[PROGRAMS];
+    (void)state;
+    if (!on_postgres)
+        skip();
+    for (int i = 0; i < PROGRAMS; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            struct with_db w = { look };
+            _exit(pd_loop_main(NULL, with_db_main, &w) != PD_OK);
+        }
+    }
+    for (int i = 0; i < PROGRAMS; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+}
+
+#define PG_TEST(fn)                                                                                \
+    {                                                                                              \
+        "postgres: " #fn, test_pg_##fn, pg_setup, schema_teardown, NULL                            \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PG_TEST(reads_of_a_turn_leave_together),
+        PG_TEST(an_error_fails_one_reader),
+        PG_TEST(what_does_not_fit_is_corrupt),
+        PG_TEST(a_pooler_that_forgets_statements_is_survived),
+        PG_TEST(a_changed_schema_is_prepared_anew),
+        PG_TEST(a_late_statement_is_canceled_on_the_server),
+        PG_TEST(a_late_statement_undoes_its_transaction_only),
+        PG_TEST(the_queue_is_bounded_and_has_deadlines),
+        PG_TEST(readers_and_writers_share_few_connections),
+        PG_TEST(a_read_survives_lost_connections),
+        PG_TEST(a_transaction_does_not_survive_them),
+        PG_TEST(a_commit_without_an_answer_is_unknown),
+        PG_TEST(two_programs_migrate_at_once),
+    };
+    return cmocka_run_group_tests_name("data/pg", tests, NULL, NULL);
+}
