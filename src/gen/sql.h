@@ -45,10 +45,12 @@ enum sql_kind {
     SQL_COMMENT, /* "-- …" to the end of the line; text without the dashes */
 };
 
+enum sql_engine { SQL_BOTH, SQL_ONLY_SQLITE, SQL_ONLY_POSTGRES };
 struct sql_token {
     enum sql_kind kind;
-    bool list;  /* SQL_PARAM: :name[] */
-    bool space; /* white space or a comment stood before it */
+    enum sql_engine engine; /* of a statement's token: in whose text it stands */
+    bool list;              /* SQL_PARAM: :name[] */
+    bool space;             /* white space or a comment stood before it */
     int line, column;
     uint32_t match; /* '(' and ')': index of the partner, else own index */
     pd_str text;
@@ -172,6 +174,7 @@ struct sql_param {
 struct sql_fragment {
     pd_str flag;
     unsigned bit; /* in a variant's mask; places with the same flag share it */
+    enum sql_engine engine;
     struct sql_pos pos;
     uint32_t before; /* index of the body's token it stands before */
     struct sql_tokens tokens;
@@ -190,8 +193,9 @@ struct sql_result {
 
 struct sql_variant {
     uint32_t mask, order;
-    pd_str suffix; /* "?status,q newest"; empty for the plain one */
-    pd_str sql;
+    pd_str suffix;   /* "?status,q newest"; empty for the plain one */
+    pd_str sql;      /* for SQLite */
+    pd_str postgres; /* the same for PostgreSQL */
     uint32_t nparams;
     uint16_t params[SQL_PARAMS_MAX]; /* ?1 … ?n -> index in the statement's params */
     pd_str plan;
@@ -213,6 +217,8 @@ struct sql_stmt {
     struct sql_order orders[SQL_ORDERS_MAX];
     uint32_t norders, order_before;
     struct sql_pos order_pos;
+    struct sql_order own_orders[SQL_ORDERS_MAX]; /* of a text for PostgreSQL only: the same names */
+    uint32_t nown_orders, own_order_before;
     struct sql_param params[SQL_PARAMS_MAX];
     uint32_t nparams;
     struct sql_typing {
@@ -363,6 +369,7 @@ void sql_queries_read(struct sql *s, struct sql_module *m);
 void sql_queries_parse(struct sql *s, struct sql_module *m, struct sql_pos pos, pd_str text,
                        bool generated);
 struct sql_stmt *sql_stmt_find(struct sql_module *m, pd_str name);
+struct sql_token *sql_first_token(struct sql_stmt *st); /* of SQLite's text; NULL: it is empty */
 struct sql_param *sql_param_find(struct sql_stmt *st, pd_str name);
 
 void sql_check(struct sql *s, struct sql_stmt *st); /* prepares every variant */
@@ -405,6 +412,9 @@ struct sql_analysis {
 };
 void sql_analyse(struct sql_analysis *a);
 
+/* Puts v->postgres. */
+void sql_postgres(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
+                  const struct sql_tokens *tokens);
 void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct sql_analysis *a);
 void sql_unused_indexes(struct sql *s);
 /* A statement uses it, it keeps a promise (unique, foreign key), or its author said why it stays.

@@ -162,6 +162,8 @@ static void put_variant(struct sql *s, struct pd_buf *b, const struct sql_stmt *
     put_flags(b, st);
     pd_buf_put(b, PD_STR("    .sql_sqlite =\n        "));
     put_string(b, v->sql, "        ");
+    pd_buf_put(b, PD_STR(",\n    .sql_postgres =\n        "));
+    put_string(b, v->postgres, "        ");
     pd_buf_put(b, PD_STR(",\n"));
     put_params(s, b, st, v);
     if (st->row)

@@ -16,7 +16,7 @@ const struct sql_alias_info sql_aliases[SQL_ALIASES] = {
                    "bigint generated always as identity primary key", PD_T_ID },
     [SQL_A_REF] = { "ref", "integer", "bigint", PD_T_ID },
     [SQL_A_XREF] = { "xref", "integer", "bigint", PD_T_ID },
-    [SQL_A_TEXT] = { "text", "text", "text", PD_T_STR },
+    [SQL_A_TEXT] = { "text", "text", "text collate \"C\"", PD_T_STR },
     [SQL_A_BLOB] = { "blob", "blob", "bytea", PD_T_BYTES },
     [SQL_A_JSON] = { "json", "text", "jsonb", PD_T_JSON },
     [SQL_A_BOOL] = { "bool", "integer", "boolean", PD_T_BOOL },

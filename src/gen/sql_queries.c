@@ -13,11 +13,12 @@ struct reader {
     struct sql_module *m;
     struct sql_pos start; /* file; for generated text also the place to blame */
     bool generated;
-    struct sql_stmt *st; /* NULL before the first name and after a bad one */
-    bool skip;           /* within a block whose name was refused */
-    bool closed;         /* its ';' was seen */
-    bool foreign;        /* the text being read is for another engine */
-    bool stray;          /* SQL outside a block was reported */
+    struct sql_stmt *st;    /* NULL before the first name and after a bad one */
+    bool skip;              /* within a block whose name was refused */
+    bool closed;            /* its ';' was seen */
+    enum sql_engine engine; /* whose text is being read */
+    bool done[3];           /* … and whose has ended */
+    bool stray;             /* SQL outside a block was reported */
 };
 
 static struct sql_pos pos_of(const struct reader *r, const struct sql_token *t)
@@ -31,6 +32,14 @@ struct sql_stmt *sql_stmt_find(struct sql_module *m, pd_str name)
     while (st && !pd_str_eq(st->name, name))
         st = st->next;
     return st;
+}
+
+struct sql_token *sql_first_token(struct sql_stmt *st)
+{
+    uint32_t i = 0;
+    while (i < st->body.n && st->body.at[i].engine == SQL_ONLY_POSTGRES)
+        i++;
+    return i < st->body.n ? &st->body.at[i] : NULL;
 }
 
 struct sql_param *sql_param_find(struct sql_stmt *st, pd_str name)
@@ -107,13 +116,27 @@ static void add_flags(struct reader *r)
     }
 }
 
+/* Has a text of its own for one engine the same flags and orders as that of the other? */
+static bool same_choices(const struct reader *r, const struct sql_stmt *st)
+{
+    unsigned flags[3] = { 0 };
+    bool orders = st->norders == st->nown_orders;
+    if (!r->done[SQL_ONLY_SQLITE] && !r->done[SQL_ONLY_POSTGRES])
+        return true;
+    for (uint32_t i = 0; i < st->nfragments; i++)
+        flags[st->fragments[i].engine] |= 1u << st->fragments[i].bit;
+    for (uint32_t i = 0; orders && i < st->norders; i++)
+        orders = pd_str_eq(st->orders[i].name, st->own_orders[i].name);
+    return orders && flags[SQL_ONLY_SQLITE] == flags[SQL_ONLY_POSTGRES];
+}
+
 static void finish(struct reader *r)
 {
     struct sql_stmt *st = r->st;
     if (!st)
         return;
     r->st = NULL;
-    if (!st->body.n) {
+    if (!sql_first_token(st)) {
         sql_error(r->s, st->pos, "PD-SQL-003", PD_STR("write the statement below its name"),
                   "statement \"%.*s\" is empty", PD_ARG(st->name));
         return;
@@ -123,12 +146,20 @@ static void finish(struct reader *r)
                   "statement \"%.*s\" has no end", PD_ARG(st->name));
         return;
     }
+    if (!same_choices(r, st)) {
+        sql_error(r->s, st->pos, "PD-SQL-028",
+                  PD_STR("write the same `-- ?flag` and `-- order:` names in both"),
+                  "the two texts of \"%.*s\" have other optional parts", PD_ARG(st->name));
+        return;
+    }
     r->st = st;
     collect(r, &st->body, 0);
     for (uint32_t i = 0; i < st->nfragments; i++)
         collect(r, &st->fragments[i].tokens, 1ull << st->fragments[i].bit);
     for (uint32_t i = 0; i < st->norders; i++)
         collect(r, &st->orders[i].tokens, 0);
+    for (uint32_t i = 0; i < st->nown_orders; i++)
+        collect(r, &st->own_orders[i].tokens, 0);
     add_flags(r);
     for (uint32_t i = 0; i < st->nparams; i++) {
         struct sql_param *p = &st->params[i];
@@ -226,7 +257,9 @@ static void read_name(struct reader *r, struct sql_token *t, pd_str rest)
     pd_str name = word(&rest), kind = word(&rest);
     enum sql_mode mode = SQL_ONE;
     r->skip = true;
-    r->closed = r->foreign = r->stray = false;
+    r->closed = r->stray = false;
+    r->engine = SQL_BOTH;
+    memset(r->done, 0, sizeof r->done);
     if (!read_mode(kind, &mode) || rest.len) {
         sql_error(r->s, pos, "PD-SQL-028",
                   PD_STR("write `-- name: account_by_id :one` (or :many, :exec, :each)"),
@@ -321,7 +354,8 @@ static void read_fragment(struct reader *r, struct sql_token *t, pd_str rest)
         r->st = NULL;
         return;
     }
-    *f = (struct sql_fragment){ .flag = flag, .bit = bit, .pos = pos_of(r, t) };
+    *f =
+        (struct sql_fragment){ .flag = flag, .bit = bit, .pos = pos_of(r, t), .engine = r->engine };
     f->before = st->body.n;
     bool ok = lex_part(r, t, pd_str_trim(rest), &f->tokens);
     if (!named)
@@ -335,37 +369,48 @@ static void read_fragment(struct reader *r, struct sql_token *t, pd_str rest)
     st->nflags += bit == st->nflags;
 }
 
-/* "newest(at desc, id desc) | oldest(at, id)" */
+/* "newest(at desc, id desc) | oldest(at, id)" -> how many; 0 if it cannot be read */
+static uint32_t read_choice(struct reader *r, const struct sql_tokens *all, struct sql_order *out)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < all->n;) {
+        struct sql_token *at = &all->at[i];
+        if (i + 3 >= all->n || at->kind != SQL_WORD || !sql_is(at + 1, "(") ||
+            at[1].match <= i + 2 || n == SQL_ORDERS_MAX || !sql_is_name(at->text))
+            return 0;
+        struct sql_order *o = &out[n];
+        for (uint32_t j = 0; j < n; j++) {
+            if (pd_str_eq(out[j].name, at->text))
+                sql_error(r->s, pos_of(r, at), "PD-SQL-027", PD_STR("rename one of them"),
+                          "a second order named \"%.*s\"", PD_ARG(at->text));
+        }
+        n++;
+        o->name = at->text;
+        for (uint32_t j = i + 2; j < at[1].match; j++)
+            sql_tokens_add(r->s, &o->tokens, all->at[j]);
+        i = at[1].match + 1;
+        if (i < all->n && (!sql_is(&all->at[i], "|") || i + 1 == all->n))
+            return 0;
+        i++;
+    }
+    return n;
+}
+
 static void read_order(struct reader *r, struct sql_token *t, pd_str rest)
 {
     struct sql_stmt *st = r->st;
     struct sql_tokens all = { 0 };
-    struct sql_pos pos = pos_of(r, t);
-    bool ok = st->norders == 0 && lex_part(r, t, rest, &all);
-    st->order_pos = pos;
-    st->order_before = st->body.n;
-    for (uint32_t i = 0; ok && i < all.n;) {
-        struct sql_token *at = &all.at[i];
-        ok = i + 3 < all.n && at->kind == SQL_WORD && sql_is(at + 1, "(") && at[1].match > i + 2 &&
-             st->norders < SQL_ORDERS_MAX && sql_is_name(at->text);
-        if (!ok)
-            break;
-        struct sql_order *o = &st->orders[st->norders];
-        for (uint32_t j = 0; j < st->norders; j++) {
-            if (pd_str_eq(st->orders[j].name, at->text))
-                sql_error(r->s, pos_of(r, at), "PD-SQL-027", PD_STR("rename one of them"),
-                          "a second order named \"%.*s\"", PD_ARG(at->text));
-        }
-        st->norders++;
-        o->name = at->text;
-        for (uint32_t j = i + 2; j < at[1].match; j++)
-            sql_tokens_add(r->s, &o->tokens, all.at[j]);
-        i = at[1].match + 1;
-        ok = i == all.n || (sql_is(&all.at[i], "|") && i + 1 < all.n);
-        i++;
-    }
-    if (!ok)
-        sql_error(r->s, pos, "PD-SQL-028",
+    bool own = r->engine == SQL_ONLY_POSTGRES, lexed = lex_part(r, t, rest, &all);
+    uint32_t *n = own ? &st->nown_orders : &st->norders;
+    if (!own)
+        st->order_pos = pos_of(r, t);
+    *(own ? &st->own_order_before : &st->order_before) = st->body.n;
+    if (lexed && *n == 0)
+        *n = read_choice(r, &all, own ? st->own_orders : st->orders);
+    else
+        lexed = false;
+    if (!lexed || *n == 0)
+        sql_error(r->s, pos_of(r, t), "PD-SQL-028",
                   PD_STR("write once `-- order: newest(at desc, id desc) | oldest(at, id)`"),
                   "cannot read this choice of orders");
 }
@@ -384,17 +429,19 @@ static void read_scan_ok(struct reader *r, struct sql_token *t, pd_str rest)
 
 /* "-- postgres: for update" is a piece for one engine; "-- postgres:" alone begins its whole text.
  */
-static void read_engine(struct reader *r, struct sql_token *t, pd_str rest, bool foreign)
+static void read_engine(struct reader *r, struct sql_token *t, pd_str rest, enum sql_engine engine)
 {
     struct sql_tokens piece = { 0 };
     if (!rest.len) {
-        r->foreign = foreign;
+        r->engine = engine;
         return;
     }
-    if (!lex_part(r, t, rest, &piece) || foreign)
+    if (!lex_part(r, t, rest, &piece))
         return;
-    for (uint32_t i = 0; i < piece.n; i++)
+    for (uint32_t i = 0; i < piece.n; i++) {
+        piece.at[i].engine = engine;
         sql_tokens_add(r->s, &r->st->body, piece.at[i]);
+    }
 }
 
 static bool strip(pd_str *text, const char *prefix)
@@ -418,9 +465,9 @@ static void read_comment(struct reader *r, struct sql_token *t)
         return;
     }
     bool of_text = pd_str_starts(text, PD_STR("?")) || pd_str_starts(text, PD_STR("order:"));
-    if (!r->st || r->skip || (of_text && r->foreign))
+    if (!r->st || r->skip)
         return;
-    if (of_text && r->closed) {
+    if (of_text && r->done[r->engine]) {
         sql_error(r->s, pos_of(r, t), "PD-SQL-028", PD_STR("put it above the ;"),
                   "this stands behind the end of statement \"%.*s\"", PD_ARG(r->st->name));
         return;
@@ -436,18 +483,18 @@ static void read_comment(struct reader *r, struct sql_token *t)
     else if (strip(&text, "scan ok"))
         read_scan_ok(r, t, text);
     else if (strip(&text, "sqlite:"))
-        read_engine(r, t, text, false);
+        read_engine(r, t, text, SQL_ONLY_SQLITE);
     else if (strip(&text, "postgres:"))
-        read_engine(r, t, text, true);
+        read_engine(r, t, text, SQL_ONLY_POSTGRES);
 }
 
 /* --- the file ------------------------------------------------------------------------------ */
 
 static void read_token(struct reader *r, struct sql_token *t)
 {
-    if (r->skip || (r->st && r->foreign))
+    if (r->skip)
         return;
-    if (!r->st || r->closed) {
+    if (!r->st || r->done[r->engine]) {
         if (!r->stray)
             sql_error(r->s, pos_of(r, t), "PD-SQL-022",
                       PD_STR("put `-- name: what_it_does :one` (or :many, :exec, :each) above it"),
@@ -455,10 +502,13 @@ static void read_token(struct reader *r, struct sql_token *t)
         r->stray = true;
         return;
     }
-    if (sql_is(t, ";"))
-        r->closed = true;
-    else
-        sql_tokens_add(r->s, &r->st->body, *t);
+    if (sql_is(t, ";")) {
+        r->done[r->engine] = true;
+        r->closed |= r->engine != SQL_ONLY_POSTGRES;
+        return;
+    }
+    sql_tokens_add(r->s, &r->st->body, *t);
+    r->st->body.at[r->st->body.n - 1].engine = r->engine;
 }
 
 void sql_queries_parse(struct sql *s, struct sql_module *m, struct sql_pos pos, pd_str text,

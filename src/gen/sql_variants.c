@@ -184,7 +184,8 @@ static void append(struct sql *s, struct sql_tokens *out, const struct sql_token
         sql_tokens_add(s, out, part->at[i]);
 }
 
-static void append_order(struct sql *s, struct sql_stmt *st, uint32_t which, struct sql_tokens *out)
+static void append_order(struct sql *s, struct sql_stmt *st, const struct sql_order *order,
+                         struct sql_tokens *out)
 {
     static const pd_str words[] = { PD_STR_INIT("order"), PD_STR_INIT("by") };
     for (unsigned i = 0; i < 2; i++) {
@@ -194,18 +195,20 @@ static void append_order(struct sql *s, struct sql_stmt *st, uint32_t which, str
         sql_tokens_add(s, out, t);
     }
     uint32_t first = out->n;
-    append(s, out, &st->orders[which].tokens);
+    append(s, out, &order->tokens);
     out->at[first].space = true;
 }
 
 /* Where the choice of orders goes: where its line stands inside the statement, else before LIMIT.
  */
-static uint32_t order_place(const struct sql_stmt *st)
+static uint32_t order_place(const struct sql_stmt *st, enum sql_engine other, uint32_t before)
 {
-    if (st->order_before > 0 && st->order_before < st->body.n)
-        return st->order_before;
+    if (before > 0 && before < st->body.n && st->body.at[before].engine != other)
+        return before;
     uint32_t depth = 0, place = st->body.n;
     for (uint32_t i = 0; i < st->body.n; i++) {
+        if (st->body.at[i].engine == other)
+            continue;
         depth += sql_is(&st->body.at[i], "(");
         depth -= sql_is(&st->body.at[i], ")") && depth;
         if (depth == 0 && sql_is(&st->body.at[i], "limit"))
@@ -214,20 +217,27 @@ static uint32_t order_place(const struct sql_stmt *st)
     return place;
 }
 
-static struct sql_tokens assemble(struct sql *s, struct sql_stmt *st, const struct sql_variant *v)
+/* All tokens of the variant but those that are the other engine's. */
+static struct sql_tokens assemble(struct sql *s, struct sql_stmt *st, const struct sql_variant *v,
+                                  enum sql_engine other)
 {
     struct sql_tokens out = { 0 };
-    uint32_t place = st->norders ? order_place(st) : UINT32_MAX;
+    bool own = other == SQL_ONLY_SQLITE && st->nown_orders;
+    uint32_t before_order = own ? st->own_order_before : st->order_before;
+    uint32_t place = st->norders ? order_place(st, other, before_order) : UINT32_MAX;
     for (uint32_t i = 0; i <= st->body.n; i++) {
         uint32_t before = out.n;
         for (uint32_t f = 0; f < st->nfragments; f++) {
-            if (st->fragments[f].before == i && (v->mask >> st->fragments[f].bit & 1))
+            if (st->fragments[f].engine != other && st->fragments[f].before == i &&
+                (v->mask >> st->fragments[f].bit & 1))
                 append(s, &out, &st->fragments[f].tokens);
         }
         if (i == place)
-            append_order(s, st, v->order, &out);
+            append_order(s, st, own ? &st->own_orders[v->order] : &st->orders[v->order], &out);
         if (i == st->body.n)
             break;
+        if (st->body.at[i].engine == other)
+            continue;
         sql_tokens_add(s, &out, st->body.at[i]);
         if (out.n - 1 > before)
             out.at[out.n - 1].space = true;
@@ -470,9 +480,29 @@ static void analyse(struct sql *s, struct sql_stmt *st, struct sql_tokens *token
     }
 }
 
+static bool is_split(const struct sql_stmt *st)
+{
+    for (uint32_t i = 0; i < st->body.n; i++)
+        if (st->body.at[i].engine != SQL_BOTH)
+            return true;
+    return false;
+}
+
+/* `tokens` are those of SQLite's text, every star of a select written out. */
+static void put_in_other_words(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
+                               const struct sql_tokens *tokens)
+{
+    struct sql_tokens own;
+    if (is_split(st)) {
+        own = assemble(s, st, v, SQL_ONLY_SQLITE);
+        tokens = &own;
+    }
+    sql_postgres(s, st, v, tokens);
+}
+
 static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant *v, bool first)
 {
-    struct sql_tokens tokens = assemble(s, st, v);
+    struct sql_tokens tokens = assemble(s, st, v, SQL_ONLY_POSTGRES);
     struct sql_text x;
     struct sql_analysis *a = pd_arena_new(s->arena, struct sql_analysis);
     write_sql(s, st, v, &tokens, &x);
@@ -497,6 +527,8 @@ static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant
     st->readonly = (first || st->readonly) && sqlite3_stmt_readonly(q);
     read_results(s, st, a, q, first);
     sqlite3_finalize(q);
+    if (!st->failed)
+        put_in_other_words(s, st, v, &tokens);
     if (!st->failed)
         sql_plan(s, st, v, a);
 }
@@ -581,11 +613,12 @@ static void check_mode(struct sql *s, struct sql_stmt *st)
 
 static bool check_start(struct sql *s, struct sql_stmt *st)
 {
-    if (sql_is_any(&st->body.at[0], "select with values insert replace update delete"))
+    struct sql_token *first = sql_first_token(st);
+    if (sql_is_any(first, "select with values insert replace update delete"))
         return true;
-    sql_error(s, token_pos(st, &st->body, 0), "PD-SQL-023",
+    sql_error(s, (struct sql_pos){ st->pos.file, first->line, first->column }, "PD-SQL-023",
               PD_STR("select, insert, update, delete or with; schema belongs to migrations"),
-              "\"%.*s\" does not begin a statement of queries.sql", PD_ARG(st->body.at[0].text));
+              "\"%.*s\" does not begin a statement of queries.sql", PD_ARG(first->text));
     return false;
 }
 

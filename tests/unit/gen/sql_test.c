@@ -391,7 +391,7 @@ static void every_combination_of_fragments_and_orders_is_a_variant(void **state)
     app_close(&a);
 }
 
-/* Each engine's text has its own fragments and orders; here SQLite's are the ones that count. */
+/* Each engine's text has its own fragments and orders, of the same names. */
 static void the_text_for_another_engine_adds_nothing(void **state)
 {
     static const char sqlite[] =
@@ -418,6 +418,9 @@ static void the_text_for_another_engine_adds_nothing(void **state)
         assert_true(pd_str_eq(st->variants[1].sql,
                               PD_STR("select id from shop_order where customer_id = ?1 and state = "
                                      "?2 order by at desc, id desc")));
+        assert_true(pd_str_eq(st->variants[1].postgres,
+                              PD_STR("select id from shop_order where customer_id = $1 and state "
+                                     "ilike $2 order by at desc nulls last")));
         app_close(&a);
     }
 }

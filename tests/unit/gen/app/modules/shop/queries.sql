@@ -71,7 +71,11 @@ select exists (select 1 from shop_customer where name = :name) as found;
 select id, settings ->> 'theme' as "settings_theme?" from shop_customer where id = :id;
 
 -- name: day_of :many
+-- sqlite:
 select cast(at / 86400000000 as integer) as "day!", total * 2 as doubled
+from shop_order where customer_id = :customer_id and at between :from_time and :to_time;
+-- postgres:
+select floor(extract(epoch from at) / 86400)::bigint as "day!", total * 2 as doubled
 from shop_order where customer_id = :customer_id and at between :from_time and :to_time;
 
 -- name: customer_rename :exec
@@ -113,9 +117,13 @@ delete from shop_order where customer_id = :customer_id and at < :before;
 
 -- name: settings_with :many
 -- scan ok: a nightly report
+-- sqlite:
 select c.id, k.value as "value?" from shop_customer c, json_each(c.settings) k
 -- column value: text
 -- param key: text
+where k.key = :key;
+-- postgres:
+select c.id, k.value as "value?" from shop_customer c, jsonb_each_text(c.settings) k
 where k.key = :key;
 
 -- name: customer_lock :one

@@ -46,6 +46,13 @@ create table shop_label (
     color text
 ); -- small: a dozen
 
+-- sqlite:
 create trigger shop_line_fixed before update on shop_line begin
     select case when old.price <> new.price then raise(abort, 'fixed; for ever') end;
 end;
+-- postgres:
+create function shop_line_fixed() returns trigger language plpgsql as
+    'begin if old.price <> new.price then raise exception ''fixed; for ever''; end if; return new; end';
+-- postgres:
+create trigger shop_line_fixed before update on shop_line
+    for each row execute function shop_line_fixed();

@@ -16,4 +16,7 @@ create view shop_owing as
     from shop_customer c left join shop_order o on o.customer_id = c.id;
 create view shop_spent (customer, n, total) as
     select customer_id, count(*), sum(total) from shop_order group by customer_id;
+-- postgres:
+create view shop_mixed as select id, state as what from shop_order;
+-- sqlite:
 create view shop_mixed as select id, state as what from shop_order union all select id, total from shop_order;
