@@ -7,6 +7,7 @@
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -386,4 +387,12 @@ bool pd_is_production(void)
 bool pd_is_development(void)
 {
     return pd_config_is(in_use, "PANDO_ENV", "development");
+}
+
+unsigned pd_config_threads(const struct pd_config *c)
+{
+    int64_t n = pd_config_int(c, "THREADS");
+    if (n == 0)
+        n = pd_config_is(c, "PANDO_ENV", "production") ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
+    return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
 }

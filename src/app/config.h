@@ -38,6 +38,9 @@ void pd_config_use(const struct pd_config *c);
  * PD_ECONFIG in production. Blocking. */
 pd_err pd_config_secret(struct pd_config *c, const char *dir) PD_MUST;
 
+/* Loop threads of this process: THREADS, or what its 0 means here. */
+unsigned pd_config_threads(const struct pd_config *c);
+
 /* --- the platform's table (config_table.c) -------------------------------------------------- */
 
 enum pd_setting_flags {

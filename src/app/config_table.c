@@ -8,9 +8,9 @@ static bool has_scheme(pd_str v, pd_str scheme)
 
 static const char *check_database(pd_str v)
 {
-    if (pd_str_starts(v, PD_STR("postgres://")) || pd_str_starts(v, PD_STR("postgresql://")))
-        return "PostgreSQL is not part of this version; use sqlite:PATH";
-    return has_scheme(v, PD_STR("sqlite:")) ? NULL : "must be sqlite:PATH";
+    bool known = has_scheme(v, PD_STR("sqlite:")) || has_scheme(v, PD_STR("postgres://")) ||
+                 has_scheme(v, PD_STR("postgresql://"));
+    return known ? NULL : "must be sqlite:PATH or postgres://user@host/database";
 }
 
 static const char *check_cdn(pd_str v)
@@ -57,8 +57,10 @@ const struct pd_platform_setting pd_platform_settings[] = {
     { TEXT("PANDO_ENV", "development", "what this process is for"), "development|production|test" },
     { INT("PORT", "8080", "port to listen on", 1, 65535) },
     { TEXT("HOST", "", "address to listen on; default 127.0.0.1, in production 0.0.0.0") },
-    { TEXT("DATABASE_URL", "", "sqlite:PATH; default sqlite:var/<app>.db"),
+    { TEXT("DATABASE_URL", "", "sqlite:PATH or postgres://…; default sqlite:var/<app>.db"),
       .check = check_database },
+    { INT("DATABASE_CONNECTIONS", "0", "to PostgreSQL, of this process; 0 = 8 per thread", 0,
+          10000) },
     { TEXT("DATABASE_REPLICA_URLS", "", "read replicas, comma-separated"), .flags = PD_SET_ABSENT },
     { TEXT("REDIS_URL", "", "cache shared by instances"), .flags = PD_SET_ABSENT },
     { INT("WORKERS", "0", "job workers in this process; 0 = only web", 0, 0) },

@@ -59,13 +59,22 @@ static int64_t handler_budget(const struct pd_config *cfg)
     return pd_config_int(cfg, "HANDLER_BUDGET_MS") * 1000;
 }
 
+/* A thread's share of them. */
+static unsigned connections(const struct pd_config *cfg)
+{
+    unsigned all = (unsigned)pd_config_int(cfg, "DATABASE_CONNECTIONS");
+    unsigned each = all / pd_config_threads(cfg);
+    return all && !each ? 1 : each;
+}
+
 static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
 {
     const struct pd_sql_module **modules;
     unsigned n = sql_modules(in, &modules);
     if (n == 0)
         return PD_OK;
-    const struct pd_db_opts opts = { .nplus1 = nplus1(in->config) };
+    const struct pd_db_opts opts = { .nplus1 = nplus1(in->config),
+                                     .connections = connections(in->config) };
     PD_TRY(pd_db_open(pd_config_get(in->config, "DATABASE_URL"), &opts, &in->db));
     if (mode == PD_OPEN_MIGRATE)
         return PD_OK;

@@ -123,14 +123,6 @@ static pd_err open_listeners(struct server *s)
     return handed ? adopt(s, handed) : bind_all(s);
 }
 
-static unsigned thread_count(const struct pd_config *cfg)
-{
-    int64_t n = pd_config_int(cfg, "THREADS");
-    if (n == 0)
-        n = pd_config_is(cfg, "PANDO_ENV", "production") ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
-    return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
-}
-
 /* --- the end
  * ------------------------------------------------------------------------------------------- */
 
@@ -305,7 +297,7 @@ static pd_err main_fiber(void *arg)
 
 int pd_serve(const struct pd_app *app, struct pd_config *cfg)
 {
-    struct server s = { .app = app, .config = cfg, .threads = thread_count(cfg) };
+    struct server s = { .app = app, .config = cfg, .threads = pd_config_threads(cfg) };
     s.listeners = calloc(s.threads, sizeof *s.listeners);
     s.pool = calloc(s.threads, sizeof *s.pool);
     if (!s.listeners || !s.pool)
