@@ -3,10 +3,12 @@
 PANDO_BUILD names the build directory (default: build). Every server gets a directory of its own and a free
 port of the loopback; its log is shown when a test fails.
 """
+import contextlib
 import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,6 +17,10 @@ import uuid
 import httpx
 import pytest
 
+import postgres
+
+ENGINE = os.environ.get("TEST_ENGINE", "sqlite")  # "postgres": each server has a database of its own there
+on_sqlite = pytest.mark.skipif(ENGINE != "sqlite", reason="looks into the file of SQLite")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 from clients import free_port  # noqa: E402
@@ -51,6 +57,7 @@ class Server:
         self.settings = settings
         self.process = None
         self.url = f"http://127.0.0.1:{self.port}"
+        self.database = postgres.new_database() if ENGINE == "postgres" else f"sqlite:{self.dir}/finflow.db"
 
     def env(self):
         clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TMPDIR")}
@@ -58,7 +65,7 @@ class Server:
             **clean,
             "PANDO_ENV": "test",
             "PORT": str(self.port),
-            "DATABASE_URL": f"sqlite:{self.dir}/finflow.db",
+            "DATABASE_URL": self.database,
             **{k: str(v) for k, v in self.settings.items()},
         }
 
@@ -102,6 +109,21 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(seconds)
         return self.process.returncode
+
+    def rows(self, sql):
+        """What a query gives, straight from the database: a list of tuples of text and numbers."""
+        if self.database.startswith("postgres"):
+            return postgres.rows(self.database, sql)
+        with contextlib.closing(sqlite3.connect(f"file:{self.database.removeprefix('sqlite:')}?mode=ro", uri=True)) as db:
+            return db.execute(sql).fetchall()
+
+    def alter(self, sql):
+        """Changes the database behind the program's back."""
+        if self.database.startswith("postgres"):
+            postgres.rows(self.database, sql)
+        else:
+            with contextlib.closing(sqlite3.connect(self.database.removeprefix("sqlite:"))) as db:
+                db.executescript(sql)
 
     def client(self):
         return httpx.Client(base_url=self.url, timeout=30)

@@ -68,7 +68,7 @@ def test_acknowledged_transfers_survive_kills(own_server):
     while time.monotonic() < until:
         time.sleep(EVERY)
         own_server.kill()
-        assert broken_rules(own_server.dir / "finflow.db") == []
+        assert broken_rules(own_server) == []
         own_server.start()
         kills += 1
     stop.set()
@@ -92,4 +92,4 @@ def test_acknowledged_transfers_survive_kills(own_server):
         assert ada.http.post(API + "/transfers", json=body).status_code in (200, 201, 422)
     assert sum(ada.balance(a) for a in accounts) == 16_000
     assert own_server.stop() == 0
-    assert broken_rules(own_server.dir / "finflow.db") == []
+    assert broken_rules(own_server) == []

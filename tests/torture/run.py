@@ -254,7 +254,7 @@ def find_gaps(works):
         frames = {f for s in work.sites for f in s.frames}
         for at, name, through in [(at, name, [at]) for at, name in calls] + jumps:
             function, file, line = work.program.known[at - 1]
-            if not file.startswith("src/") or file.startswith(("src/gen/", "src/cli/", "src/check/")):
+            if not file.startswith("src/") or file.startswith(("src/gen/", "src/cli/", "src/check/", "src/data/pg")):
                 continue
             key = (function, name)
             every.setdefault(key, f"{file}:{line}")

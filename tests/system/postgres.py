@@ -1,0 +1,35 @@
+"""Databases on the PostgreSQL that TEST_POSTGRES names (scripts/test starts one)."""
+import json
+import os
+import subprocess
+import uuid
+
+SERVER = os.environ.get("TEST_POSTGRES", "")
+
+
+def url(database):
+    scheme, rest = SERVER.split("://", 1)
+    host, _, query = rest.partition("?")
+    return f"{scheme}://{host.partition('/')[0]}/{database}?{query}"
+
+
+def psql(database_url, *args):
+    done = subprocess.run(["psql", "-Xtq", "-v", "ON_ERROR_STOP=1", "-d", database_url, *args],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(database_url, sql):
+    """The rows as tuples; a statement without rows gives none."""
+    if not sql.lstrip().startswith("select"):
+        psql(database_url, "-c", sql)
+        return []
+    out = psql(database_url, "-A", "-c", f"select json_agg(row_to_json(r)) from ({sql}) r").strip()
+    return [tuple(row.values()) for row in json.loads(out or "[]") or []]
+
+
+def new_database():
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    psql(SERVER, "-c", f"create database {name}")
+    return url(name)
