@@ -72,7 +72,9 @@ static void refill(struct pd_heap *h, size_t i, struct pd_heap_slot slot)
 
 static bool set_cap(struct pd_heap *h, size_t cap)
 {
-    struct pd_heap_slot *slots = reallocarray(h->slots, cap, sizeof(*slots));
+    struct pd_heap_slot *slots = NULL;
+    if (cap <= PTRDIFF_MAX / sizeof(*slots))
+        slots = realloc(h->slots, cap * sizeof(*slots));
     if (!slots)
         return false;
     h->slots = slots;

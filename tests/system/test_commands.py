@@ -164,7 +164,7 @@ def test_seed_shows_its_progress_on_a_terminal_and_is_made_once(own_server):
     assert first.returncode == 0 and "12000 entries" in first.stdout
     assert "100 %  12000 entries" in said and said.count("[") > 2
     one_clear_line(own_server.command("seed", "--entries", 12000), "there already", "--seed")
-    assert broken_rules(own_server.dir / "finflow.db") == []
+    assert broken_rules(own_server) == []
 
 
 @pytest.mark.parametrize("how", [["--demo"], ["--users", 1]])
@@ -172,16 +172,12 @@ def test_no_known_password_comes_into_production(own_server, how):
     own_server.settings.update(PANDO_ENV="production", SECRET_KEY="k" * 32)
     assert own_server.command("migrate").returncode == 0
     one_clear_line(own_server.command("seed", *how), "production")
-    db = sqlite3.connect(own_server.dir / "finflow.db")
-    assert db.execute("select count(*) from identity_user").fetchone() == (0,)
+    assert own_server.rows("select count(*) from identity_user") == [(0,)]
 
 
 def test_a_command_that_fails_says_why(own_server):
     assert own_server.command("migrate").returncode == 0
-    db = sqlite3.connect(own_server.dir / "finflow.db")
-    db.execute("drop table ledger_import_row")
-    db.execute("drop table ledger_entry")
-    db.commit()
+    own_server.alter("drop table ledger_import_row; drop table ledger_entry")
     one_clear_line(own_server.command("check"), "ledger_entry", "PD-RUN-")
 
 
@@ -240,7 +236,7 @@ def test_import_says_what_it_needs(own_server, tmp_path):
     one_clear_line(imported("Date,Sum\n2025-01-01,1\n", "--memo", "nothing"), "--memo")
     one_clear_line(imported(""), "empty")
     one_clear_line(own_server.command("import", "--account", account["id"], tmp_path), "cannot read the file")
-    assert broken_rules(own_server.dir / "finflow.db") == []
+    assert broken_rules(own_server) == []
     own_server.start()
     assert ada.balance(account) == 10000 + 100 + 500
     assert ada.get("/transactions", **{"from": "2025-08-07", "to": "2025-08-07"}).json()["items"][0]["memo"] == "x"

@@ -1,6 +1,5 @@
 """Who may ask what, for every route that there is."""
 import re
-import sqlite3
 
 import httpx
 import pytest
@@ -42,10 +41,7 @@ def viewer(own_server):
     account = ada.account("A")
     ada.deposit(account, 100)
     own_server.stop()
-    db = sqlite3.connect(own_server.dir / "finflow.db")
-    db.execute("update identity_member set role = 'viewer'")
-    db.commit()
-    db.close()
+    own_server.alter("update identity_member set role = 'viewer'")
     own_server.start()
     return ada
 
