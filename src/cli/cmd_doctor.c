@@ -140,7 +140,7 @@ static unsigned look(struct pd_arena *a, enum family family, bool all, bool opti
             continue;
         bool there = is_there(a, n);
         if (all || !there)
-            printf("  %-8s %-12.*s %s\n",
+            printf("  %-8s %-24.*s %s\n",
                    there      ? "ok"
                    : optional ? "absent"
                               : "MISSING",

@@ -77,7 +77,7 @@ def test_doctor_finds_missing_headers_by_the_compiler(tmp_path):
     for program in (cc, make):
         program.chmod(0o755)
     done = doctor(tmp_path, "ID=debian\n")
-    assert "libsqlite3-dev libsodium-dev libinih-dev" in done.stdout, done.stdout
+    assert "libsqlite3-dev libpq-dev libsodium-dev libinih-dev" in done.stdout, done.stdout
     assert "gcc" not in done.stdout and "libc6-dev" not in done.stdout
 
 
