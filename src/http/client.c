@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 enum { LINK_BYTES = 16 << 10, MAX_REPLY_HEADERS = 100, MAX_HOST = 262 };
+#define EARLY_ANSWER_US PD_SECOND
 
 struct pd_http_link {
     struct pd_list node; /* of the idle ones */
@@ -313,13 +314,18 @@ static pd_err read_head(struct pd_http_call *call, bool body)
     return PD_OK;
 }
 
+/* A server may refuse a request before it has read it whole, and close: its answer has come then,
+ * or comes at once. */
 static pd_err exchange(struct pd_http_call *call, const struct pd_http_ask *ask, pd_str head)
 {
     struct pd_http_link *l = call->link;
     pd_err err = send_request(l, ask, head);
     if (err && !l->broken)
         return err;
-    return read_head(call, ask->method != PD_HEAD);
+    pd_mono old = pd_deadline_within(err ? EARLY_ANSWER_US : PD_FOREVER);
+    pd_err got = read_head(call, ask->method != PD_HEAD);
+    pd_deadline_restore(old);
+    return err && got == PD_ETIME ? pd_fail(PD_ECLOSED, "the server closed the connection") : got;
 }
 
 /* A kept connection may have been closed by the server while our request was on its way. Of a
