@@ -52,7 +52,8 @@ static pd_err url_parse(pd_str url, const struct pd_driver **driver, pd_str *whe
     *driver = &pd_sqlite_driver;
     if (pd_str_starts(url, PD_STR("sqlite:")))
         return sqlite_path(url, where);
-    return pd_hint(pd_fail(PD_ECONFIG, "malformed database URL \"%.*s\"", PD_ARG(url)),
+    pd_str scheme = pd_str_sub(url, 0, pd_str_find(url, ':')); /* a password may be behind it */
+    return pd_hint(pd_fail(PD_ECONFIG, "malformed database URL \"%.*s…\"", PD_ARG(scheme)),
                    "write sqlite:PATH, for instance sqlite:var/app.db, or postgres://host/name");
 }
 

@@ -9,19 +9,31 @@
 /* --- life ----------------------------------------------------------------------------------------
  */
 
-/* libpq tells what is wrong with a URL without connecting; it repeats the URL, which may hold a
- * password: that part is left out. */
+/* "user:p@ss@host": libpq looks for a host "ss@host", and says so to everybody. */
+static pd_err check_host(const PQconninfoOption *parts)
+{
+    for (; parts->keyword; parts++)
+        if (strcmp(parts->keyword, "host") == 0 && parts->val && parts->val[0] != '/' &&
+            parts->val[0] && strchr(parts->val + 1, '@')) /* "/path" and "@name" are sockets */
+            return pd_hint(pd_fail(PD_ECONFIG, "malformed database URL: two @ in it"),
+                           "write %%40 for the @ of a password");
+    return PD_OK;
+}
+
+/* libpq tells what is wrong with a URL without connecting; what it quotes may be the password, or
+ * have it inside: that part is left out. */
 static pd_err check_url(const char *url)
 {
     char *why = NULL;
     PQconninfoOption *parts = PQconninfoParse(url, &why);
     if (parts) {
+        pd_err bad = check_host(parts);
         PQconninfoFree(parts);
-        return PD_OK;
+        return bad;
     }
     pd_str says = pd_str_trim(pd_str_c(why ? why : "no memory"));
-    size_t url_at = pd_str_find_str(says, PD_STR(": \"postgres"));
-    says = pd_str_sub(says, 0, url_at);
+    if (!pd_str_starts(says, PD_STR("invalid URI query parameter")))
+        says = pd_str_sub(says, 0, pd_str_find_str(says, PD_STR(": \"")));
     pd_err e = pd_hint(pd_fail(PD_ECONFIG, "malformed database URL: %.*s", PD_ARG(says)),
                        "write postgres://user:password@host:port/database");
     PQfreemem(why);

@@ -1,7 +1,10 @@
 /* pg.h - private to the PostgreSQL driver: its structs, and what its files offer each other.
  *
  *   pg.c        the driver's table; open, close, check, statistics
- *   pg_conn.c   one connection: connecting, sending in pipeline mode, receiving
+ *   pg_connect.c  a new connection, and what it is set to
+ *   pg_conn.c   one connection: its ops, receiving, waiting, losing it
+ *   pg_send.c   statements put into its pipeline; prepared ones
+ *   pg_cancel.c   giving up: what the server must answer soon, or is asked to stop
  *   pg_pool.c   per thread: connections, who gets one and who waits; reconnecting
  *   pg_row.c    C structs <-> PostgreSQL's binary format
  *   pg_error.c  SQLSTATE -> our errors; names of violated constraints
@@ -16,8 +19,10 @@
  * themselves, so that errors are reported where they belong.
  *
  * A fiber that gives up (deadline, cancel) leaves its op behind: the result is dropped when it
- * comes, and the server is asked to cancel the statement. A server that does not react within
- * PG_GRACE_US loses the connection.
+ * comes. Once such an op is first in line, the server is asked to cancel it; a server that does not
+ * react within PG_GRACE_US loses the connection. A request to cancel may arrive late and then hit
+ * what runs next: reads are sent again (pg_tx.c), and nobody gets a connection alone while a
+ * request is on its way.
  *
  * Source of the protocol's rules: PostgreSQL 15 manual, chapters 34.5 (pipeline mode) and 55.
  */
@@ -38,8 +43,9 @@ enum {
 #define PG_GRACE_US   (2 * PD_SECOND)       /* for the server to obey a cancel */
 #define PG_CANCEL_US  (250 * INT64_C(1000)) /* between two attempts to cancel */
 #define PG_COMMIT_US                                                                               \
-    (30 * PD_SECOND) /* for the answer to a commit; then its outcome is unknown                    \
-                      */
+    (30 * PD_SECOND)                 /* for the answer to a commit; then its outcome is unknown    \
+                                      */
+#define PG_LEAVE_US (10 * PD_SECOND) /* for the answer to a rollback that nobody waits for */
 #define PG_BACKOFF_US                                                                              \
     (50 * INT64_C(1000))              /* after a failed attempt; doubles, with jitter, to 2 s */
 #define PG_LIFE_US (1800 * PD_SECOND) /* of a connection, less up to a quarter by chance */
@@ -49,9 +55,9 @@ enum {
 
 struct pg_stmt { /* a statement as one connection knows it */
     const struct pd_stmt *of;
-    unsigned number;    /* its name on the server is "s<number>" */
-    bool sent, typed;   /* the server has been told; `decoders` are filled in */
-    uint8_t decoders[]; /* one per column: enum pg_decoder */
+    unsigned number;  /* its name on the server is "s<number>" */
+    unsigned refused; /* the last number that the server did not take: its Parse failed */
+    bool sent;        /* the server has been told */
 };
 
 struct pg_op {               /* a statement in flight */
@@ -60,8 +66,11 @@ struct pg_op {               /* a statement in flight */
     struct pg_stmt *stmt;    /* while in flight; NULL: a command */
     struct pd_fiber *waiter; /* NULL: nobody waits for it (any more) */
     PGresult *result; /* when done; the first error if there was one; NULL: connection lost */
+    unsigned number;  /* of the prepared statement; 0: none */
     bool parse;       /* the answer to its Parse comes first */
     bool sync;        /* a Sync was sent behind it */
+    bool left;        /* its fiber has given up */
+    bool skipped;     /* it failed because an earlier op's Parse did */
     bool done;
     struct pg_op *next_free;
 };
@@ -82,6 +91,9 @@ struct pg_conn {
     struct pd_fiber *rester; /* waits until nothing is in flight */
     struct pd_list ops;
     unsigned nops;
+    struct pd_list promised; /* waiters that got a place here, but have not run yet */
+    unsigned npromised;
+    struct pg_cancel *cancel; /* a request to the server that is on its way */
     struct pd_turn_hook hook; /* sends what was collected */
     struct pd_timer timer;    /* asks for a cancel again, and ends it at answer_by */
     pd_mono answer_by;        /* the server must have answered by then */
@@ -97,10 +109,11 @@ struct pg_conn {
 /* --- per thread
  * -------------------------------------------------------------------------------------- */
 
-struct pg_waiter { /* a fiber that waits for a connection; on its stack */
-    struct pd_list node;
+struct pg_waiter {       /* a fiber that waits for a connection; on its stack */
+    struct pd_list node; /* on pool->readers, pool->takers or, for a reader, conn->promised */
     struct pd_fiber *fiber;
     struct pg_conn *conn; /* what it got */
+    uint64_t ticket;      /* who came first */
 };
 
 struct pg_pool {
@@ -110,7 +123,7 @@ struct pg_pool {
     unsigned nconns;                /* open, or being opened */
     struct pd_list readers, takers; /* fibers that wait; FIFO each */
     unsigned nwaiting;
-    unsigned cancels;      /* fibers that ask the server to cancel something */
+    uint64_t tickets;
     struct pd_timer retry; /* when the next attempt to connect may start */
     pd_mono retry_at;
     unsigned failures; /* to connect, one after the other */
@@ -157,11 +170,20 @@ static inline void pg_count(_Atomic(uint64_t) *counter)
                           memory_order_relaxed);
 }
 
-/* --- pg_conn.c
- * --------------------------------------------------------------------------------------------- */
+/* --- pg_connect.c
+ * ------------------------------------------------------------------------------------------- */
 
 /* Connects, within PG_CONNECT_US. The connection is PG_TAKEN and on no list. */
 pd_err pd_pg_conn_open(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
+
+/* --- pg_conn.c
+ * --------------------------------------------------------------------------------------------- */
+
+/* Without a server yet; NULL: no memory. */
+struct pg_conn *pd_pg_conn_new(struct pg_pool *pool);
+/* From now on results are received. */
+pd_err pd_pg_conn_listen(struct pg_conn *c) PD_MUST;
+void pd_pg_conn_unwatch(struct pg_conn *c);
 /* Off the pool's list, closed and freed. Nobody may hold it; ops in flight are lost. */
 void pd_pg_conn_close(struct pg_conn *c);
 /* The same where the loop it belongs to is no more. */
@@ -169,13 +191,35 @@ void pd_pg_conn_abandon(struct pg_conn *c);
 /* The connection is of no use any more; everybody who waits for something on it is told. A holder
  * still gives it back. */
 void pd_pg_lose(struct pg_conn *c, const char *why);
-/* Asks the server to stop what it runs for the connection. Where that cannot be done the grace
- * period still ends it. */
-void pd_pg_cancel(struct pg_conn *c);
+/* Nothing is in flight, or about to be, or may still be hit by a cancel. */
+bool pd_pg_is_at_rest(const struct pg_conn *c);
 /* Waits until nothing is in flight. */
 pd_err pd_pg_rest(struct pg_conn *c) PD_MUST PD_YIELDS;
-/* The server must answer what is in flight within that time, or the connection is lost. */
+/* Something on the connection has ended: who waits for that, or for a connection, is served. It may
+ * be gone afterwards. */
+void pd_pg_settle(struct pg_conn *c);
+/* Waits until the op is done. On an error it is left behind. */
+pd_err pd_pg_wait(struct pg_op *op) PD_MUST PD_YIELDS;
+struct pg_op *pd_pg_op_get(struct pg_conn *c, struct pd_fiber *waiter); /* NULL with a diag */
+/* Gives a done op back, with its result. NULL is fine. */
+void pd_pg_op_put(struct pg_pool *pool, struct pg_op *op);
+
+/* --- pg_cancel.c
+ * ------------------------------------------------------------------------------------------- */
+
+/* The server must answer what is in flight within that time, or the connection is lost. The first
+ * limit counts until it is taken away. */
 void pd_pg_limit(struct pg_conn *c, int64_t us);
+void pd_pg_unlimit(struct pg_conn *c);
+/* What nobody waits for any more must end soon: if it is first in line the server is asked to
+ * cancel it. */
+void pd_pg_hurry(struct pg_conn *c);
+/* The connection goes away; a request that is on its way must not touch it. */
+void pd_pg_cancel_forget(struct pg_conn *c);
+
+/* --- pg_send.c
+ * --------------------------------------------------------------------------------------------- */
+
 /* Puts a statement or a command ("begin") into the pipeline; it leaves at the end of the turn. NULL
  * with a diag: out of memory, or the connection broke. `waiter` NULL: nobody cares for the result.
  */
@@ -185,18 +229,13 @@ struct pg_op *pd_pg_command(struct pg_conn *c, const char *text, struct pd_fiber
 /* As pd_pg_command, for a statement that is not worth a name: text with parameters. */
 struct pg_op *pd_pg_send_text(struct pg_conn *c, const char *text, const struct pd_stmt *stmt,
                               const void *params, struct pd_arena *a, struct pd_fiber *waiter);
-/* Waits until the op is done. On an error the op is left behind and the statement canceled. */
-pd_err pd_pg_wait(struct pg_op *op) PD_MUST PD_YIELDS;
-/* Gives a done op back, with its result. NULL is fine. */
-void pd_pg_op_put(struct pg_pool *pool, struct pg_op *op);
-/* The server has forgotten the statement, or never knew it: prepare it anew next time. */
-void pd_pg_forget(struct pg_conn *c, const struct pd_stmt *stmt);
 
 /* --- pg_pool.c
  * --------------------------------------------------------------------------------------------- */
 
 struct pg_pool *pd_pg_pool(struct pg_db *pg); /* of the calling thread */
-/* A shared connection with room for one more; waits its turn. */
+/* A shared connection with room for one more; waits its turn. The place is the caller's until it
+ * next waits. */
 pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
 /* A connection for the caller alone. */
 pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
@@ -205,6 +244,8 @@ void pd_pg_give(struct pg_conn *c);
 /* Something has become free: an op is done, a connection is there. */
 void pd_pg_pool_serve(struct pg_pool *pool);
 void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c);
+/* The connection goes away: who was promised a place on it is first in the queue again. */
+void pd_pg_pool_unpromise(struct pg_conn *c);
 void pd_pg_pools_close(struct pg_db *pg) PD_YIELDS;
 /* A fiber of the pool's own is about to end. */
 void pd_pg_helper_ends(struct pg_pool *pool);
@@ -261,8 +302,8 @@ pd_err pd_pg_inside(struct pg_session *s, const struct pd_stmt *stmt, const void
                     struct pd_result *out) PD_MUST PD_YIELDS;
 /* Sends "begin" if that has not been done. */
 pd_err pd_pg_enter(struct pg_session *s) PD_MUST;
-/* pd_pg_wait for an op on the session's own connection or, in a walk, another; `op` NULL: it could
- * not be sent, and the diag says why. PD_OK: it is done. */
+/* pd_pg_wait, at most opts.statement_us, for an op on the session's own connection or, in a walk,
+ * another; `op` NULL: it could not be sent, and the diag says why. PD_OK: it is done. */
 pd_err pd_pg_session_wait(struct pg_session *s, struct pg_op *op) PD_MUST PD_YIELDS;
 pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                   struct pd_result *out) PD_MUST PD_YIELDS;

@@ -6,10 +6,11 @@
  * are long under load. A transaction wants a connection alone: an idle one, else a new one, else a
  * shared one is reserved for it, gets no more reads, and is handed over when it has come to rest.
  *
- * Whoever cannot be served waits, in order of arrival, until its deadline. A failed attempt to
- * connect is not an error for those who wait: the next attempt follows, later and later (with
- * jitter, so that the instances of a fleet do not come in step); only the deadline ends a wait, and
- * then the error says why there was no connection.
+ * Whoever cannot be served waits, in order of arrival, until its deadline: a connection that
+ * becomes free goes to the reader or the transaction that has waited longest, and with a reader all
+ * others that fit. A failed attempt to connect is not an error for those who wait: the next attempt
+ * follows, later and later (with jitter, so that the instances of a fleet do not come in step);
+ * only the deadline ends a wait, and then the error says why there was no connection.
  */
 #include "data/pg.h"
 #include <stdio.h>
@@ -43,6 +44,8 @@ static void retry(struct pd_timer *t)
 static void back_off(struct pg_pool *pool)
 {
     uint32_t r;
+    if (pool->retry_at)
+        return; /* attempts that were made together fail together */
     pd_os_random(&r, sizeof r);
     unsigned doublings = pool->failures < 6 ? pool->failures : 6;
     int64_t us = (int64_t)PG_BACKOFF_US << doublings;
@@ -107,7 +110,12 @@ void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c)
 
 static bool is_idle(const struct pg_conn *c)
 {
-    return c->use == PG_SHARED && c->nops == 0 && !c->await_sync && !c->unsynced;
+    return c->use == PG_SHARED && pd_pg_is_at_rest(c);
+}
+
+static unsigned load(const struct pg_conn *c)
+{
+    return c->nops + c->npromised;
 }
 
 /* The shared connection with the fewest in flight, among those with room. */
@@ -117,8 +125,8 @@ static struct pg_conn *least_busy(struct pg_pool *pool)
     struct pg_conn *best = NULL;
     pd_list_each (it, &pool->conns) {
         struct pg_conn *c = pd_container(it, struct pg_conn, node);
-        if (c->use == PG_SHARED && !c->reserved && c->nops < PG_DEPTH &&
-            (!best || c->nops < best->nops))
+        if (c->use == PG_SHARED && !c->reserved && load(c) < PG_DEPTH &&
+            (!best || load(c) < load(best)))
             best = c;
     }
     return best;
@@ -136,18 +144,25 @@ static struct pg_conn *idle_one(struct pg_pool *pool)
     return best;
 }
 
-/* One shared connection is to come to rest, for a fiber that wants it alone. */
-static void reserve(struct pg_pool *pool)
+/* As many shared connections are to come to rest as fibers want one alone. True if one need not any
+ * more, since such a fiber has given up. */
+static bool balance(struct pg_pool *pool)
 {
     struct pd_list *it;
     unsigned reserved = 0, wanted = 0;
+    bool freed = false;
     pd_list_each (it, &pool->takers)
         wanted++;
-    pd_list_each (it, &pool->conns)
-        reserved += pd_container(it, struct pg_conn, node)->reserved;
+    pd_list_each (it, &pool->conns) {
+        struct pg_conn *c = pd_container(it, struct pg_conn, node);
+        freed |= c->reserved && reserved == wanted;
+        c->reserved = c->reserved && reserved < wanted;
+        reserved += c->reserved;
+    }
     struct pg_conn *c = reserved < wanted ? least_busy(pool) : NULL;
     if (c)
         c->reserved = true;
+    return freed;
 }
 
 /* A taken connection stays on the pool's list, so that it can be counted and closed. */
@@ -176,7 +191,7 @@ static void retire(struct pg_pool *pool)
 static struct pg_conn *find_shared(struct pg_pool *pool)
 {
     struct pg_conn *c = least_busy(pool);
-    if (!c || c->nops >= PG_GROW_AT)
+    if (!c || load(c) >= PG_GROW_AT)
         grow(pool);
     return c;
 }
@@ -193,31 +208,73 @@ static struct pg_conn *find_alone(struct pg_pool *pool)
 /* --- waiting -------------------------------------------------------------------------------------
  */
 
-static void hand(struct pd_list *queue, struct pg_conn *c)
+static struct pg_waiter *first_of(const struct pd_list *queue)
 {
-    struct pg_waiter *w = pd_container(queue->next, struct pg_waiter, node);
+    return pd_list_empty(queue) ? NULL : pd_container(queue->next, struct pg_waiter, node);
+}
+
+static void hand(struct pg_waiter *w, struct pg_conn *c)
+{
     pd_list_remove(&w->node);
     w->conn = c;
     pd_fiber_wake(w->fiber);
 }
 
+static bool serve_taker(struct pg_pool *pool)
+{
+    struct pg_waiter *w = first_of(&pool->takers);
+    struct pg_conn *c = w ? find_alone(pool) : NULL;
+    if (c)
+        hand(w, c);
+    return c;
+}
+
+/* They send when they run: until then their places are kept. */
+static bool serve_readers(struct pg_pool *pool)
+{
+    struct pg_waiter *w = first_of(&pool->readers);
+    struct pg_conn *c = w ? find_shared(pool) : NULL;
+    if (!c)
+        return false;
+    for (; w && load(c) < PG_DEPTH; w = first_of(&pool->readers)) {
+        hand(w, c);
+        pd_list_push(&c->promised, &w->node);
+        c->npromised++;
+    }
+    return true;
+}
+
+static bool serve_one(struct pg_pool *pool)
+{
+    const struct pg_waiter *reader = first_of(&pool->readers), *taker = first_of(&pool->takers);
+    if (reader && taker && reader->ticket < taker->ticket)
+        return serve_readers(pool) || serve_taker(pool);
+    return serve_taker(pool) || serve_readers(pool);
+}
+
 void pd_pg_pool_serve(struct pg_pool *pool)
 {
-    struct pg_conn *c;
-    while (!pd_list_empty(&pool->takers) && (c = find_alone(pool)))
-        hand(&pool->takers, c);
-    if (!pd_list_empty(&pool->takers))
-        reserve(pool);
-    c = pd_list_empty(&pool->readers) ? NULL : find_shared(pool);
-    for (unsigned n = c ? c->nops : PG_DEPTH; n < PG_DEPTH && !pd_list_empty(&pool->readers); n++)
-        hand(&pool->readers, c); /* they send when they run */
+    do {
+        while (serve_one(pool))
+            continue;
+    } while (balance(pool));
+}
+
+void pd_pg_pool_unpromise(struct pg_conn *c)
+{
+    while (c->npromised) {
+        struct pg_waiter *w = pd_container(c->promised.prev, struct pg_waiter, node);
+        pd_list_remove(&w->node);
+        pd_list_push_front(&c->pool->readers, &w->node);
+        w->conn = NULL;
+        c->npromised--;
+    }
 }
 
 static pd_err give_up(struct pg_pool *pool, struct pg_waiter *w, pd_err e)
 {
     pd_list_remove(&w->node);
-    if (w->conn && w->conn->use == PG_TAKEN) /* got it in the same moment */
-        pd_pg_give(w->conn);
+    pd_pg_pool_serve(pool); /* nothing needs to be kept for it any more */
     if (e == PD_ETIME && pool->failures)
         return pd_hint(pd_fail(PD_EUNAVAIL, "no connection to the database: %s", pool->why),
                        "is it running, and does DATABASE_URL say where?");
@@ -228,7 +285,7 @@ static pd_err give_up(struct pg_pool *pool, struct pg_waiter *w, pd_err e)
 
 static pd_err wait_for_one(struct pg_pool *pool, struct pd_list *queue, struct pg_conn **out)
 {
-    struct pg_waiter w = { .fiber = pd_fiber_self() };
+    struct pg_waiter w = { .fiber = pd_fiber_self(), .ticket = ++pool->tickets };
     pd_err e = PD_OK;
     if (pool->nwaiting >= pool->pg->db->opts.max_waiting) {
         pg_count(&pool->refused);
@@ -239,26 +296,25 @@ static pd_err wait_for_one(struct pg_pool *pool, struct pd_list *queue, struct p
     pd_list_push(queue, &w.node);
     atomic_store(&pool->queued, ++pool->nwaiting);
     if (queue == &pool->takers)
-        reserve(pool);
+        (void)balance(pool);
     pd_mono old = pd_deadline_within(pool->pg->db->opts.wait_us);
     while (!w.conn && e == PD_OK)
         e = pd_fiber_park();
     pd_deadline_restore(old);
     atomic_store(&pool->queued, --pool->nwaiting);
     *out = w.conn;
-    return e == PD_OK ? PD_OK : give_up(pool, &w, e);
+    if (w.conn && queue == &pool->readers) { /* the place is used now */
+        pd_list_remove(&w.node);
+        w.conn->npromised--;
+    }
+    return w.conn ? PD_OK : give_up(pool, &w, e);
 }
 
-/* A reader may find its connection gone, or full, when it runs: it looks again. */
 pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out)
 {
     if (pd_list_empty(&pool->readers) && (*out = find_shared(pool)))
         return PD_OK;
-    for (;;) {
-        PD_TRY(wait_for_one(pool, &pool->readers, out));
-        if ((*out = find_shared(pool)))
-            return PD_OK;
-    }
+    return wait_for_one(pool, &pool->readers, out);
 }
 
 pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out)
@@ -274,8 +330,9 @@ pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out)
 void pd_pg_give(struct pg_conn *c)
 {
     struct pg_pool *pool = c->pool;
-    if (!c->broken && (c->nops || c->await_sync || c->unsynced)) {
+    if (!c->broken && !pd_pg_is_at_rest(c)) {
         c->use = PG_LEAVING;
+        pd_pg_hurry(c);
         return;
     }
     if (c->broken || PQtransactionStatus(c->pq) != PQTRANS_IDLE) {

@@ -92,10 +92,10 @@ static pd_err store(const struct pd_stmt *stmt, const PGresult *r, struct pd_res
 
 /* The server's idea of the prepared statement is not ours: the schema has changed (0A000), or a
  * pooler gave us another server connection (26000, 42P05). */
-static bool is_stale(struct pg_pool *pool, const PGresult *r)
+static bool is_stale(struct pg_pool *pool, const struct pg_op *op)
 {
-    const char *state = pd_pg_sqlstate(r);
-    bool pooler = strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0;
+    const char *state = pd_pg_sqlstate(op->result);
+    bool pooler = (strcmp(state, "26000") == 0 && !op->skipped) || strcmp(state, "42P05") == 0;
     if (pooler)
         atomic_store(&pool->pg->unnamed, true);
     return pooler || strcmp(state, "0A000") == 0;
@@ -106,15 +106,17 @@ struct tries { /* of one read */
 };
 
 /* May the read be sent again after this? */
-static bool again(struct pg_pool *pool, struct tries *t, const PGresult *r)
+static bool again(struct pg_pool *pool, struct tries *t, const struct pg_op *op)
 {
+    const PGresult *r = op ? op->result : NULL;
     if (++t->all >= TRIES || pd_check() != PD_OK)
         return false;
     if (pd_pg_is_lost(r))
         return ++t->lost <= LOST_TRIES;
-    if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED || strcmp(pd_pg_sqlstate(r), "57014") == 0)
+    if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED || op->skipped ||
+        strcmp(pd_pg_sqlstate(r), "57014") == 0)
         return true;
-    return is_stale(pool, r) && ++t->stale <= 2;
+    return is_stale(pool, op) && ++t->stale <= 2;
 }
 
 static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
@@ -122,11 +124,12 @@ static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const 
 {
     struct pg_conn *c = NULL;
     PD_TRY(pd_pg_share(s->pool, &c));
-    if (t->stale)
-        pd_pg_forget(c, stmt);
     struct pg_op *op = pd_pg_send(c, stmt, params, out->arena, pd_fiber_self());
-    if (!op)
-        return pd_diag()->code == PD_EUNAVAIL && again(s->pool, t, NULL) ? PD_OK : pd_diag()->code;
+    if (!op) {
+        pd_err why = pd_diag()->code;
+        pd_pg_pool_serve(s->pool); /* the place is free again */
+        return why == PD_EUNAVAIL && again(s->pool, t, NULL) ? PD_OK : why;
+    }
     pd_err e = pd_pg_wait(op);
     if (e != PD_OK)
         return pd_hint(pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e)),
@@ -134,7 +137,7 @@ static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const 
     *done = op->result && is_result(op->result);
     if (*done)
         e = store(stmt, op->result, out);
-    else if (!again(s->pool, t, op->result))
+    else if (!again(s->pool, t, op))
         e = pd_pg_fail(s->pool, stmt, op->result);
     pd_pg_op_put(s->pool, op);
     return e;
@@ -145,10 +148,13 @@ pd_err pd_pg_read(struct pg_session *s, const struct pd_stmt *stmt, const void *
 {
     struct tries t = { 0 };
     bool done = false;
+    pd_err e = PD_OK;
     pg_count(&s->pool->reads);
-    while (!done)
-        PD_TRY(read_once(s, stmt, params, out, &t, &done));
-    return PD_OK;
+    pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
+    while (!done && e == PD_OK)
+        e = read_once(s, stmt, params, out, &t, &done);
+    pd_deadline_restore(old);
+    return e;
 }
 
 /* --- in a transaction ----------------------------------------------------------------------------
@@ -158,9 +164,11 @@ pd_err pd_pg_session_wait(struct pg_session *s, struct pg_op *op)
 {
     if (!op)
         return pd_diag()->code;
+    pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
     if (s->base.in_tx)
         pd_noyield_end();
     pd_err e = pd_pg_wait(op);
+    pd_deadline_restore(old);
     if (s->base.in_tx)
         pd_noyield_begin(guard);
     return e;
@@ -201,8 +209,10 @@ static pd_err undo_one(struct pg_session *s, bool guarded)
 static pd_err refused(struct pg_session *s, const struct pd_stmt *stmt, const PGresult *r,
                       bool guarded)
 {
+    bool alone = guarded || !s->ran; /* else the transaction is doomed: a read has no savepoint */
     bool keeps =
-        r && (strncmp(pd_pg_sqlstate(r), "23", 2) == 0 || strcmp(pd_pg_sqlstate(r), "P0001") == 0);
+        r && alone &&
+        (strncmp(pd_pg_sqlstate(r), "23", 2) == 0 || strcmp(pd_pg_sqlstate(r), "P0001") == 0);
     if (!keeps)
         return pd_pg_fail(s->pool, stmt, r);
     PD_TRY(undo_one(s, guarded));
@@ -231,7 +241,7 @@ pd_err pd_pg_inside(struct pg_session *s, const struct pd_stmt *stmt, const void
         e = store(stmt, op->result, out);
     } else {
         if (op->result)
-            (void)is_stale(s->pool, op->result); /* the next one will know */
+            (void)is_stale(s->pool, op); /* the next one will know */
         e = refused(s, stmt, op->result, guarded);
     }
     pd_pg_op_put(s->pool, op);
@@ -274,11 +284,12 @@ static void leave(struct pg_session *s)
  * same as one that has not. */
 static pd_err judge(struct pg_session *s, const PGresult *r)
 {
+    const char *says = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     if (pd_pg_is_lost(r) && s->wrote)
         return pd_hint(pd_fail(PD_EUNKNOWN,
                                "the connection was lost before the answer to the "
                                "commit came: %s",
-                               r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : s->pool->why),
+                               says ? says : s->pool->why),
                        "it may have been committed: look before it is repeated");
     if (r && PQresultStatus(r) == PGRES_COMMAND_OK)
         return strcmp(PQcmdStatus((PGresult *)(uintptr_t)r), "COMMIT") == 0
@@ -299,7 +310,9 @@ static pd_err await_commit(struct pg_session *s)
     pd_pg_limit(s->conn, PG_COMMIT_US);
     pd_deadline_restore(PD_FOREVER);
     pd_shield_begin();
-    pd_err e = pd_pg_session_wait(s, op);
+    pd_noyield_end();
+    pd_err e = pd_pg_wait(op);
+    pd_noyield_begin(guard);
     pd_shield_end();
     pd_deadline_restore(old);
     PD_TRY(e);

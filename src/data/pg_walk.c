@@ -131,6 +131,10 @@ static pd_err run_by_hand(struct pg_conn *c, const char *sql)
         if (!r)
             return e;
         ExecStatusType got = PQresultStatus(r);
+        if (got == PGRES_COPY_IN || got == PGRES_COPY_OUT) {
+            PQclear(r); /* libpq would say the same for ever; the caller gives up the connection */
+            return pd_fail(PD_EINVAL, "a script cannot copy from or to its program");
+        }
         if (e == PD_OK && got != PGRES_COMMAND_OK && got != PGRES_TUPLES_OK &&
             got != PGRES_EMPTY_QUERY)
             e = pd_pg_fail(c->pool, NULL, r);

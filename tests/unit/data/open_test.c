@@ -60,6 +60,23 @@ static void test_a_wrong_url_is_refused(void **state)
     refused("postgres://127.0.0.1:1/x", PD_EUNAVAIL, "cannot connect to the database");
 }
 
+/* A password with a character that belongs escaped is a common mistake: it is not logged. */
+static void test_a_wrong_url_does_not_tell_the_password(void **state)
+{
+    static const char *const urls[] = { "postgres://app:s3%cret@host/x",
+                                        "postgres://app:x@cret@host/x",
+                                        "postgre://app:s3cret@host/x",
+                                        "postgres://app:s3%00cret@h/x" };
+    (void)state;
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        struct attempt a = { .url = urls[i] };
+        try_open(&a);
+        assert_int_equal(a.result, PD_ECONFIG);
+        if (strstr(a.text, "cret"))
+            fail_msg("%s: %s", urls[i], a.text);
+    }
+}
+
 static void test_what_is_no_database_is_left_alone(void **state)
 {
     char path[160], text[32] = "";
@@ -325,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SQLITE_TEST(a_wrong_url_is_refused),
+        SQLITE_TEST(a_wrong_url_does_not_tell_the_password),
         SQLITE_TEST(what_is_no_database_is_left_alone),
         SQLITE_TEST(a_damaged_file_is_refused),
         SQLITE_TEST(a_truncated_file_is_refused),

@@ -17,6 +17,14 @@ STMT(backends, PD_S_READONLY, "",
      "and pid <> pg_backend_pid()",
      none, number_cols, sizeof(struct number));
 
+STMT(pid, PD_S_READONLY, "", "select pg_backend_pid()", none, number_cols, sizeof(struct number));
+STMT(fails_late, PD_S_READONLY, "", "select 1 / ($1 - $1) from pg_sleep($1 / 1000.0)", id_param,
+     number_cols, sizeof(struct number));
+STMT(prepared, PD_S_READONLY, "",
+     "select count(*) from pg_prepared_statements where statement like '%pg_prepared_statements%'",
+     none, number_cols, sizeof(struct number));
+STMT(raises, PD_S_READONLY, "", "select t_raise()", none, number_cols, sizeof(struct number));
+
 /* Runs sql from outside on every other backend of this test's schema. */
 static void kill_connections(void)
 {
@@ -148,6 +156,63 @@ TEST_WITH_DB(a_changed_schema_is_prepared_anew)
     unit_end(&u);
 }
 
+/* The server takes the new plan only under a new name, and says so in a transaction as well. */
+static void alter_behind(struct pd_db *db)
+{
+    struct unit u;
+    char sql[128];
+    const char *schema = strstr(test_url, "%3D") + 3;
+    for (int i = 0; i < 3; i++) {
+        struct pd_ctx *c = unit_start(&u, db);
+        assert_true(pd_begin(c));
+        (void)pd_stmt_many(c, &all_of_owner, NULL, PD_SITE);
+        if (i != 1) /* the transaction that meets the change may be lost */
+            die_of(pd_commit(c));
+        unit_end(&u);
+        snprintf(sql, sizeof sql, "alter table %.*s.t_owner alter name type varchar(10)",
+                 (int)strcspn(schema, "&"), schema);
+        if (i == 0)
+            server_do(sql);
+    }
+}
+static void test_pg_a_changed_schema_fails_one_transaction(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(alter_behind);
+}
+
+/* What is sent while the Parse it relies on is being skipped behind an error is sent again, and the
+ * server is not taken for a pooler that forgets. */
+static void skipped_parse(struct pd_db *db)
+{
+    struct reader fails = { .db = db, .stmt = &fails_late, .arg = 200 };
+    struct reader first = { .db = db, .stmt = &divides, .arg = 1 }, second = first;
+    struct reader after = { .stmt = &prepared };
+    struct pd_group g;
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "fails", read_one, &fails));
+    die_of(pd_group_go(&g, "first", read_one, &first));
+    die_of(pd_yield());
+    die_of(pd_yield());
+    die_of(pd_group_go(&g, "second", read_one, &second));
+    die_of(pd_group_wait(&g));
+    assert_int_equal(fails.failed, PD_EINVAL);
+    assert_true(first.n == 1 && second.n == 1);
+    read_all(db, &after, 1);
+    assert_int_equal(after.n, 1);
+}
+static void test_pg_an_error_does_not_end_prepared_statements(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(skipped_parse);
+}
+
 /* --- deadlines, queues ---------------------------------------------------------------------------
  */
 
@@ -273,6 +338,172 @@ static void test_pg_readers_and_writers_share_few_connections(void **state)
     with_db(few_connections);
 }
 
+/* A transaction that gives up waiting leaves nothing behind that readers would wait for. */
+static void taker_gives_up(struct pd_db *db)
+{
+    struct reader slow = { .db = db, .stmt = &sleeps, .arg = 200 }, after = { .stmt = &divides };
+    struct writer late = { .db = db };
+    struct pd_group g;
+    after.arg = 1;
+    seed(db, 1);
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "slow", read_one, &slow));
+    die_of(pd_yield());
+    pd_mono old = pd_deadline_within(10000);
+    write_one(&late);
+    pd_deadline_restore(old);
+    assert_int_equal(late.result, PD_ETIME);
+    die_of(pd_group_wait(&g));
+    assert_int_equal(slow.failed, PD_OK);
+    old = pd_deadline_within(5 * PD_SECOND);
+    read_all(db, &after, 1);
+    pd_deadline_restore(old);
+    assert_int_equal(after.failed, PD_OK);
+}
+static void test_pg_a_transaction_that_gives_up_frees_its_place(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(taker_gives_up);
+}
+
+struct busy {
+    struct pd_db *db;
+    bool *stop;
+};
+static void write_on(void *arg)
+{
+    struct busy *me = arg;
+    struct writer w = { .db = me->db };
+    while (!*me->stop)
+        write_one(&w);
+}
+
+/* There is always a transaction that waits; the reader has its turn all the same. */
+static void always_writers(struct pd_db *db)
+{
+    bool stop = false;
+    struct busy b = { db, &stop };
+    struct reader r = { .db = db, .stmt = &divides, .arg = 1 };
+    struct pd_group g;
+    seed(db, 1);
+    pd_group_init(&g);
+    for (int i = 0; i < 4; i++)
+        die_of(pd_group_go(&g, "write", write_on, &b));
+    for (int i = 0; i < 10; i++)
+        die_of(pd_yield());
+    pd_mono old = pd_deadline_within(5 * PD_SECOND);
+    read_one(&r);
+    pd_deadline_restore(old);
+    stop = true;
+    die_of(pd_group_wait(&g));
+    assert_int_equal(r.failed, PD_OK);
+}
+static void test_pg_transactions_do_not_starve_a_reader(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(always_writers);
+}
+
+/* Who gives up behind a statement that may still take its time does not end that one. */
+static void gives_up_behind(struct pd_db *db)
+{
+    struct reader before = { .stmt = &pid }, after = before;
+    struct reader slow = { .db = db, .stmt = &sleeps, .arg = 3000 };
+    struct reader late = { .db = db, .stmt = &divides, .arg = 1 };
+    struct pd_group g;
+    read_all(db, &before, 1);
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "slow", read_one, &slow));
+    die_of(pd_yield());
+    pd_mono old = pd_deadline_within(10000);
+    read_one(&late);
+    pd_deadline_restore(old);
+    assert_int_equal(late.failed, PD_ETIME);
+    die_of(pd_group_wait(&g));
+    assert_int_equal(slow.n, 3000);
+    read_all(db, &after, 1);
+    assert_int_equal(after.n, before.n); /* the same connection */
+}
+static void test_pg_giving_up_does_not_cost_the_connection(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(gives_up_behind);
+}
+
+static void long_read(struct pd_db *db)
+{
+    struct reader r = { .db = db, .stmt = &sleeps, .arg = 60000 };
+    pd_mono old = pd_deadline_within(10 * PD_SECOND);
+    read_one(&r);
+    assert_int_equal(r.failed, PD_ETIME);
+    assert_int_equal(pd_check(), PD_OK); /* it was not this fiber's deadline */
+    pd_deadline_restore(old);
+}
+static void test_pg_a_statement_has_a_limit_of_its_own(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.statement_us = 100000;
+    with_db(long_read);
+}
+
+/* --- transactions --------------------------------------------------------------------------------
+ */
+
+/* An error of a read dooms the transaction: nobody can go on as if only the read had failed. */
+TEST_WITH_DB(a_read_that_raises_does_not_undo_in_silence)
+{
+    struct unit u;
+    char sql[200];
+    const char *schema = strstr(test_url, "%3D") + 3;
+    snprintf(sql, sizeof sql,
+             "create function %.*s.t_raise() returns bigint language plpgsql as 'begin raise "
+             "exception ''no''; end'",
+             (int)strcspn(schema, "&"), schema);
+    server_do(sql);
+    seed(db, 1);
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_int_equal(change(c, 1, 5), 1);
+    assert_null(pd_stmt_one(c, &raises, NULL, PD_SITE));
+    (void)pd_violated(c, "no");
+    pd_err e = pd_commit(c);
+    unit_end(&u);
+    assert_int_equal(sum_fresh(db), e == PD_OK ? 105 : 100);
+}
+
+static pd_err copy_main(void *arg)
+{
+    static const struct pd_migration copies[] = {
+        { "0001_copy", "", "create table t_copy (id bigint); copy t_copy from stdin", 1 }
+    };
+    static const struct pd_sql_module module = { "t", copies, 1, NULL, 0 };
+    static const struct pd_sql_module *const modules[] = { &module };
+    struct pd_db *db;
+    (void)arg;
+    die_of(pd_db_open(pd_str_c(test_url), &test_opts, &db));
+    assert_int_equal(pd_db_migrate(db, modules, 1, NULL), PD_EINVAL);
+    die_of(pd_db_ping(db));
+    pd_db_close(db);
+    return PD_OK;
+}
+static void test_pg_a_script_cannot_copy(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, copy_main, NULL));
+}
+
 /* --- lost connections ----------------------------------------------------------------------------
  */
 
@@ -375,6 +606,14 @@ int main(void)
         PG_TEST(a_late_statement_undoes_its_transaction_only),
         PG_TEST(the_queue_is_bounded_and_has_deadlines),
         PG_TEST(readers_and_writers_share_few_connections),
+        PG_TEST(a_changed_schema_fails_one_transaction),
+        PG_TEST(an_error_does_not_end_prepared_statements),
+        PG_TEST(a_transaction_that_gives_up_frees_its_place),
+        PG_TEST(transactions_do_not_starve_a_reader),
+        PG_TEST(giving_up_does_not_cost_the_connection),
+        PG_TEST(a_statement_has_a_limit_of_its_own),
+        PG_TEST(a_read_that_raises_does_not_undo_in_silence),
+        PG_TEST(a_script_cannot_copy),
         PG_TEST(a_read_survives_lost_connections),
         PG_TEST(a_transaction_does_not_survive_them),
         PG_TEST(a_commit_without_an_answer_is_unknown),

@@ -1,0 +1,124 @@
+/* pg_connect.c - a new connection, and what it is set to.
+ *
+ * libpq connects without blocking, but for looking up the first host's name: that is done on the
+ * offload pool.
+ */
+#include "data/pg.h"
+#include <stdio.h>
+
+struct start { /* on the waiting fiber's stack: pd_offload returns only when it has run */
+    const char *url;
+    PGconn *pq;
+};
+
+/* Later keywords win over those in the URL; "fallback" and what is empty there do not. */
+static void start_run(void *arg)
+{
+    struct start *s = arg;
+    static const char *const keys[] = { "keepalives_idle",
+                                        "tcp_user_timeout",
+                                        "dbname", /* expanded: the URL's own settings win */
+                                        "client_encoding",
+                                        "fallback_application_name",
+                                        NULL };
+    const char *const values[] = { "10", "15000", s->url, "UTF8", "pando", NULL };
+    s->pq = PQconnectStartParams(keys, values, 1);
+}
+
+static pd_err not_connected(struct pg_conn *c)
+{
+    char why[PD_DIAG_TEXT];
+    snprintf(why, sizeof why, "%s", PQerrorMessage(c->pq));
+    pd_pg_one_line(why);
+    return pd_fail(PD_EUNAVAIL, "%s", why);
+}
+
+static pd_err shake_hands(struct pg_conn *c)
+{
+    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+    if (PQstatus(c->pq) == CONNECTION_BAD)
+        next = PGRES_POLLING_FAILED;
+    while (next != PGRES_POLLING_OK) {
+        if (next == PGRES_POLLING_FAILED)
+            return not_connected(c);
+        PD_TRY(pd_io_open(&c->io, PQsocket(c->pq), 0, NULL));
+        c->watched = true;
+        PD_TRY(pd_io_wait(&c->io, next == PGRES_POLLING_READING ? PD_OS_READ : PD_OS_WRITE));
+        pd_pg_conn_unwatch(c); /* libpq may close it, and go on with another address */
+        next = PQconnectPoll(c->pq);
+    }
+    return PD_OK;
+}
+
+static void no_notices(void *arg, const PGresult *r)
+{
+    (void)arg, (void)r;
+}
+
+static pd_err conn_start(struct pg_conn *c)
+{
+    struct start s = { .url = c->pool->pg->url };
+    PD_TRY(pd_offload(start_run, &s));
+    c->pq = s.pq;
+    if (!c->pq)
+        return pd_fail(PD_ENOMEM, "no memory for a database connection");
+    PQsetNoticeReceiver(c->pq, no_notices, NULL);
+    PD_TRY(shake_hands(c));
+    if (PQserverVersion(c->pq) < 140000)
+        return pd_hint(
+            pd_fail(PD_EUNSUPPORTED, "the server is PostgreSQL %d", PQserverVersion(c->pq) / 10000),
+            "pando needs 14 or newer");
+    if (PQsetnonblocking(c->pq, 1) || !PQenterPipelineMode(c->pq))
+        return pd_fail(PD_EINTERNAL, "no pipeline mode: %s", PQerrorMessage(c->pq));
+    return pd_pg_conn_listen(c);
+}
+
+/* What every connection is set to, whatever the server's configuration says. Only transactions that
+ * ask for it can write: a statement that was taken for a read cannot. */
+static pd_err conn_settle(struct pg_conn *c)
+{
+    char text[384];
+    snprintf(text, sizeof text,
+             "select set_config('statement_timeout', '%lld', false), set_config('timezone', "
+             "'UTC', false), set_config('idle_in_transaction_session_timeout', '%lld', false), "
+             "set_config('default_transaction_read_only', 'on', false), "
+             "set_config('client_connection_check_interval', '2000', false)",
+             (long long)(c->pool->pg->db->opts.statement_us / 1000 + 1000),
+             (long long)(2 * PG_COMMIT_US / 1000));
+    struct pg_op *op = pd_pg_command(c, text, pd_fiber_self());
+    if (!op)
+        return pd_diag()->code;
+    PD_TRY(pd_pg_wait(op));
+    pd_err e = PQresultStatus(op->result) == PGRES_TUPLES_OK
+                   ? PD_OK
+                   : pd_pg_fail(c->pool, NULL, op->result);
+    pd_pg_op_put(c->pool, op);
+    return e;
+}
+
+static int64_t lifetime(void)
+{
+    uint32_t r;
+    pd_os_random(&r, sizeof r);
+    return PG_LIFE_US - (int64_t)(r % (uint64_t)(PG_LIFE_US / 4));
+}
+
+pd_err pd_pg_conn_open(struct pg_pool *pool, struct pg_conn **out)
+{
+    struct pg_conn *c = pd_pg_conn_new(pool);
+    if (!c)
+        return pd_fail(PD_ENOMEM, "no memory for a database connection");
+    pd_mono old = pd_deadline_within(PG_CONNECT_US);
+    pd_err e = conn_start(c);
+    if (e == PD_OK)
+        e = conn_settle(c);
+    pd_deadline_restore(old);
+    if (e != PD_OK) {
+        struct pd_diag why = *pd_diag();
+        pd_pg_conn_close(c);
+        return pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
+    }
+    c->retire_at = pd_mono_now() + lifetime();
+    *out = c;
+    return PD_OK;
+}
