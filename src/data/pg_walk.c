@@ -5,7 +5,8 @@
  * transaction the walk has a read-only one of its own, on a connection of its own.
  *
  * A script has many statements in one text. Only the simple query protocol takes that, which
- * pipeline mode excludes: the connection leaves it for a moment.
+ * pipeline mode excludes: the connection leaves it for a moment. A migration takes the time it
+ * takes, and so does waiting for another program's: the limit for statements is lifted.
  */
 #include "data/pg.h"
 #include <stdio.h>
@@ -146,6 +147,8 @@ static pd_err script(struct pg_session *s, const char *sql)
 {
     struct pg_conn *c = s->conn;
     PD_TRY(pd_pg_enter(s));
+    if (!pd_pg_command(c, "set local statement_timeout = 0", NULL))
+        return pd_diag()->code;
     PD_TRY(pd_pg_rest(c));
     if (c->broken)
         return pd_pg_fail(s->pool, NULL, NULL);

@@ -481,6 +481,27 @@ TEST_WITH_DB(a_read_that_raises_does_not_undo_in_silence)
     assert_int_equal(sum_fresh(db), e == PD_OK ? 105 : 100);
 }
 
+static pd_err slow_main(void *arg)
+{
+    static const struct pd_migration slow[] = { { "0001_slow", "", "select pg_sleep(1.5)", 1 } };
+    static const struct pd_sql_module module = { "t", slow, 1, NULL, 0 };
+    static const struct pd_sql_module *const modules[] = { &module };
+    struct pd_db *db;
+    (void)arg;
+    die_of(pd_db_open(pd_str_c(test_url), &test_opts, &db));
+    die_of(pd_db_migrate(db, modules, 1, NULL));
+    pd_db_close(db);
+    return PD_OK;
+}
+static void test_pg_a_migration_may_take_longer_than_a_statement(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.statement_us = 100000; /* the server adds a second */
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, slow_main, NULL));
+}
+
 static pd_err copy_main(void *arg)
 {
     static const struct pd_migration copies[] = {
@@ -613,6 +634,7 @@ int main(void)
         PG_TEST(giving_up_does_not_cost_the_connection),
         PG_TEST(a_statement_has_a_limit_of_its_own),
         PG_TEST(a_read_that_raises_does_not_undo_in_silence),
+        PG_TEST(a_migration_may_take_longer_than_a_statement),
         PG_TEST(a_script_cannot_copy),
         PG_TEST(a_read_survives_lost_connections),
         PG_TEST(a_transaction_does_not_survive_them),
