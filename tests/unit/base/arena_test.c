@@ -235,6 +235,7 @@ static void test_without_memory_a_large_block_can_be_refused(void **state)
         skip();
     pd_arena_init(&a, &(struct pd_arena_opts){ .refuses = true });
     char *block = pd_arena_try_grow(&a, NULL, 0, 1000);
+    assert_non_null(block);
     memset(block, 'x', 1000);
     assert_false(pd_arena_over_budget(&a));
     pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
@@ -243,6 +244,7 @@ static void test_without_memory_a_large_block_can_be_refused(void **state)
     assert_true(pd_arena_over_budget(&a));
     assert_true(block[0] == 'x' && block[999] == 'x');
     block = pd_arena_try_grow(&a, block, 1000, 1 << 20); /* there is memory again */
+    assert_non_null(block);
     assert_true(block[0] == 'x' && block[999] == 'x');
     assert_true(pd_arena_over_budget(&a));
     pd_arena_fini(&a);
