@@ -169,6 +169,8 @@ static bool decode_one(struct pd_arena *a, sqlite3_value *v, const struct pd_col
     /* Ask for the bytes first: it is what makes the length valid. */
     const void *bytes =
         have == SQLITE_TEXT ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
+    if (!bytes && sqlite3_value_bytes(v)) /* SQLite had no memory to put a zero byte behind it */
+        return false;
     *(pd_str *)to = copy(a, v, bytes);
     return true;
 }
@@ -179,8 +181,11 @@ pd_err pd_lite_decode(struct pd_arena *a, const struct pd_stmt *s, sqlite3_stmt 
         const struct pd_column *col = &s->columns[i];
         sqlite3_value *v = sqlite3_column_value(q, (int)i);
         int have = sqlite3_value_type(v);
-        if (__builtin_expect(!decode_one(a, v, col, have, row + col->offset), 0))
-            return mismatch(s, col, have);
+        if (__builtin_expect(decode_one(a, v, col, have, row + col->offset), 1))
+            continue;
+        if (sqlite3_errcode(sqlite3_db_handle(q)) == SQLITE_NOMEM)
+            return pd_fail(PD_ENOMEM, "%s: no memory for column %s", s->name, col->name);
+        return mismatch(s, col, have);
     }
     return PD_OK;
 }

@@ -202,8 +202,12 @@ static pd_err watch_child(struct dev_process *p, int output)
     if (exit_fd < 0)
         return pd_fail_errno(PD_EUNAVAIL, errno, "cannot watch a process");
     fcntl(exit_fd, F_SETFD, FD_CLOEXEC);
-    PD_TRY(pd_io_open(&p->exit, exit_fd, PD_OS_READ, exit_ready));
-    pd_err err = pd_io_open(&p->output, output, PD_OS_READ, output_ready);
+    pd_err err = pd_io_open(&p->exit, exit_fd, PD_OS_READ, exit_ready);
+    if (err) {
+        close(exit_fd);
+        return err;
+    }
+    err = pd_io_open(&p->output, output, PD_OS_READ, output_ready);
     p->reading = err == PD_OK;
     if (err)
         pd_io_close(&p->exit);
