@@ -18,10 +18,16 @@ void cli_word_put(struct cli_words *w, const char *name, pd_str value)
     w->at[w->n++] = (struct cli_word){ pd_str_c(name), value };
 }
 
+/* What cannot be looked at is not taken for absent: something else would be made without a word. */
 bool cli_exists(struct pd_arena *a, pd_str path)
 {
     struct stat st;
-    return lstat(pd_str_cstr(a, path), &st) == 0;
+    if (lstat(pd_str_cstr(a, path), &st) == 0)
+        return true;
+    if (errno == ENOENT || errno == ENOTDIR)
+        return false;
+    fprintf(stderr, "pando: cannot look at %.*s: %m\n", PD_ARG(path));
+    exit(pd_err_exit(pd_err_from_errno(errno)));
 }
 
 bool cli_is_dir(struct pd_arena *a, pd_str path)

@@ -17,7 +17,7 @@ struct cli_words {
 };
 void cli_word_put(struct cli_words *w, const char *name, pd_str value);
 
-bool cli_exists(struct pd_arena *a, pd_str path);
+bool cli_exists(struct pd_arena *a, pd_str path); /* ends the program if it cannot tell */
 bool cli_is_dir(struct pd_arena *a, pd_str path);
 pd_err cli_read(struct pd_arena *a, pd_str path, pd_str *text) PD_MUST;
 /* Makes the file, and the folders it lies in. PD_EEXISTS if it exists. */

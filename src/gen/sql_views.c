@@ -19,7 +19,7 @@ void sql_views_read(struct sql *s)
     if (sqlite3_prepare_v2(s->db, "select name, sql from sqlite_schema where type = 'view'", -1, &q,
                            NULL) != SQLITE_OK)
         pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
-    while (sqlite3_step(q) == SQLITE_ROW) {
+    while (sql_next(s, q)) {
         struct sql_view *v = pd_arena_new(s->arena, struct sql_view);
         pd_str text = pd_str_c((const char *)sqlite3_column_text(q, 1));
         *v = (struct sql_view){ .next = s->views };
