@@ -36,6 +36,7 @@
 #include <libpq-fe.h>
 
 enum {
+    PG_LOST_TRIES = 16,           /* of a read: every connection of the pool may be a dead one */
     PG_DEPTH = 16,                /* reads in flight on one shared connection, at most */
     PG_GROW_AT = PD_HARD_OR(1, 4) /* in flight on the least busy one: open another */
 };

@@ -51,7 +51,7 @@ void pd_pg_op_put(struct pg_pool *pool, struct pg_op *op)
 /* Why the connection, or what was sent on it, failed last: one line. */
 static void say(struct pg_pool *pool, const char *why)
 {
-    if (why != pool->why)
+    if (why != pool->why && *why) /* libpq may have nothing to add to a FATAL error */
         snprintf(pool->why, sizeof pool->why, "%s", why);
     pd_pg_one_line(pool->why);
 }
@@ -245,7 +245,10 @@ static bool is_fatal(const PGresult *r)
 
 static void keep(struct pg_op *op, PGresult *r)
 {
-    op->conn->fatal |= is_fatal(r);
+    if (is_fatal(r)) {
+        op->conn->fatal = true;
+        say(op->conn->pool, PQresultErrorMessage(r));
+    }
     if (op->result && is_error(op->result)) {
         PQclear(r);
         return;

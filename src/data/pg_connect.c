@@ -25,12 +25,29 @@ static void start_run(void *arg)
     s->pq = PQconnectStartParams(keys, values, 1);
 }
 
+/* "…: FATAL:  28P01: password …\nLOCATION:  …", as libpq has it when it is to be verbose: there is
+ * no other way to learn the SQLSTATE of a refusal. It is cut out; true if it is of class 28. */
+static bool take_sqlstate(char *text)
+{
+    char *behind = strstr(text, "\nLOCATION: "), *at = strstr(text, ":  ");
+    if (behind)
+        *behind = '\0';
+    if (!at || strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5 || at[8] != ':')
+        return false;
+    bool denied = at[3] == '2' && at[4] == '8';
+    memmove(at + 3, at + 9, strlen(at + 9) + 1);
+    return denied;
+}
+
 static pd_err not_connected(struct pg_conn *c)
 {
     char why[PD_DIAG_TEXT];
     snprintf(why, sizeof why, "%s", PQerrorMessage(c->pq));
+    bool denied = take_sqlstate(why);
     pd_pg_one_line(why);
-    return pd_fail(PD_EUNAVAIL, "%s", why);
+    return denied ? pd_hint(pd_fail(PD_EDENIED, "%s", why),
+                            "look at the user and password in DATABASE_URL")
+                  : pd_fail(PD_EUNAVAIL, "%s", why);
 }
 
 static pd_err shake_hands(struct pg_conn *c)
@@ -63,7 +80,9 @@ static pd_err conn_start(struct pg_conn *c)
     if (!c->pq)
         return pd_fail(PD_ENOMEM, "no memory for a database connection");
     PQsetNoticeReceiver(c->pq, no_notices, NULL);
+    PQsetErrorVerbosity(c->pq, PQERRORS_VERBOSE);
     PD_TRY(shake_hands(c));
+    PQsetErrorVerbosity(c->pq, PQERRORS_DEFAULT);
     if (PQserverVersion(c->pq) < 140000)
         return pd_hint(
             pd_fail(PD_EUNSUPPORTED, "the server is PostgreSQL %d", PQserverVersion(c->pq) / 10000),

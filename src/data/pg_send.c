@@ -12,11 +12,12 @@ enum { TABLE_START = PD_HARD_OR(2, 64) };
 
 static struct pg_op *sent(struct pg_conn *c, struct pg_op *op, int ok)
 {
+    struct pg_pool *pool = c->pool;
     if (!ok) { /* half of it may be in the pipeline, so that results and ops would not match */
         op->done = true;
         pd_pg_op_put(c->pool, op);
-        pd_fail(PD_EUNAVAIL, "the database connection was lost: %s", PQerrorMessage(c->pq));
         pd_pg_lose(c, PQerrorMessage(c->pq));
+        pd_fail(PD_EUNAVAIL, "the database connection was lost: %s", pool->why);
         return NULL;
     }
     pd_list_push(&c->ops, &op->node);

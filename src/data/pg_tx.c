@@ -17,11 +17,7 @@
 #include "data/pg.h"
 #include <stdlib.h>
 
-enum {
-    SESSIONS_KEPT = PD_HARD_OR(1, 256),
-    TRIES = 30,
-    LOST_TRIES = 16 /* every connection of the pool may be a dead one */
-};
+enum { SESSIONS_KEPT = PD_HARD_OR(1, 256), TRIES = 30 };
 
 static const char guard[] = "a write transaction is open";
 
@@ -112,7 +108,7 @@ static bool again(struct pg_pool *pool, struct tries *t, const struct pg_op *op)
     if (++t->all >= TRIES || pd_check() != PD_OK)
         return false;
     if (pd_pg_is_lost(r))
-        return ++t->lost <= LOST_TRIES;
+        return ++t->lost <= PG_LOST_TRIES;
     if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED || op->skipped ||
         strcmp(pd_pg_sqlstate(r), "57014") == 0)
         return true;

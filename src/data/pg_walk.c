@@ -82,8 +82,10 @@ static pd_err walk_inside(struct walk *w, const void *params)
     return pd_pg_command(w->conn, text, NULL) ? PD_OK : pd_diag()->code;
 }
 
-static pd_err walk_alone(struct walk *w, const void *params)
+/* *lost: the connection was. */
+static pd_err walk_once(struct walk *w, const void *params, bool *lost)
 {
+    *lost = false;
     PD_TRY(pd_pg_take(w->s->pool, &w->conn));
     pd_err e = pd_pg_command(w->conn, "begin read only", NULL) ? PD_OK : pd_diag()->code;
     if (e == PD_OK)
@@ -91,10 +93,23 @@ static pd_err walk_alone(struct walk *w, const void *params)
     if (e == PD_OK)
         e = fetch_all(w);
     struct pd_diag why = *pd_diag();
-    if (!w->conn->broken)
+    *lost = w->conn->broken;
+    if (!*lost)
         (void)!pd_pg_command(w->conn, "rollback", NULL);
     pd_pg_give(w->conn);
     return e == PD_OK ? PD_OK : pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
+}
+
+/* Before the callback has seen a row it cannot be noticed that the walk was begun again. */
+static pd_err walk_alone(struct walk *w, const void *params)
+{
+    bool lost = true;
+    pd_err e = PD_OK;
+    for (int tries = 0; lost && tries <= PG_LOST_TRIES; tries++) {
+        e = walk_once(w, params, &lost);
+        lost = lost && e != PD_OK && w->out->n == 0 && pd_check() == PD_OK;
+    }
+    return e;
 }
 
 pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *params,

@@ -481,6 +481,27 @@ TEST_WITH_DB(a_read_that_raises_does_not_undo_in_silence)
     assert_int_equal(sum_fresh(db), e == PD_OK ? 105 : 100);
 }
 
+static pd_err denied_main(void *arg)
+{
+    char text[1024];
+    struct pd_db *db;
+    (void)arg;
+    assert_int_equal(pd_db_open(pd_str_c(test_url), &test_opts, &db), PD_EDENIED);
+    pd_diag_format(pd_diag(), text, sizeof text);
+    assert_non_null(strstr(text, "FATAL: role \"nobody_there\" does not exist"));
+    assert_null(strstr(text, "LOCATION"));
+    return PD_OK;
+}
+static void test_pg_an_unknown_user_is_denied(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    size_t n = strlen(test_url);
+    snprintf(test_url + n, sizeof test_url - n, "&user=nobody_there");
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, denied_main, NULL));
+}
+
 static pd_err slow_main(void *arg)
 {
     static const struct pd_migration slow[] = { { "0001_slow", "", "select pg_sleep(1.5)", 1 } };
@@ -538,6 +559,23 @@ TEST_WITH_DB(a_read_survives_lost_connections)
     }
 }
 
+static bool add_up(void *arg, const void *row)
+{
+    *(int64_t *)arg += ((const struct number *)row)->n;
+    return true;
+}
+
+TEST_WITH_DB(a_walk_that_has_not_begun_survives_them)
+{
+    struct unit u;
+    pd_id to = 300;
+    int64_t sum = 0;
+    kill_connections();
+    die_of(pd_stmt_each(unit_start(&u, db), &numbers, &to, PD_SITE, add_up, &sum));
+    unit_end(&u);
+    assert_int_equal(sum, 300 * 301 / 2);
+}
+
 TEST_WITH_DB(a_transaction_does_not_survive_them)
 {
     struct unit u;
@@ -547,6 +585,7 @@ TEST_WITH_DB(a_transaction_does_not_survive_them)
     kill_connections();
     assert_int_equal(change(c, 1, 5), -1);
     assert_int_equal(c->failed, PD_EUNAVAIL);
+    assert_non_null(strstr(pd_ctx_diag(c)->message, "terminating connection"));
     unit_end(&u);
     assert_int_equal(sum_fresh(db), 100);
 }
@@ -634,9 +673,11 @@ int main(void)
         PG_TEST(giving_up_does_not_cost_the_connection),
         PG_TEST(a_statement_has_a_limit_of_its_own),
         PG_TEST(a_read_that_raises_does_not_undo_in_silence),
+        PG_TEST(an_unknown_user_is_denied),
         PG_TEST(a_migration_may_take_longer_than_a_statement),
         PG_TEST(a_script_cannot_copy),
         PG_TEST(a_read_survives_lost_connections),
+        PG_TEST(a_walk_that_has_not_begun_survives_them),
         PG_TEST(a_transaction_does_not_survive_them),
         PG_TEST(a_commit_without_an_answer_is_unknown),
         PG_TEST(two_programs_migrate_at_once),
