@@ -338,6 +338,30 @@ static void test_pg_readers_and_writers_share_few_connections(void **state)
     with_db(few_connections);
 }
 
+/* The request to cancel a read is still on its way when the read is over: the transaction that gets
+ * the connection next is not hit by it. */
+static void late_cancels(struct pd_db *db)
+{
+    seed(db, 1);
+    for (int i = 0; i < 50; i++) {
+        struct reader r = { .db = db, .stmt = &sleeps, .arg = 3 };
+        struct writer w = { .db = db, .hold_us = 3000 };
+        pd_mono old = pd_deadline_within(1000 + i * 50);
+        read_one(&r);
+        pd_deadline_restore(old);
+        write_one(&w);
+        assert_int_equal(w.result, PD_OK);
+    }
+}
+static void test_pg_a_late_cancel_hits_no_transaction(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(late_cancels);
+}
+
 /* A transaction that gives up waiting leaves nothing behind that readers would wait for. */
 static void taker_gives_up(struct pd_db *db)
 {
@@ -668,6 +692,7 @@ int main(void)
         PG_TEST(readers_and_writers_share_few_connections),
         PG_TEST(a_changed_schema_fails_one_transaction),
         PG_TEST(an_error_does_not_end_prepared_statements),
+        PG_TEST(a_late_cancel_hits_no_transaction),
         PG_TEST(a_transaction_that_gives_up_frees_its_place),
         PG_TEST(transactions_do_not_starve_a_reader),
         PG_TEST(giving_up_does_not_cost_the_connection),
