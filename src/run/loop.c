@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sched.h>
 #include <stdlib.h>
 
 enum { SLICE = 512, SHUFFLE_WINDOW = 16 };
@@ -65,6 +66,8 @@ struct pd_loop *pd_loop_new(const struct pd_loop_opts *opts)
     return l;
 }
 
+static void await_visitors(struct pd_loop *l);
+
 void pd_loop_free(struct pd_loop *l)
 {
     pd_assert(l == pd_run_loop && !l->current);
@@ -73,6 +76,7 @@ void pd_loop_free(struct pd_loop *l)
         pd_loop_stop(l);
         pd_loop_run(l);
     }
+    await_visitors(l);
     pd_run_unwatch(l);
     pd_run_offload_leave();
     pd_run_crash_fini(l);
@@ -114,19 +118,41 @@ static void rouse(struct pd_loop *l)
         pd_os_poll_wake(l->poll);
 }
 
+/* The message may be the loop's last: it can be read, and the loop at its end, before its sender
+ * has come to the wake. So the loop's memory and poll wait for those who are still at it. */
+static void enter(struct pd_loop *l)
+{
+    atomic_fetch_add(&l->visitors, 1);
+}
+
+static void leave(struct pd_loop *l)
+{
+    atomic_fetch_sub(&l->visitors, 1); /* the last touch */
+}
+
+static void await_visitors(struct pd_loop *l)
+{
+    while (atomic_load(&l->visitors))
+        sched_yield(); /* a few instructions are left to them */
+}
+
 void pd_loop_stop(struct pd_loop *l)
 {
+    enter(l);
     atomic_store(&l->stop, true);
     rouse(l);
+    leave(l);
 }
 
 void pd_loop_post(struct pd_loop *to, struct pd_mail *m)
 {
+    enter(to);
     struct pd_mail *head = atomic_load_explicit(&to->mail, memory_order_relaxed);
     do
         m->next = head;
     while (!atomic_compare_exchange_weak(&to->mail, &head, m));
     rouse(to);
+    leave(to);
 }
 
 static void read_mail(struct pd_loop *l)

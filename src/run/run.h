@@ -88,6 +88,7 @@ struct pd_loop {
     unsigned offloaded; /* jobs on the pool that will come back */
 
     _Atomic(struct pd_mail *) mail; /* newest first */
+    _Atomic(unsigned) visitors;     /* other threads that are just posting, or stopping it */
     atomic_bool asleep;             /* posters must wake the poll */
     atomic_bool stop;
     void (*on_signal)(int signo, void *arg);
