@@ -341,6 +341,6 @@ void pd_pg_rollback(struct pd_session *base)
     struct pg_session *s = (struct pg_session *)base;
     pg_count(&s->pool->rollbacks);
     if (s->begun && !s->conn->broken)
-        (void)!tell(s, PD_FAULT(data_skip_rollback) ? "commit" : "rollback");
+        (void)!tell(s, "rollback");
     leave(s);
 }

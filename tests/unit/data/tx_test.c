@@ -496,7 +496,7 @@ int main(void)
         DATA_TEST(what_is_committed_is_seen_by_others_and_what_is_not_is_not),
         DATA_TEST(the_context_may_go_on_with_another_transaction),
         DATA_TEST(rollback_and_fini_undo),
-        DATA_TEST(a_skipped_rollback_leaves_half_a_transaction),
+        SQLITE_TEST(a_skipped_rollback_leaves_half_a_transaction),
         DATA_TEST(rollback_keeps_other_failures),
         DATA_TEST(a_failure_frees_the_writer_at_once),
         SQLITE_TEST(a_read_only_transaction_needs_no_sync),
