@@ -18,6 +18,9 @@
  * handler returns success (status < 400), *before* the answer is sent, and rolls back otherwise.
  * pd_commit() commits earlier. While a write transaction is open nothing but statements may wait.
  *
+ * On SQLite writers take turns. On PostgreSQL they run side by side (read committed): what a write
+ * depends on is read with its rows locked (`-- postgres: for update`), or a constraint decides.
+ *
  * Memory: rows live in the context's arena and die with it.
  * Threading: a context belongs to one fiber. Statements yield.
  */

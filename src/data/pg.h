@@ -1,15 +1,15 @@
 /* pg.h - private to the PostgreSQL driver: its structs, and what its files offer each other.
  *
- *   pg.c        the driver's table; open, close, check, statistics
+ *   pg.c          the driver's table; open, close, check, statistics
  *   pg_connect.c  a new connection, and what it is set to
- *   pg_conn.c   one connection: its ops, receiving, waiting, losing it
- *   pg_send.c   statements put into its pipeline; prepared ones
+ *   pg_conn.c     one connection: its ops, receiving, waiting, losing it
+ *   pg_send.c     statements put into its pipeline; prepared ones
  *   pg_cancel.c   giving up: what the server must answer soon, or is asked to stop
- *   pg_pool.c   per thread: connections, who gets one and who waits; reconnecting
- *   pg_row.c    C structs <-> PostgreSQL's binary format
- *   pg_error.c  SQLSTATE -> our errors; names of violated constraints
- *   pg_tx.c     sessions: reading, transactions, savepoints
- *   pg_walk.c   results that are walked row by row; scripts of migrations
+ *   pg_pool.c     per thread: connections, who gets one and who waits; reconnecting
+ *   pg_row.c      C structs <-> PostgreSQL's binary format
+ *   pg_error.c    SQLSTATE -> our errors; names of violated constraints
+ *   pg_tx.c       sessions: reading, transactions, savepoints
+ *   pg_walk.c     results that are walked row by row; scripts of migrations
  *
  * A connection is in one of two uses. *Shared*: reads of many fibers, each in a transaction of its
  * own, are sent together at the end of a turn of the loop, with one Sync behind them, and their

@@ -107,15 +107,20 @@ static int send_prepared(struct pg_conn *c, struct pg_op *op, const struct pg_pa
     return PQsendQueryPrepared(c->pq, name, p->n, p->values, p->lengths, p->formats, 1);
 }
 
+/* An op, and the parameters as libpq wants them; NULL with a diag. */
+static struct pg_op *begin(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
+                           struct pd_arena *a, struct pd_fiber *waiter, struct pg_params *p)
+{
+    if (c->broken)
+        return refused(c);
+    return pd_pg_encode(a, stmt, params, p) == PD_OK ? pd_pg_op_get(c, waiter) : NULL;
+}
+
 struct pg_op *pd_pg_send(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
                          struct pd_arena *a, struct pd_fiber *waiter)
 {
     struct pg_params p;
-    if (c->broken)
-        return refused(c);
-    if (pd_pg_encode(a, stmt, params, &p) != PD_OK)
-        return NULL;
-    struct pg_op *op = pd_pg_op_get(c, waiter);
+    struct pg_op *op = begin(c, stmt, params, a, waiter, &p);
     if (!op)
         return NULL;
     op->stmt = stmt_of(c, stmt);
@@ -136,11 +141,7 @@ struct pg_op *pd_pg_send_text(struct pg_conn *c, const char *text, const struct 
                               const void *params, struct pd_arena *a, struct pd_fiber *waiter)
 {
     struct pg_params p;
-    if (c->broken)
-        return refused(c);
-    if (pd_pg_encode(a, stmt, params, &p) != PD_OK)
-        return NULL;
-    struct pg_op *op = pd_pg_op_get(c, waiter);
+    struct pg_op *op = begin(c, stmt, params, a, waiter, &p);
     if (!op)
         return NULL;
     return sent(c, op,
