@@ -219,7 +219,7 @@ void pd_run_crash_init(struct pd_loop *l)
     if (low == MAP_FAILED)
         pd_panic("out of memory: a stack for signals");
     stack_t ss = { .ss_sp = low, .ss_size = SIGNAL_STACK };
-    /* Without it the handlers would run on the fiber's own stack, which may be too small for them. */
+    /* Without it the handlers would run on the stack of a fiber, which may be too small. */
     if (sigaltstack(&ss, &l->old_signal_stack))
         pd_panic("cannot set a stack for signals: %m");
     l->signal_stack = low;

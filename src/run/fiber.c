@@ -102,7 +102,7 @@ static void release(struct pd_loop *l, struct pd_fiber *f)
     pd_run_stack_used(f);
     f->next = l->free_fibers;
     l->free_fibers = f;
-    l->live--;
+    pd_run_adjust(&l->live, -1);
 }
 
 void pd_run_resume(struct pd_loop *l, struct pd_fiber *f)
@@ -144,8 +144,9 @@ static pd_err start(struct pd_loop *l, const char *name, void (*fn)(void *arg), 
         return pd_hint(
             pd_fail(PD_EOVERLOAD, "no room for fiber \"%s\": %u are running", name, l->live),
             "raise max_fibers, or find out what the running ones wait for");
-    if (++l->live > l->peak)
-        l->peak = l->live;
+    unsigned live = pd_run_adjust(&l->live, 1);
+    if (live > l->peak)
+        l->peak = live;
     f->fn = fn;
     f->arg = arg;
     f->name = name;

@@ -37,7 +37,7 @@ pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
         *io = (struct pd_io){ .sock = -1, .closed = true };
         return pd_fail_errno(pd_err_from_errno(-rc), -rc, "cannot watch socket %d", s);
     }
-    l->io++;
+    pd_run_adjust(&l->io, 1);
     return PD_OK;
 }
 
@@ -129,7 +129,7 @@ void pd_io_release(struct pd_io *io)
         pd_os_poll_del(l->poll, io->sock);
     io->closed = true;
     io->attached = false;
-    l->io--;
+    pd_run_adjust(&l->io, -1);
     wake_waiter(&io->reader);
     wake_waiter(&io->writer);
 }

@@ -71,7 +71,8 @@ struct pd_loop {
     pd_time clock;
     struct fiber_queue ready, yielded;
     struct pd_fiber *free_fibers;
-    unsigned live, max_fibers, peak;
+    unsigned max_fibers;
+    _Atomic(unsigned) live, peak, io; /* written by the loop; statistics read them elsewhere */
     _Atomic uint64_t turns, switches; /* written by the loop; to the watchdog they are progress */
     atomic_bool polling;              /* waiting in the poll is not a stall */
     bool shuffle; /* simulation, hard build: wake order is random, from a seed */
@@ -81,7 +82,6 @@ struct pd_loop {
     struct pd_os_poll *poll;
     struct io_batch batch;
     struct pd_list dirty;
-    unsigned io;
     struct pd_heap timers;
     bool firing; /* timers' callbacks are running */
     struct pd_turn_hook *hooks, **hooks_tail;
@@ -110,6 +110,12 @@ static inline void pd_run_bump(_Atomic uint64_t *counter)
 {
     uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
     atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+}
+static inline unsigned pd_run_adjust(_Atomic(unsigned) *counter, int by)
+{
+    unsigned n = atomic_load_explicit(counter, memory_order_relaxed) + (unsigned)by;
+    atomic_store_explicit(counter, n, memory_order_relaxed);
+    return n;
 }
 
 static inline struct pd_fiber *running(void)
