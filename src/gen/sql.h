@@ -8,6 +8,7 @@
  *   sql_reach.c    views, triggers, indexes and foreign keys keep to their module
  *   sql_queries.c  queries.sql -> named statements with annotations, fragments, orders
  *   sql_variants.c one statement -> the token list of each variant; prepares and checks them
+ *   sql_sqlite.c   what SQLite says of a variant: refusals, tables, result columns
  *   sql_scope.c    which tables a piece of SQL can see, under which names
  *   sql_views.c    the same for the views of the schema
  *   sql_types.c    types and nullability of every expression; types of parameters
@@ -45,6 +46,7 @@ enum sql_kind {
     SQL_COMMENT, /* "-- …" to the end of the line; text without the dashes */
 };
 
+enum sql_null { SQL_NOT_NULL, SQL_NULLABLE, SQL_AMBIGUOUS }; /* what is known of a value */
 enum sql_engine { SQL_BOTH, SQL_ONLY_SQLITE, SQL_ONLY_POSTGRES };
 struct sql_token {
     enum sql_kind kind;
@@ -144,7 +146,6 @@ struct sql_table {
  * JSON), and keeps it from being called anything else. UNTYPED: it has none of its own (NULL, a
  * parameter used nowhere else) and takes that of what it meets. */
 enum { SQL_UNKNOWN = -1, SQL_UNTYPED = -2 };
-enum sql_null { SQL_NOT_NULL, SQL_NULLABLE, SQL_AMBIGUOUS }; /* what is known of a value */
 
 enum {
     SQL_PARAMS_MAX = 64,
@@ -332,6 +333,12 @@ void sql_tokens_match(struct sql_tokens *t);                   /* pairs the pare
 bool sql_is(const struct sql_token *t, const char *word);      /* keyword or operator, any case */
 bool sql_is_any(const struct sql_token *t, const char *words); /* "left right full" */
 pd_str sql_unquote(struct sql *s, const struct sql_token *t);  /* name without quotes */
+/* Where the token stands; `otherwise` if there is none. */
+struct sql_pos sql_token_pos(struct sql_pos otherwise, const struct sql_tokens *t, uint32_t i);
+/* `as "total!"`, `as "total?"`: the mark says to gen whether the value may be null. Cuts it off and
+ * puts *null; false if there is none. */
+bool sql_mark_cut(pd_str *name, enum sql_null *null);
+pd_str sql_alias(struct sql *s, const struct sql_token *t); /* a quoted name as databases see it */
 
 void sql_text_init(struct sql *s, struct sql_text *x);
 void sql_text_put(struct sql *s, struct sql_text *x, pd_str piece, int line, int column);
@@ -372,7 +379,13 @@ struct sql_stmt *sql_stmt_find(struct sql_module *m, pd_str name);
 struct sql_token *sql_first_token(struct sql_stmt *st); /* of SQLite's text; NULL: it is empty */
 struct sql_param *sql_param_find(struct sql_stmt *st, pd_str name);
 
+struct sql_analysis;
 void sql_check(struct sql *s, struct sql_stmt *st); /* prepares every variant */
+/* Compiles a variant's text for SQLite. NULL after reporting why it cannot be. */
+sqlite3_stmt *sql_prepare(struct sql *s, struct sql_stmt *st, const struct sql_text *x);
+/* Notes the tables and result columns of a variant; those of the others must be the same. */
+void sql_describe(struct sql *s, struct sql_stmt *st, struct sql_analysis *a, sqlite3_stmt *q,
+                  bool first);
 int sql_authorize(void *arg, int action, const char *a, const char *b, const char *db,
                   const char *trigger);
 

@@ -267,6 +267,30 @@ pd_str sql_unquote(struct sql *s, const struct sql_token *t)
     return pd_str_n(out, n);
 }
 
+bool sql_mark_cut(pd_str *name, enum sql_null *null)
+{
+    char mark = name->len > 1 ? name->ptr[name->len - 1] : 0;
+    if (mark != '!' && mark != '?')
+        return false;
+    *null = mark == '!' ? SQL_NOT_NULL : SQL_NULLABLE;
+    name->len--;
+    return true;
+}
+
+pd_str sql_alias(struct sql *s, const struct sql_token *t)
+{
+    pd_str name = sql_unquote(s, t);
+    enum sql_null null;
+    return sql_mark_cut(&name, &null) ? sql_quoted(s, name) : t->text;
+}
+
+struct sql_pos sql_token_pos(struct sql_pos otherwise, const struct sql_tokens *t, uint32_t i)
+{
+    if (i >= t->n)
+        return otherwise;
+    return (struct sql_pos){ otherwise.file, t->at[i].line, t->at[i].column };
+}
+
 /* --- text with places ---------------------------------------------------------------------- */
 
 void sql_text_init(struct sql *s, struct sql_text *x)

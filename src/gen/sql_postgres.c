@@ -127,14 +127,12 @@ static bool is_cast_type(const struct writer *w, uint32_t i)
            sql_is(at(w, i + 1), ")");
 }
 
-/* `as "total!"` says something to gen only; `x` and [x] are SQLite's other quotes. */
+/* `x` and [x] are SQLite's other quotes. */
 static pd_str quoted(struct sql *s, const struct sql_token *t)
 {
-    pd_str name = sql_unquote(s, t);
-    bool marked = name.len > 1 && (name.ptr[name.len - 1] == '!' || name.ptr[name.len - 1] == '?');
-    if (marked)
-        return pd_str_sub(name, 0, name.len - 1);
-    return t->text.ptr[0] == '"' ? t->text : pd_str_fmt(s->arena, "\"%.*s\"", PD_ARG(name));
+    pd_str text = sql_alias(s, t);
+    bool other = text.ptr[0] == '`' || text.ptr[0] == '[';
+    return other ? pd_str_fmt(s->arena, "\"%.*s\"", PD_ARG(sql_unquote(s, t))) : text;
 }
 
 /* x'00ff' -> '\x00ff' */

@@ -311,12 +311,9 @@ static void read_star(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
 /* `as "total!"`: the author knows. */
 static void apply_mark(struct sql_found *f, bool top)
 {
-    char mark = f->name.len > 1 ? f->name.ptr[f->name.len - 1] : 0;
-    if (mark != '!' && mark != '?')
-        return;
-    f->null = mark == '!' ? SQL_NOT_NULL : SQL_NULLABLE;
-    if (!top)
-        f->name.len--;
+    pd_str plain = f->name;
+    if (sql_mark_cut(&plain, &f->null) && !top)
+        f->name = plain;
 }
 
 static void read_result(struct sql_analysis *a, struct sql_scope *scope, bool grouped,

@@ -51,13 +51,6 @@ enum sql_null sql_null_worst(enum sql_null a, enum sql_null b)
     return a > b ? a : b;
 }
 
-static struct sql_pos place(struct sql_analysis *a, uint32_t at)
-{
-    if (at >= a->t->n)
-        return a->st->pos;
-    return (struct sql_pos){ a->st->pos.file, a->t->at[at].line, a->t->at[at].column };
-}
-
 static pd_str describe(struct sql_analysis *a, struct sql_val v)
 {
     if (v.column)
@@ -75,7 +68,7 @@ static void mismatch(struct sql_analysis *a, uint32_t at, const char *verb, pd_s
     if (a->st->failed)
         return;
     a->st->failed = true;
-    sql_error(a->s, place(a, at), "PD-SQL-036",
+    sql_error(a->s, sql_token_pos(a->st->pos, a->t, at), "PD-SQL-036",
               PD_STR("use values of one type; `-- param name: type` corrects a parameter"),
               "%s %.*s with %.*s", verb, PD_ARG(l), PD_ARG(r));
 }
@@ -93,7 +86,7 @@ void sql_param_type(struct sql_analysis *a, struct sql_param *p, int type, pd_st
     if (sql_type_fits(p->type, type) || a->st->failed)
         return;
     a->st->failed = true;
-    sql_error(a->s, place(a, at), "PD-SQL-036",
+    sql_error(a->s, sql_token_pos(a->st->pos, a->t, at), "PD-SQL-036",
               pd_str_fmt(a->s->arena, "use two parameters, or `-- param %.*s: %s`", PD_ARG(p->name),
                          sql_type_name(type)),
               "parameter \":%.*s\" is %s by %.*s, but %s by %.*s", PD_ARG(p->name),
@@ -445,7 +438,7 @@ static void refuse_null_test(struct sql_expr *x, struct sql_val l)
     if (!l.param || a->st->failed)
         return;
     a->st->failed = true;
-    sql_error(a->s, place(a, l.from), "PD-SQL-038",
+    sql_error(a->s, sql_token_pos(a->st->pos, a->t, l.from), "PD-SQL-038",
               pd_str_fmt(a->s->arena, "make the condition optional: a line `-- ?%.*s and …`",
                          PD_ARG(l.param->name)),
               "\":%.*s is null\" in a condition can never use an index", PD_ARG(l.param->name));

@@ -26,6 +26,8 @@ static const struct {
       "select cast(s as bigint) as x, least(n, id) as y, max(n) as z from shop_t group by 1, 2" },
     { "select ifnull(o, 0) as x, instr(s, :what) as \"y!\" from [shop_t] where `n` = 1",
       "select coalesce(o, 0) as x, strpos(s, $1) as y from \"shop_t\" where \"n\" = 1" },
+    { "select id as \"order!\", n as \"group?\" from shop_t",
+      "select id as \"order\", n as \"group\" from shop_t" },
     { "select * from shop_t where b", "select id, n, o, s, b, y from shop_t where b" },
     { "select id from shop_t where id = :id\n-- postgres:  for update\n",
       "select id from shop_t where id = $1 for update" },
