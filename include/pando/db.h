@@ -21,6 +21,9 @@
  * On SQLite writers take turns. On PostgreSQL they run side by side (read committed): what a write
  * depends on is read with its rows locked (`-- postgres: for update`), or a constraint decides.
  *
+ * Each statement waits for its answer. Those that do not need one another's can wait together:
+ * pd_later(), pd_await().
+ *
  * Memory: rows live in the context's arena and die with it.
  * Threading: a context belongs to one fiber. Statements yield.
  */
@@ -35,6 +38,12 @@ struct pd_session; /* private: what a context has open in the database */
 struct pd_trace;   /* private: what was noted of a failure */
 struct pd_request; /* the request this context answers; NULL in jobs and commands */
 
+struct pd_wanted { /* private: the statement called next is for pd_await */
+    void *to;      /* NULL: it runs at once */
+    size_t size;
+    const char *site;
+};
+
 enum pd_role { PD_ROLE_NONE, PD_ROLE_VIEWER, PD_ROLE_ACCOUNTANT, PD_ROLE_ADMIN, PD_ROLE_OWNER };
 
 struct pd_ctx {
@@ -45,9 +54,10 @@ struct pd_ctx {
     pd_id user_id;              /* who asks; 0 = nobody; set by the app's authenticate */
     pd_id org_id;               /* in which organisation (tenant) */
     enum pd_role role;
-    pd_err failed;          /* PD_OK, or why this unit of work cannot succeed any more */
-    unsigned statements;    /* run so far */
-    struct pd_trace *trace; /* private: of the failure, in development */
+    pd_err failed;           /* PD_OK, or why this unit of work cannot succeed any more */
+    unsigned statements;     /* run so far */
+    struct pd_wanted wanted; /* private */
+    struct pd_trace *trace;  /* private: of the failure, in development */
 };
 
 /* For jobs, commands and tests: a context of its own. fini rolls back what was not committed. */
@@ -72,6 +82,54 @@ void pd_rollback(struct pd_ctx *c) PD_YIELDS;
  * so that the handler can say it in its own words; else the mark stays: if
  * (!identity_user_insert(c, …) && pd_violated(c, "identity_user.email")) return taken(c);  */
 bool pd_violated(struct pd_ctx *c, const char *constraint);
+
+/* --- several statements at once ------------------------------------------------------------------
+ *
+ *     struct ledger_account *from, *to;
+ *     struct ledger_entry_list recent;
+ *     pd_later(c, &from, ledger_account_get, in.from);
+ *     pd_later(c, &to, ledger_account_get, in.to);
+ *     pd_later(c, &recent, ledger_entries, .account_id = in.from, .limit = 10);
+ *     if (!pd_await(c) || !from || !to)
+ *         return pd_not_found(c);
+ *
+ * To PostgreSQL all of them leave in one write, and their answers are waited for once; SQLite runs
+ * one after the other at pd_await. They run in the order of the calls. If one of them writes, all
+ * of them are inside the write transaction.
+ *
+ * So do relations: those of one level of a tree are loaded in one flight. `&account` may be
+ * ignored, what was loaded stays with the rows:
+ *
+ *     pd_later(c, &account, ledger_entry_account, &entries.rows[0]);
+ *     pd_later(c, &category, ledger_entry_category, &entries.rows[0]);
+ *     if (!pd_await(c)) …
+ *
+ * One statement for many keys of one table (`X_get_many`) is still cheaper than many statements
+ * that wait together. */
+
+/* Notes a statement (not of :each) or relation with its arguments; does not run it. `*to` gets its
+ * result from pd_await; until then, and if the context fails, what a failed call returns (NULL, no
+ * rows, false, -1). `to` must live until then; parameters are copied. When PD_LATER_MAX are noted
+ * already, these run first. Only what `pando gen` made can be noted: a function around it panics.
+ */
+#define pd_later(c, to, statement, ...)                                                            \
+    do {                                                                                           \
+        __typeof__(statement((c), ##__VA_ARGS__)) *pd_to_ = (to);                                  \
+        pd_later_begin((c), pd_to_, sizeof *pd_to_, PD_SITE);                                      \
+        *pd_to_ = statement((c), ##__VA_ARGS__);                                                   \
+        pd_later_end(c);                                                                           \
+    } while (0)
+enum { PD_LATER_MAX = 64 };
+
+/* Runs what was noted and fills in the results. False if the context has failed.
+ *
+ * Any other statement, and pd_begin, runs it first as well (the results still come with pd_await).
+ * pd_commit, and so a handler's return, runs noted writes and the commit in one flight; what only
+ * reads is forgotten then, and so is everything by pd_rollback.
+ *
+ * A constraint that refuses one of them undoes the whole transaction, and pd_violated cannot mend
+ * it: a write that may be refused is called by itself. */
+bool pd_await(struct pd_ctx *c) PD_YIELDS;
 
 /* --- what generated code is made of ------------------------------------------------------------
  */
@@ -152,6 +210,10 @@ struct pd_sql_module { /* one per module: what `pando gen` made of its SQL */
 #define PD_SITE_STR2(x) #x
 #define PD_SITE_STR(x)  PD_SITE_STR2(x)
 #define PD_SITE         __FILE__ ":" PD_SITE_STR(__LINE__)
+
+/* pd_later's halves. */
+void pd_later_begin(struct pd_ctx *c, void *to, size_t size, const char *site) PD_YIELDS;
+void pd_later_end(struct pd_ctx *c);
 
 void *pd_stmt_one(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
                   const char *site) PD_YIELDS;

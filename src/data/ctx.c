@@ -74,6 +74,8 @@ bool pd_begin(struct pd_ctx *c)
         pd_ctx_fail(c, pd_fail(PD_ECONFIG, "a transaction was begun, but there is no database"));
         return false;
     }
+    if (!pd_items_run(c, false))
+        return false;
     if (s->in_tx)
         return true;
     pd_err e = c->db->driver->begin(s);
@@ -88,21 +90,30 @@ static void check_idle(const struct pd_session *s, const char *what)
         pd_panic("%s inside the callback of a pd_stmt_each of the same transaction", what);
 }
 
+/* With what pd_later has noted, if that writes. */
+static pd_err commit(struct pd_ctx *c, struct pd_session *s)
+{
+    if (s->items.write)
+        return pd_items_run(c, true) ? PD_OK : c->failed;
+    pd_items_forget(s);
+    pd_err e = c->db->driver->commit(s);
+    return e == PD_OK ? PD_OK : pd_ctx_fail(c, e);
+}
+
 pd_err pd_commit(struct pd_ctx *c)
 {
     struct pd_session *s = c->session;
-    if (!s || !s->in_tx)
+    if (!s || (!s->in_tx && !s->items.write))
         return c->failed;
     check_idle(s, "pd_commit");
     if (c->failed != PD_OK) {
-        c->db->driver->rollback(s);
+        if (s->in_tx)
+            c->db->driver->rollback(s);
         return c->failed;
     }
     s->nsites =
         0; /* what follows is another unit: an import that commits now and then is no loop */
-    pd_err e = c->db->driver->commit(s);
-    if (e != PD_OK)
-        return pd_ctx_fail(c, e);
+    PD_TRY(commit(c, s));
     s->committed = true;
     return PD_OK;
 }
@@ -118,6 +129,7 @@ void pd_rollback(struct pd_ctx *c)
     if (!s)
         return;
     check_idle(s, "pd_rollback");
+    pd_items_forget(s);
     if (s->in_tx)
         c->db->driver->rollback(s);
     s->constraint[0] = '\0';

@@ -61,6 +61,27 @@ struct pd_site { /* a keyed statement and where it was called: the N+1 detector'
     unsigned keys;     /* times the key was another one than before */
 };
 
+/* A statement that was noted by pd_later. */
+struct pd_item {
+    struct pd_item *next;
+    const struct pd_stmt *stmt; /* NULL: nothing to run, a relation that is there or on its way */
+    void *params;
+    struct pd_result out;
+    void *op; /* the driver's, while it runs */
+    struct pd_wanted wanted;
+    const struct pd_relation
+        *relation; /* of `set`: whose `load` it is; the row of `key` is wanted */
+    struct pd_rowset *set;
+    pd_id key;
+};
+struct pd_items {
+    struct pd_item *first, *last; /* whose results pd_await gives out */
+    struct pd_item *todo;         /* the first that has not run */
+    unsigned n;                   /* from there on */
+    bool write;                   /* one of these does */
+    const struct pd_item *failed; /* whose error it is */
+};
+
 /* What a context has open. Drivers embed it at the start of their own. */
 struct pd_session {
     struct pd_db *db;
@@ -68,6 +89,7 @@ struct pd_session {
     bool own_failed; /* diag is filled */
     bool committed;  /* something of this context is durable */
     unsigned active; /* statements being stepped inside the transaction: no commit, no rollback */
+    struct pd_items items; /* of pd_later */
     unsigned nsites;
     struct pd_site sites[PD_SITES_MAX];
     char constraint[PD_CONSTRAINT_MAX]; /* violated last: "table.column"; "" = none */
@@ -91,6 +113,10 @@ struct pd_driver {
      * committed state. A violated constraint is named in s->constraint. */
     pd_err (*run)(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
                   struct pd_result *out) PD_YIELDS;
+    /* Runs the items from `todo` on, in order, as `run` would; `failed` is the first that failed.
+     * With `commit` the session has a transaction, which is committed behind them as by `commit`
+     * below, and results are not decoded. NULL: they are run one by one. */
+    pd_err (*run_all)(struct pd_session *s, struct pd_items *items, bool commit) PD_YIELDS;
     /* A migration's text for this engine: several statements, in the transaction. */
     pd_err (*script)(struct pd_session *s, const struct pd_migration *m) PD_YIELDS;
     /* Keeps other programs from migrating until the transaction ends; NULL: begin does that. */
@@ -123,6 +149,39 @@ struct pd_db {
 
 /* The session of the context, taken on first use; NULL if the context has no database. */
 struct pd_session *pd_ctx_session(struct pd_ctx *c);
+
+/* --- later.c: statements that wait together
+ * ----------------------------------------------------------------- */
+
+/* Is this call the one that pd_later is around? Then it is noted, and the caller returns what a
+ * failed call does. */
+bool pd_item_take(struct pd_ctx *c, enum pd_result_kind kind, const struct pd_stmt *s,
+                  const void *params, const char *site);
+bool pd_item_take_relation(struct pd_ctx *c, const struct pd_relation *r, const void *row,
+                           const char *site);
+/* Runs what was noted and has not run yet; with `commit`, the transaction ends with it. False if
+ * the context has failed. */
+bool pd_items_run(struct pd_ctx *c, bool commit) PD_YIELDS;
+void pd_items_forget(struct pd_session *s);
+
+/* stmt.c, for it: what goes before a statement runs, the error that ends the context, and the rows
+ * linked to their set. */
+pd_err pd_stmt_ready(struct pd_ctx *c, const struct pd_stmt *s) PD_MUST PD_YIELDS;
+void pd_stmt_failed(struct pd_ctx *c, pd_err e, const struct pd_stmt *s, const void *params,
+                    const char *site);
+struct pd_rows pd_result_rows(struct pd_result *r);
+
+/* relation.c, for it: the set of `row` (made up for a row that was not loaded) and the key; false
+ * if that is null. The statement's parameters. The loaded rows, put where the relation finds them.
+ */
+bool pd_relation_of(struct pd_ctx *c, const struct pd_relation *r, const void *row,
+                    struct pd_rowset **set, pd_id *key);
+bool pd_relation_is_loaded(const struct pd_relation *r, const struct pd_rowset *set);
+void *pd_relation_params(struct pd_ctx *c, const struct pd_relation *r,
+                         const struct pd_rowset *set);
+void pd_relation_store(struct pd_ctx *c, const struct pd_relation *r, struct pd_rowset *set,
+                       struct pd_rows rows);
+void *pd_relation_find(const struct pd_relation *r, const struct pd_rowset *set, pd_id key);
 
 /* Notes a run of a keyed statement; fails if it is the loop of an N+1 (see pd_nplus1). */
 pd_err pd_nplus1_note(struct pd_session *s, const struct pd_stmt *stmt, const void *params,

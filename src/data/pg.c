@@ -163,6 +163,7 @@ const struct pd_driver pd_pg_driver = {
     .session_get = pd_pg_session_get,
     .session_put = pd_pg_session_put,
     .run = pd_pg_run,
+    .run_all = pd_pg_run_all,
     .script = pd_pg_script,
     .migrate_lock = pd_pg_migrate_lock,
     .begin = pd_pg_begin,

@@ -9,6 +9,7 @@
  *   pg_row.c      C structs <-> PostgreSQL's binary format
  *   pg_error.c    SQLSTATE -> our errors; names of violated constraints
  *   pg_tx.c       sessions: reading, transactions, savepoints
+ *   pg_many.c     statements that wait together (pd_later)
  *   pg_walk.c     results that are walked row by row; scripts of migrations
  *
  * A connection is in one of two uses. *Shared*: reads of many fibers, each in a transaction of its
@@ -285,7 +286,7 @@ bool pd_pg_is_lost(const PGresult *r);
 void pd_pg_constraint(struct pg_session *s, const struct pd_stmt *stmt,
                       const PGresult *r) PD_YIELDS;
 
-/* --- pg_tx.c, pg_walk.c
+/* --- pg_tx.c
  * ------------------------------------------------------------------------------------ */
 
 struct pd_session *pd_pg_session_get(struct pd_db *db);
@@ -306,6 +307,29 @@ pd_err pd_pg_enter(struct pg_session *s) PD_MUST;
 /* pd_pg_wait, at most opts.statement_us, for an op on the session's own connection or, in a walk,
  * another; `op` NULL: it could not be sent, and the diag says why. PD_OK: it is done. */
 pd_err pd_pg_session_wait(struct pg_session *s, struct pg_op *op) PD_MUST PD_YIELDS;
+bool pd_pg_is_result(const PGresult *r);
+/* The server's idea of the prepared statement was not ours. Notes if a pooler is the reason. */
+bool pd_pg_is_stale(struct pg_pool *pool, const struct pg_op *op);
+/* Decodes a good result, or takes the number of changes from it. */
+pd_err pd_pg_store(const struct pd_stmt *stmt, const PGresult *r,
+                   struct pd_result *out) PD_MUST PD_YIELDS;
+/* Commits, with the items (NULL: none) in the same flush in front of it. */
+pd_err pd_pg_commit_with(struct pg_session *s, struct pd_items *items) PD_MUST PD_YIELDS;
+
+/* --- pg_many.c
+ * --------------------------------------------------------------------------------------------- */
+
+pd_err pd_pg_run_all(struct pd_session *s, struct pd_items *items, bool commit) PD_MUST PD_YIELDS;
+/* For the commit: into the transaction's pipeline; wait until they are done or given up; the first
+ * that was refused, as a diag; give their ops back, or leave those that are not done. */
+pd_err pd_pg_items_send(struct pg_session *s, struct pd_items *items) PD_MUST;
+pd_err pd_pg_items_wait(struct pg_session *s, struct pd_items *items) PD_YIELDS;
+pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items) PD_MUST;
+void pd_pg_items_put(struct pg_session *s, struct pd_items *items);
+
+/* --- pg_walk.c
+ * --------------------------------------------------------------------------------------------- */
+
 pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                   struct pd_result *out) PD_MUST PD_YIELDS;
 pd_err pd_pg_script(struct pd_session *s, const struct pd_migration *m) PD_MUST PD_YIELDS;

@@ -75,9 +75,17 @@ static void cancel(struct pg_conn *c)
 /* --- limits --------------------------------------------------------------------------------------
  */
 
+/* Is what nobody waits for any more first in line? A "begin" whose answer is of no interest may be
+ * in front of it: the server keeps that answer back until the Sync. */
 static bool is_left(const struct pg_conn *c)
 {
-    return c->nops && pd_container(c->ops.next, struct pg_op, node)->left;
+    struct pd_list *it;
+    pd_list_each (it, &c->ops) {
+        const struct pg_op *op = pd_container(it, struct pg_op, node);
+        if (op->left || op->waiter)
+            return op->left;
+    }
+    return false;
 }
 
 static void arm(struct pg_conn *c);

@@ -61,7 +61,7 @@ void pd_pg_session_put(struct pd_session *base)
 /* --- results -------------------------------------------------------------------------------------
  */
 
-static bool is_result(const PGresult *r)
+bool pd_pg_is_result(const PGresult *r)
 {
     ExecStatusType s = PQresultStatus(r);
     return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK;
@@ -73,7 +73,7 @@ static int64_t changes(const PGresult *r)
     return n && *n ? strtoll(n, NULL, 10) : 0;
 }
 
-static pd_err store(const struct pd_stmt *stmt, const PGresult *r, struct pd_result *out)
+pd_err pd_pg_store(const struct pd_stmt *stmt, const PGresult *r, struct pd_result *out)
 {
     bool more = true;
     if (!(stmt->flags & PD_S_READONLY))
@@ -88,7 +88,7 @@ static pd_err store(const struct pd_stmt *stmt, const PGresult *r, struct pd_res
 
 /* The server's idea of the prepared statement is not ours: the schema has changed (0A000), or a
  * pooler gave us another server connection (26000, 42P05). */
-static bool is_stale(struct pg_pool *pool, const struct pg_op *op)
+bool pd_pg_is_stale(struct pg_pool *pool, const struct pg_op *op)
 {
     const char *state = pd_pg_sqlstate(op->result);
     bool pooler = (strcmp(state, "26000") == 0 && !op->skipped) || strcmp(state, "42P05") == 0;
@@ -112,7 +112,7 @@ static bool again(struct pg_pool *pool, struct tries *t, const struct pg_op *op)
     if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED || op->skipped ||
         strcmp(pd_pg_sqlstate(r), "57014") == 0)
         return true;
-    return is_stale(pool, op) && ++t->stale <= 2;
+    return pd_pg_is_stale(pool, op) && ++t->stale <= 2;
 }
 
 static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
@@ -130,9 +130,9 @@ static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const 
     if (e != PD_OK)
         return pd_hint(pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e)),
                        "does it read too much? else the route may get a longer .timeout_ms");
-    *done = op->result && is_result(op->result);
+    *done = op->result && pd_pg_is_result(op->result);
     if (*done)
-        e = store(stmt, op->result, out);
+        e = pd_pg_store(stmt, op->result, out);
     else if (!again(s->pool, t, op))
         e = pd_pg_fail(s->pool, stmt, op->result);
     pd_pg_op_put(s->pool, op);
@@ -231,13 +231,13 @@ pd_err pd_pg_inside(struct pg_session *s, const struct pd_stmt *stmt, const void
     if (e != PD_OK && op)
         return pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e));
     PD_TRY(e);
-    if (op->result && is_result(op->result)) {
+    if (op->result && pd_pg_is_result(op->result)) {
         s->ran = true;
         s->wrote |= writes;
-        e = store(stmt, op->result, out);
+        e = pd_pg_store(stmt, op->result, out);
     } else {
         if (op->result)
-            (void)is_stale(s->pool, op); /* the next one will know */
+            (void)pd_pg_is_stale(s->pool, op); /* the next one will know */
         e = refused(s, stmt, op->result, guarded);
     }
     pd_pg_op_put(s->pool, op);
@@ -296,13 +296,16 @@ static pd_err judge(struct pg_session *s, const PGresult *r)
     return pd_pg_fail(s->pool, NULL, r);
 }
 
-/* Neither deadline nor cancel can end the wait: PG_COMMIT_US does. */
-static pd_err await_commit(struct pg_session *s)
+/* Neither deadline nor cancel can end the wait: PG_COMMIT_US does. `items` were sent in front of
+ * it, and these obey the deadline as ever; what is said about them counts, unless it is not known
+ * whether all of it was committed. */
+static pd_err await_commit(struct pg_session *s, struct pd_items *items)
 {
     pd_mono old = pd_deadline();
     struct pg_op *op = pd_pg_command(s->conn, "commit", pd_fiber_self());
     if (!op)
         return pd_diag()->code;
+    pd_err late = items ? pd_pg_items_wait(s, items) : PD_OK;
     pd_pg_limit(s->conn, PG_COMMIT_US);
     pd_deadline_restore(PD_FOREVER);
     pd_shield_begin();
@@ -312,27 +315,42 @@ static pd_err await_commit(struct pg_session *s)
     pd_shield_end();
     pd_deadline_restore(old);
     PD_TRY(e);
-    e = judge(s, op->result);
+    if (op->result && PQresultStatus(op->result) == PGRES_PIPELINE_ABORTED) {
+        e = items ? pd_pg_items_judge(s, items) : PD_OK; /* one of them made the server skip it */
+        (void)!tell(s, "rollback");
+    }
+    if (e == PD_OK)
+        e = judge(s, op->result);
     pd_pg_op_put(s->pool, op);
+    if (e == PD_OK && late != PD_OK) /* replicas may not have it: a cancel ends the wait for them */
+        e = pd_fail(PD_EUNKNOWN, "the commit came through at the deadline");
     if (e == PD_OK && PD_FAULT(commit_lost))
         e = pd_fail(PD_EUNKNOWN, "fault commit_lost was injected");
     return e;
 }
 
-pd_err pd_pg_commit(struct pd_session *base)
+pd_err pd_pg_commit_with(struct pg_session *s, struct pd_items *items)
 {
-    struct pg_session *s = (struct pg_session *)base;
     pd_err e = PD_OK;
     if (PD_FAULT(commit_fails)) {
-        pd_pg_rollback(base);
+        pd_pg_rollback(&s->base);
         return pd_fail(PD_EIO, "fault commit_fails was injected");
     }
-    if (s->begun)
-        e = await_commit(s);
+    if (items && (e = pd_pg_items_send(s, items)) != PD_OK && s->begun && !s->conn->broken)
+        (void)!tell(s, "rollback");
+    if (s->begun && e == PD_OK)
+        e = await_commit(s, items);
+    if (items)
+        pd_pg_items_put(s, items);
     pg_count(e == PD_OK ? &s->pool->commits : &s->pool->rollbacks);
     struct pd_diag why = *pd_diag();
     leave(s);
     return e == PD_OK ? PD_OK : pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
+}
+
+pd_err pd_pg_commit(struct pd_session *base)
+{
+    return pd_pg_commit_with((struct pg_session *)base, NULL);
 }
 
 /* Nobody waits for it: the connection is shared again when the answer has come. */

@@ -83,43 +83,87 @@ static void build_index(struct pd_arena *a, struct pd_relation_cache *cache, str
     }
 }
 
-/* Runs the relation's statement; its one parameter is the list. */
-static bool load(struct pd_ctx *c, const struct pd_relation *r, const struct pd_rowset *set,
-                 const char *site, struct pd_relation_cache *cache)
+/* --- the cache of a set --------------------------------------------------------------------------
+ */
+
+static struct pd_relation_cache *cache_of(const struct pd_relation *r, const struct pd_rowset *set)
 {
-    char params[64] __attribute__((aligned(16)));
-    pd_assert(r->load->nparams == 1 && r->load->params[0].list &&
-              r->load->params[0].offset <= sizeof params - sizeof(struct pd_ids));
-    struct pd_ids keys = collect(c->arena, r, set);
-    struct pd_rows rows = { NULL, 0 };
-    memcpy(params + r->load->params[0].offset, &keys, sizeof keys);
-    if (keys.n)
-        rows = pd_stmt_many(c, r->load, params, site);
-    if (c->failed != PD_OK)
+    struct pd_relation_cache *cache = &set->caches[r->slot];
+    if (cache->of && cache->of != r)
+        pd_panic("relations %s and %s have the same slot", r->name, cache->of->name);
+    return cache;
+}
+
+bool pd_relation_of(struct pd_ctx *c, const struct pd_relation *r, const void *row,
+                    struct pd_rowset **set, pd_id *key)
+{
+    if (!row || !key_of(r, row, key))
         return false;
+    pd_assert(r->slot < PD_RELATIONS_MAX);
+    *set = ((const struct pd_row *)row)->set;
+    if (!*set) { /* a row that was not loaded from the database has no siblings */
+        *set = pd_arena_new(c->arena, struct pd_rowset);
+        **set = (struct pd_rowset){ .rows = (char *)(uintptr_t)row, .n = 1, .row_size = 1 };
+    }
+    if (!(*set)->caches)
+        (*set)->caches = pd_arena_new_n(c->arena, struct pd_relation_cache, PD_RELATIONS_MAX);
+    return true;
+}
+
+bool pd_relation_is_loaded(const struct pd_relation *r, const struct pd_rowset *set)
+{
+    return cache_of(r, set)->of;
+}
+
+void *pd_relation_params(struct pd_ctx *c, const struct pd_relation *r, const struct pd_rowset *set)
+{
+    const struct pd_column *list = r->load->params;
+    pd_assert(r->load->nparams == 1 && list->list);
+    struct pd_ids keys = collect(c->arena, r, set);
+    char *params = pd_arena_alloc(c->arena, list->offset + sizeof keys);
+    memcpy(params + list->offset, &keys, sizeof keys);
+    return params;
+}
+
+void pd_relation_store(struct pd_ctx *c, const struct pd_relation *r, struct pd_rowset *set,
+                       struct pd_rows rows)
+{
+    struct pd_relation_cache *cache = cache_of(r, set);
     cache->of = r;
     build_index(c->arena, cache, rows);
+}
+
+void *pd_relation_find(const struct pd_relation *r, const struct pd_rowset *set, pd_id key)
+{
+    return *slot_of(cache_of(r, set), key);
+}
+
+/* --- one relation --------------------------------------------------------------------------------
+ */
+
+static bool load(struct pd_ctx *c, const struct pd_relation *r, struct pd_rowset *set,
+                 const char *site)
+{
+    if (!pd_items_run(c, false)) /* the same may have been noted by pd_later */
+        return false;
+    if (pd_relation_is_loaded(r, set))
+        return true;
+    struct pd_rows rows = pd_stmt_many(c, r->load, pd_relation_params(c, r, set), site);
+    if (c->failed != PD_OK)
+        return false;
+    pd_relation_store(c, r, set, rows);
     return true;
 }
 
 void *pd_relation_one(struct pd_ctx *c, const struct pd_relation *r, const void *row,
                       const char *site)
 {
+    struct pd_rowset *set;
     pd_id key;
-    if (!row || c->failed != PD_OK || !key_of(r, row, &key))
+    if (pd_item_take_relation(c, r, row, site) || c->failed != PD_OK ||
+        !pd_relation_of(c, r, row, &set, &key))
         return NULL;
-    struct pd_rowset *set = ((const struct pd_row *)row)->set;
-    struct pd_relation_cache alone = { 0 }, *cache = &alone;
-    struct pd_rowset single = { .rows = (char *)(uintptr_t)row, .n = 1, .row_size = 1 };
-    if (set) { /* a row that was not loaded from the database has no siblings */
-        pd_assert(r->slot < PD_RELATIONS_MAX);
-        if (!set->caches)
-            set->caches = pd_arena_new_n(c->arena, struct pd_relation_cache, PD_RELATIONS_MAX);
-        cache = &set->caches[r->slot];
-    }
-    if (cache->of && cache->of != r)
-        pd_panic("relations %s and %s have the same slot", r->name, cache->of->name);
-    if (!cache->of && !load(c, r, set ? set : &single, site, cache))
+    if (!pd_relation_is_loaded(r, set) && !load(c, r, set, site))
         return NULL;
-    return *slot_of(cache, key);
+    return pd_relation_find(r, set, key);
 }

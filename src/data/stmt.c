@@ -77,22 +77,22 @@ pd_err pd_result_take(struct pd_result *r, bool *more)
 }
 
 /* Rows move while the array grows, so they are linked to their set at the end. */
-static void result_link(struct pd_result *r)
+struct pd_rows pd_result_rows(struct pd_result *r)
 {
-    if (r->kind != PD_RESULT_MANY || r->n == 0)
-        return;
+    if (r->n == 0)
+        return (struct pd_rows){ NULL, 0 };
     struct pd_rowset *set = pd_arena_new(r->arena, struct pd_rowset);
     *set = (struct pd_rowset){ .rows = r->rows, .n = r->n, .row_size = r->stmt->row_size };
     for (size_t i = 0; i < r->n; i++)
         ((struct pd_row *)(void *)(r->rows + i * set->row_size))->set = set;
     r->set = set;
+    return (struct pd_rows){ r->rows, r->n };
 }
 
 /* --- running
  * ------------------------------------------------------------------------------------------ */
 
-static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
-                      const char *site)
+pd_err pd_stmt_ready(struct pd_ctx *c, const struct pd_stmt *s)
 {
     struct pd_session *session = pd_ctx_session(c);
     if (!session && c->db)
@@ -103,8 +103,6 @@ static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *par
     pd_err e = pd_check();
     if (e != PD_OK)
         return pd_fail(e, "%s before %s", pd_err_text(e), s->name);
-    if ((s->flags & (PD_S_KEYED | PD_S_READONLY | PD_S_BATCH)) == (PD_S_KEYED | PD_S_READONLY))
-        PD_TRY(pd_nplus1_note(session, s, params, site));
     if ((s->flags & PD_S_READONLY) && PD_FAULT(data_read))
         return pd_fail(PD_EIO, "%s: fault data_read was injected", s->name);
     if (s->flags & PD_S_READONLY)
@@ -112,6 +110,15 @@ static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *par
     PD_TRY(session->in_tx ? PD_OK : c->db->driver->begin(session));
     if (PD_FAULT(data_write))
         return pd_fail(PD_EIO, "%s: fault data_write was injected", s->name);
+    return PD_OK;
+}
+
+static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
+                      const char *site)
+{
+    PD_TRY(pd_stmt_ready(c, s));
+    if ((s->flags & (PD_S_KEYED | PD_S_READONLY | PD_S_BATCH)) == (PD_S_KEYED | PD_S_READONLY))
+        PD_TRY(pd_nplus1_note(c->session, s, params, site));
     return PD_OK;
 }
 
@@ -127,20 +134,26 @@ static pd_err drive(struct pd_ctx *c, const struct pd_stmt *s, const void *param
     return e;
 }
 
-/* Runs it; false if the context has failed, before or by it. */
+void pd_stmt_failed(struct pd_ctx *c, pd_err e, const struct pd_stmt *s, const void *params,
+                    const char *site)
+{
+    if (pd_trace_is_on())
+        pd_trace_statement(c, s, params, site);
+    pd_ctx_fail(c, pd_wrap(e, "running %s for %s", s->name, site));
+}
+
+/* Runs it; false if the context has failed, before or by it, or if it is for later. */
 static bool run(struct pd_ctx *c, const struct pd_stmt *s, const void *params, const char *site,
                 struct pd_result *out)
 {
-    if (c->failed != PD_OK)
+    if (pd_item_take(c, out->kind, s, params, site) || !pd_items_run(c, false))
         return false;
     pd_err e = prepare(c, s, params, site);
     if (e == PD_OK)
         e = drive(c, s, params, out);
     if (__builtin_expect(e == PD_OK, 1))
         return c->failed == PD_OK; /* a callback of :each may have marked it */
-    if (pd_trace_is_on())
-        pd_trace_statement(c, s, params, site);
-    pd_ctx_fail(c, pd_wrap(e, "running %s for %s", s->name, site));
+    pd_stmt_failed(c, e, s, params, site);
     if (e != PD_ECONSTRAINT && c->session && c->session->in_tx && c->session->active == 0)
         c->db->driver->rollback(c->session);
     return false;
@@ -156,10 +169,7 @@ struct pd_rows pd_stmt_many(struct pd_ctx *c, const struct pd_stmt *s, const voi
                             const char *site)
 {
     struct pd_result r = { .kind = PD_RESULT_MANY, .stmt = s, .arena = c->arena };
-    if (!run(c, s, params, site, &r))
-        return (struct pd_rows){ NULL, 0 };
-    result_link(&r);
-    return (struct pd_rows){ r.rows, r.n };
+    return run(c, s, params, site, &r) ? pd_result_rows(&r) : (struct pd_rows){ NULL, 0 };
 }
 
 int64_t pd_stmt_exec(struct pd_ctx *c, const struct pd_stmt *s, const void *params,

@@ -272,6 +272,27 @@ UNUSED static int schema_teardown(void **state)
     return dir_teardown(state);
 }
 
+/* Ends every connection of this test, from outside; for tests of PG_TEST. */
+UNUSED static void kill_connections(void)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = "
+             "'test_%d' and pid <> pg_backend_pid()",
+             (int)getpid());
+    server_do(sql);
+}
+
+UNUSED static int pg_setup(void **state)
+{
+    size_t n;
+    if (schema_setup(state))
+        return -1;
+    n = strlen(test_url);
+    snprintf(test_url + n, sizeof test_url - n, "&application_name=test_%d", (int)getpid());
+    return 0;
+}
+
 static void die_of(pd_err e)
 {
     char text[1024];
@@ -325,6 +346,11 @@ UNUSED static void with_db(void (*fn)(struct pd_db *db))
     }
 /* Of SQLite only: its writer, its snapshots, its file. */
 #define SQLITE_TEST(fn) cmocka_unit_test_setup_teardown(test_##fn, dir_setup, dir_teardown)
+/* Of PostgreSQL only. */
+#define PG_TEST(fn)                                                                                \
+    {                                                                                              \
+        "postgres: " #fn, test_pg_##fn, pg_setup, schema_teardown, NULL                            \
+    }
 #define TEST_WITH_DB(name)                                                                         \
     static void name(struct pd_db *db);                                                            \
     UNUSED static void test_##name(void **state)                                                   \

@@ -25,27 +25,6 @@ STMT(prepared, PD_S_READONLY, "",
      none, number_cols, sizeof(struct number));
 STMT(raises, PD_S_READONLY, "", "select t_raise()", none, number_cols, sizeof(struct number));
 
-/* Runs sql from outside on every other backend of this test's schema. */
-static void kill_connections(void)
-{
-    char sql[256];
-    snprintf(sql, sizeof sql,
-             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = "
-             "'test_%d' and pid <> pg_backend_pid()",
-             (int)getpid());
-    server_do(sql);
-}
-
-static int pg_setup(void **state)
-{
-    size_t n;
-    if (schema_setup(state))
-        return -1;
-    n = strlen(test_url);
-    snprintf(test_url + n, sizeof test_url - n, "&application_name=test_%d", (int)getpid());
-    return 0;
-}
-
 /* --- pipelines -----------------------------------------------------------------------------------
  */
 
@@ -672,11 +651,6 @@ static void test_pg_two_programs_migrate_at_once(void **state)
         assert_int_equal(status, 0);
     }
 }
-
-#define PG_TEST(fn)                                                                                \
-    {                                                                                              \
-        "postgres: " #fn, test_pg_##fn, pg_setup, schema_teardown, NULL                            \
-    }
 
 int main(void)
 {

@@ -1,0 +1,164 @@
+/* pg_many.c - statements that wait together (pd_later): one flush, one wait.
+ *
+ * Outside a transaction they are reads. All go down one shared connection, whatever its depth, so
+ * that they share its Sync; those that did not come back with a result (skipped behind an error,
+ * lost with the connection, or wrong themselves) are run again one by one, which knows what to do
+ * (pg_tx.c).
+ *
+ * Inside one there are no savepoints between them: an error undoes the transaction anyway (db.h). A
+ * commit may travel behind them; the server skips it if one of them fails.
+ */
+#include "data/pg.h"
+
+static pd_err send(struct pg_conn *c, struct pd_items *items)
+{
+    for (struct pd_item *i = items->todo; i; i = i->next) {
+        if (!i->stmt)
+            continue;
+        items->failed = i;
+        i->op = pd_pg_send(c, i->stmt, i->params, i->out.arena, pd_fiber_self());
+        if (!i->op)
+            return pd_diag()->code;
+    }
+    items->failed = NULL;
+    return PD_OK;
+}
+
+void pd_pg_items_put(struct pg_session *s, struct pd_items *items)
+{
+    for (struct pd_item *i = items->todo; i; i = i->next) {
+        struct pg_op *op = i->op;
+        i->op = NULL;
+        if (op && op->done) {
+            pd_pg_op_put(s->pool, op);
+        } else if (op) {
+            op->waiter = NULL;
+            op->left = true;
+            pd_pg_hurry(op->conn);
+        }
+    }
+}
+
+static bool is_waiting(const struct pd_item *i)
+{
+    const struct pg_op *op = i->op;
+    return op && !op->done;
+}
+
+pd_err pd_pg_items_wait(struct pg_session *s, struct pd_items *items)
+{
+    for (struct pd_item *i = items->todo; i; i = i->next) {
+        pd_err e = is_waiting(i) ? pd_pg_session_wait(s, i->op) : PD_OK;
+        if (e == PD_OK)
+            continue;
+        items->failed = i;
+        for (; i; i = i->next) { /* of no use to anybody */
+            if (!is_waiting(i))
+                continue;
+            ((struct pg_op *)i->op)->waiter = NULL;
+            ((struct pg_op *)i->op)->left = true;
+            i->op = NULL;
+        }
+        return pd_fail(e, "%s was stopped: %s", items->failed->stmt->name, pd_err_text(e));
+    }
+    return PD_OK;
+}
+
+/* --- outside a transaction -----------------------------------------------------------------------
+ */
+
+static pd_err finish_read(struct pg_session *s, struct pd_item *i)
+{
+    struct pg_op *op = i->op;
+    if (op && op->result && pd_pg_is_result(op->result)) {
+        pg_count(&s->pool->reads);
+        return pd_pg_store(i->stmt, op->result, &i->out);
+    }
+    return pd_pg_read(s, i->stmt, i->params, &i->out);
+}
+
+static pd_err read_all(struct pg_session *s, struct pd_items *items)
+{
+    struct pg_conn *c = NULL;
+    PD_TRY(pd_pg_share(s->pool, &c));
+    if (send(c, items) != PD_OK)
+        pd_pg_pool_serve(
+            s->pool); /* the place may be free again; what was not sent is read below */
+    pd_err e = pd_pg_items_wait(s, items);
+    for (struct pd_item *i = items->todo; i && e == PD_OK; i = i->next) {
+        if (!i->stmt)
+            continue;
+        items->failed = i;
+        e = finish_read(s, i);
+    }
+    pd_pg_items_put(s, items);
+    return e;
+}
+
+/* --- inside one ----------------------------------------------------------------------------------
+ */
+
+pd_err pd_pg_items_send(struct pg_session *s, struct pd_items *items)
+{
+    PD_TRY(pd_pg_enter(s));
+    pd_err e = send(s->conn, items);
+    s->ran = true;
+    s->wrote |= items->write;
+    return e;
+}
+
+static pd_err refused(struct pg_session *s, const struct pd_item *i)
+{
+    const struct pg_op *op = i->op;
+    pd_err e = pd_check();
+    if (!op)
+        return pd_fail(e == PD_OK ? PD_ETIME : e, "%s was stopped", i->stmt->name);
+    if (op->result)
+        (void)pd_pg_is_stale(s->pool, op); /* the next one will know */
+    return pd_pg_fail(s->pool, i->stmt, op->result);
+}
+
+pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items)
+{
+    for (struct pd_item *i = items->todo; i; i = i->next) {
+        const struct pg_op *op = i->op;
+        pg_count(&s->pool->writes);
+        if (!i->stmt || (op && op->result && pd_pg_is_result(op->result)))
+            continue;
+        items->failed = i;
+        return refused(s, i);
+    }
+    return PD_OK;
+}
+
+static pd_err store(struct pd_items *items)
+{
+    for (struct pd_item *i = items->todo; i; i = i->next) {
+        const struct pg_op *op = i->op;
+        items->failed = i;
+        if (i->stmt)
+            PD_TRY(pd_pg_store(i->stmt, op->result, &i->out));
+    }
+    return PD_OK;
+}
+
+static pd_err inside(struct pg_session *s, struct pd_items *items)
+{
+    pd_err e = pd_pg_items_send(s, items);
+    if (e == PD_OK)
+        e = pd_pg_items_wait(s, items);
+    if (e == PD_OK)
+        e = pd_pg_items_judge(s, items);
+    if (e == PD_OK)
+        e = store(items);
+    pd_pg_items_put(s, items);
+    return e;
+}
+
+pd_err pd_pg_run_all(struct pd_session *base, struct pd_items *items, bool commit)
+{
+    struct pg_session *s = (struct pg_session *)base;
+    if (commit)
+        return pd_pg_commit_with(s, items);
+    return base->in_tx ? inside(s, items) : read_all(s, items);
+}
