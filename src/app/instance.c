@@ -32,14 +32,12 @@ static struct pd_instance *_Atomic current;
 
 /* --- open ----------------------------------------------------------------------------------- */
 
-static unsigned sql_modules(struct pd_instance *in, const struct pd_sql_module ***out)
+unsigned pd_app_sql(const struct pd_app *app, const struct pd_sql_module **out)
 {
-    const struct pd_app *app = in->app;
     unsigned n = 0;
-    *out = pd_arena_new_n(&in->arena, const struct pd_sql_module *, app->nmodules);
     for (unsigned i = 0; i < app->nmodules; i++)
         if (app->modules[i]->sql)
-            (*out)[n++] = app->modules[i]->sql;
+            out[n++] = app->modules[i]->sql;
     return n;
 }
 
@@ -69,8 +67,9 @@ static unsigned connections(const struct pd_config *cfg)
 
 static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
 {
-    const struct pd_sql_module **modules;
-    unsigned n = sql_modules(in, &modules);
+    const struct pd_sql_module **modules =
+        pd_arena_new_n(&in->arena, const struct pd_sql_module *, in->app->nmodules);
+    unsigned n = pd_app_sql(in->app, modules);
     if (n == 0)
         return PD_OK;
     const struct pd_db_opts opts = { .nplus1 = nplus1(in->config),

@@ -21,8 +21,9 @@ struct program {
 };
 
 struct builtin {
-    const char *name, *usage, *doc;
+    const char *name, *usage, *doc; /* usage: the arguments, all of them needed */
     int (*run)(struct program *p);
+    int nargs;
 };
 
 /* --- saying what is wrong
@@ -57,10 +58,15 @@ static void start_log(const struct pd_config *cfg, bool command)
 /* --- commands of the platform
  * -------------------------------------------------------------------------- */
 
-static int no_arguments(struct program *p)
+static int check_arguments(struct program *p, const struct builtin *b)
 {
-    if (p->argc == 1)
+    if (p->argc - 1 == b->nargs)
         return 0;
+    if (b->nargs)
+        return pd_complain(p->app,
+                           pd_hint(pd_fail(PD_EINVAL, "%s takes %d argument%s, but got %d", b->name,
+                                           b->nargs, b->nargs == 1 ? "" : "s", p->argc - 1),
+                                   "write: %s %s %s", p->app->name, b->name, b->usage));
     return pd_complain(
         p->app,
         pd_hint(pd_fail(PD_EINVAL, "%s takes no arguments, but got %s", p->argv[0], p->argv[1]),
@@ -89,10 +95,7 @@ static pd_err migrate(void *arg)
     const struct pd_sql_module **modules = calloc(p->app->nmodules + 1, sizeof *modules);
     if (!modules)
         pd_panic("out of memory");
-    unsigned n = 0;
-    for (unsigned i = 0; i < p->app->nmodules; i++)
-        if (p->app->modules[i]->sql)
-            modules[n++] = p->app->modules[i]->sql;
+    unsigned n = pd_app_sql(p->app, modules);
     struct pd_migrate_report report = { .each = say_migrated };
     pd_err e = n ? pd_db_migrate(pd_instance_db(in), modules, n, &report) : PD_OK;
     if (e == PD_OK)
@@ -118,6 +121,17 @@ static int on_loop(struct program *p, pd_err (*fn)(void *arg))
 static int run_migrate(struct program *p)
 {
     return on_loop(p, migrate);
+}
+
+static pd_err move(void *arg)
+{
+    struct program *p = arg;
+    return pd_app_move(p->app, p->config, p->argv[1]);
+}
+
+static int run_move(struct program *p)
+{
+    return on_loop(p, move);
 }
 
 static const char *method_name(enum pd_route_method m)
@@ -150,10 +164,12 @@ static int run_version(struct program *p)
 }
 
 static const struct builtin builtins[] = {
-    { "serve", "", "answer requests until SIGTERM or SIGINT", run_serve },
-    { "migrate", "", "bring the database's schema up to date", run_migrate },
-    { "routes", "", "list the routes, their modules and who may use them", run_routes },
-    { "version", "", "print the version", run_version },
+    { "serve", "", "answer requests until SIGTERM or SIGINT", run_serve, 0 },
+    { "migrate", "", "bring the database's schema up to date", run_migrate, 0 },
+    { "move", "sqlite:PATH", "copy a SQLite database into the empty one of DATABASE_URL", run_move,
+      1 },
+    { "routes", "", "list the routes, their modules and who may use them", run_routes, 0 },
+    { "version", "", "print the version", run_version, 0 },
 };
 enum { NBUILTINS = sizeof builtins / sizeof builtins[0], COMMANDS_COMPARED = 100 };
 
@@ -244,7 +260,7 @@ static int run_builtin(struct program *p, const struct builtin *b)
 {
     if (asks_help(p->argc, p->argv))
         return help_of(p->app, b->name, b->usage, b->doc);
-    int code = no_arguments(p);
+    int code = check_arguments(p, b);
     return code ? code : b->run(p);
 }
 

@@ -39,6 +39,9 @@ void pd_instance_share_listeners(struct pd_instance *in, bool shared);
  * cannot be taken back). Nothing that they may use can be freed: end the process. */
 bool pd_instance_drain(struct pd_instance *in) PD_MUST PD_YIELDS;
 
+/* What the app's modules have in the database: at most app->nmodules entries. */
+unsigned pd_app_sql(const struct pd_app *app, const struct pd_sql_module **out);
+
 struct pd_db *pd_instance_db(struct pd_instance *in);
 struct pd_web *pd_instance_web(struct pd_instance *in);
 const struct pd_app *pd_instance_app(struct pd_instance *in);
@@ -60,6 +63,11 @@ int pd_serve(const struct pd_app *app, struct pd_config *cfg);
 extern const struct pd_route pd_platform_routes[];
 extern const unsigned pd_nplatform_routes;
 pd_status pd_metrics_handler(struct pd_ctx *c) PD_YIELDS;
+
+/* The whole of `move`: copies the SQLite database `from` ("sqlite:PATH") into the one that
+ * DATABASE_URL names, and says on standard output how far it is and what came of it. (move.c) */
+pd_err pd_app_move(const struct pd_app *app, const struct pd_config *cfg,
+                   const char *from) PD_MUST PD_YIELDS;
 
 /* Says what stopped the program: one line "finflow: message; hint" on standard error. Returns the
  * exit code that belongs to it. */

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static int find(struct cli_args *args, struct cli_app *app)
 {
@@ -54,8 +55,8 @@ static int run_test(struct cli_args *args)
     return code == 2 ? CLI_WRONG : code;
 }
 
-/* Builds the program and runs one of its commands in the app's folder. */
-static int run_program(struct cli_args *args, const char *command)
+/* Builds the program and runs one of its commands in the app's folder; `argument` may be NULL. */
+static int run_program(struct cli_args *args, const char *command, const char *argument)
 {
     struct cli_app app;
     pd_str path;
@@ -69,7 +70,7 @@ static int run_program(struct cli_args *args, const char *command)
     if (e != PD_OK)
         return cli_complain(args->command, e);
     const char *program = pd_str_cstr(args->arena, pd_str_trim(path));
-    return cli_call(app.dir, (const char *[]){ program, command, NULL });
+    return cli_call(app.dir, (const char *[]){ program, command, argument, NULL });
 }
 
 static void say_unlisted(void *arg, const struct check_unlisted *u)
@@ -83,7 +84,7 @@ static void say_unlisted(void *arg, const struct check_unlisted *u)
 /* Who misses a route here looks for the module that has it. */
 static int run_routes(struct cli_args *args)
 {
-    int code = run_program(args, "routes");
+    int code = run_program(args, "routes", NULL);
     struct cli_app app;
     struct check k;
     if (code != CLI_OK || cli_app_find(args->arena, &app) != PD_OK)
@@ -97,7 +98,28 @@ static int run_routes(struct cli_args *args)
 
 static int run_migrate(struct cli_args *args)
 {
-    return run_program(args, "migrate");
+    return run_program(args, "migrate", NULL);
+}
+
+/* A path is meant from here, but the program runs in the app's folder. */
+static const char *from_here(struct pd_arena *a, const char *url)
+{
+    const char *path = url + strlen("sqlite:");
+    if (strncmp(url, "sqlite:", strlen("sqlite:")) != 0 || path[0] == '/')
+        return url;
+    char *here = realpath(".", NULL);
+    pd_str whole = pd_str_fmt(a, "sqlite:%s/%s", here ? here : ".", path);
+    free(here);
+    return whole.ptr;
+}
+
+static int run_db(struct cli_args *args)
+{
+    if (strcmp(args->words[0], "move") != 0)
+        return cli_usage_error(args->command, "there is no \"%s\": it is move", args->words[0]);
+    if (args->nwords != 2)
+        return cli_usage_error(args->command, "say which database: pando db move sqlite:PATH");
+    return run_program(args, "move", from_here(args->arena, args->words[1]));
 }
 
 const struct cli_command cmd_build = {
@@ -147,4 +169,22 @@ const struct cli_command cmd_migrate = {
             "  pando migrate\n"
             "  DATABASE_URL=sqlite:/srv/shop.db pando migrate\n",
     .run = run_migrate,
+};
+
+const struct cli_command cmd_db = {
+    .name = "db",
+    .usage = "move sqlite:PATH",
+    .doc = "copy the app's SQLite database into PostgreSQL",
+    .group = CLI_WORK,
+    .min_words = 1,
+    .max_words = 2,
+    .words = "move",
+    .help =
+        "The target is what DATABASE_URL names: an empty database. Stop the app first. Rows are\n"
+        "counted and compared; whatever goes wrong, the target is as empty as before.\n"
+        "\n"
+        "  createdb shop\n"
+        "  DATABASE_URL=postgres:///shop pando db move sqlite:var/shop.db\n"
+        "  shop move sqlite:var/shop.db        the same where there is only the program\n",
+    .run = run_db,
 };

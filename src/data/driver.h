@@ -183,6 +183,13 @@ void pd_relation_store(struct pd_ctx *c, const struct pd_relation *r, struct pd_
                        struct pd_rows rows);
 void *pd_relation_find(const struct pd_relation *r, const struct pd_rowset *set, pd_id key);
 
+/* As pd_db_is_migrated; *newer is how many migrations of the database the program does not know. */
+pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
+                       unsigned *newer) PD_MUST PD_YIELDS;
+/* All migrations, in the open transaction of a context on an empty database. */
+pd_err pd_migrate_inside(struct pd_ctx *c, const struct pd_sql_module *const *modules,
+                         unsigned n) PD_MUST PD_YIELDS;
+
 /* Notes a run of a keyed statement; fails if it is the loop of an N+1 (see pd_nplus1). */
 pd_err pd_nplus1_note(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
                       const char *site) PD_MUST;

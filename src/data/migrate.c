@@ -184,12 +184,21 @@ static pd_err apply_parts(struct pd_ctx *c, const struct pd_sql_module *m,
                               pd_time_now() };
     PD_TRY(c->db->driver->script(c->session, mig));
     pd_stmt_exec(c, &add_stmt, &row, PD_SITE);
-    return pd_commit(c);
+    return c->failed;
 }
 
+/* In the open transaction. */
 static pd_err apply(struct pd_ctx *c, const struct pd_sql_module *m, const struct pd_migration *mig)
 {
     pd_err e = apply_parts(c, m, mig);
+    return e == PD_OK ? e : pd_wrap(e, "applying migration %s of module %s", mig->name, m->name);
+}
+
+static pd_err apply_alone(struct pd_ctx *c, const struct pd_sql_module *m,
+                          const struct pd_migration *mig)
+{
+    PD_TRY(apply(c, m, mig));
+    pd_err e = pd_commit(c);
     return e == PD_OK ? e : pd_wrap(e, "applying migration %s of module %s", mig->name, m->name);
 }
 
@@ -208,7 +217,7 @@ static pd_err step(struct pd_ctx *c, const struct pd_sql_module *m, uint32_t *pr
         return PD_OK;
     }
     const struct pd_migration *mig = &m->migrations[before];
-    PD_TRY(apply(c, m, mig));
+    PD_TRY(apply_alone(c, m, mig));
     *present = before + 1;
     report->applied++;
     if (report->each)
@@ -240,16 +249,18 @@ static pd_err migrate_all(struct pd_ctx *c, const struct pd_sql_module *const *m
     return PD_OK;
 }
 
-static pd_err is_migrated(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n)
+static pd_err is_migrated(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n,
+                          unsigned *newer)
 {
     const struct exists_row *there = pd_stmt_one(c, &exists_stmt, NULL, PD_SITE);
     PD_TRY(c->failed);
     for (unsigned i = 0; i < n; i++) {
         const struct pd_sql_module *m = modules[i];
         uint32_t present = 0;
-        unsigned newer = 0;
+        unsigned beyond = 0;
         if (there && there->n)
-            PD_TRY(history(c, m, &present, &newer));
+            PD_TRY(history(c, m, &present, &beyond));
+        *newer += beyond;
         if (present < m->nmigrations)
             return pd_hint(pd_fail(PD_ECONFIG, "migration %s of module %s has not been applied",
                                    m->migrations[present].name, m->name),
@@ -284,9 +295,26 @@ pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *module
 
 pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
 {
+    unsigned newer;
+    return pd_migrate_look(db, modules, n, &newer);
+}
+
+pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
+                       unsigned *newer)
+{
     struct pd_arena a;
     struct pd_ctx c;
     pd_arena_init(&a, &(struct pd_arena_opts){ .name = "migrate" });
     pd_ctx_init(&c, db, &a);
-    return finish(&c, &a, is_migrated(&c, modules, n));
+    *newer = 0;
+    return finish(&c, &a, is_migrated(&c, modules, n, newer));
+}
+
+pd_err pd_migrate_inside(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n)
+{
+    PD_TRY(c->db->driver->script(c->session, &create));
+    for (unsigned i = 0; i < n; i++)
+        for (uint32_t k = 0; k < modules[i]->nmigrations; k++)
+            PD_TRY(apply(c, modules[i], &modules[i]->migrations[k]));
+    return PD_OK;
 }

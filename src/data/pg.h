@@ -11,6 +11,7 @@
  *   pg_tx.c       sessions: reading, transactions, savepoints
  *   pg_many.c     statements that wait together (pd_later)
  *   pg_walk.c     results that are walked row by row; scripts of migrations
+ *   pg_copy.c     COPY in and out, for a move from SQLite
  *
  * A connection is in one of two uses. *Shared*: reads of many fibers, each in a transaction of its
  * own, are sent together at the end of a turn of the loop, with one Sync behind them, and their
@@ -269,6 +270,17 @@ pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *par
 pd_err pd_pg_take_rows(const struct pd_stmt *s, const PGresult *r, struct pd_result *out,
                        bool *more) PD_MUST PD_YIELDS;
 
+/* For COPY's binary format. What a column of that type is in C, nullable or not: fills type, as and
+ * nullable. False if there is no such type in migrations. */
+bool pd_pg_column_type(Oid oid, bool nullable, struct pd_column *col);
+/* Can PostgreSQL hold the value as it is? Not a zero byte in text, nor a time before its first. */
+bool pd_pg_holds(const struct pd_column *col, const void *v);
+/* The value with its length in front. */
+void pd_pg_put_field(struct pd_buf *b, const struct pd_column *col, const void *v);
+/* The other way round; n < 0: null. Text goes into the arena. */
+pd_err pd_pg_take_field(struct pd_arena *a, const struct pd_stmt *s, const struct pd_column *col,
+                        const char *v, int n, void *to) PD_MUST;
+
 /* --- pg_error.c
  * -------------------------------------------------------------------------------------------- */
 
@@ -334,5 +346,29 @@ pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *
                   struct pd_result *out) PD_MUST PD_YIELDS;
 pd_err pd_pg_script(struct pd_session *s, const struct pd_migration *m) PD_MUST PD_YIELDS;
 pd_err pd_pg_migrate_lock(struct pd_session *s) PD_MUST PD_YIELDS;
+/* Out of pipeline mode, for what excludes it, in the session's transaction: between the two the
+ * caller sends and reads with libpq itself, and waits with hand_wait. No limit for statements. */
+pd_err pd_pg_hand_begin(struct pg_session *s) PD_MUST PD_YIELDS;
+void pd_pg_hand_end(struct pg_session *s);
+/* Sends what is left, then waits for input. */
+pd_err pd_pg_hand_wait(struct pg_conn *c) PD_MUST PD_YIELDS;
+
+/* --- pg_copy.c
+ * -------------------------------------------------------------------------------------------- */
+
+struct pg_copy { /* COPY … FROM stdin under way, in a transaction */
+    struct pg_session *s;
+    const struct pd_stmt *stmt; /* its columns are those of the COPY, and where they are in a row */
+    struct pd_buf out;
+};
+/* Nothing else may run in the session until end. Errors of the server are told by end. */
+pd_err pd_pg_copy_begin(struct pg_copy *copy, struct pd_session *s, const struct pd_stmt *stmt,
+                        const char *sql) PD_MUST PD_YIELDS;
+pd_err pd_pg_copy_row(struct pg_copy *copy, const void *row) PD_MUST PD_YIELDS;
+/* `keep` false: nothing of it is to stay. Needed after every begin that was PD_OK. */
+pd_err pd_pg_copy_end(struct pg_copy *copy, bool keep) PD_MUST PD_YIELDS;
+/* COPY (query) TO stdout, row by row into out->fn: memory is one row's, however many there are. */
+pd_err pd_pg_copy_out(struct pd_session *s, const struct pd_stmt *stmt, const char *sql,
+                      struct pd_result *out) PD_MUST PD_YIELDS;
 
 #endif

@@ -187,6 +187,69 @@ pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *par
     return PD_OK;
 }
 
+/* --- one value of a COPY -------------------------------------------------------------------------
+ */
+
+bool pd_pg_column_type(Oid oid, bool nullable, struct pd_column *col)
+{
+    static const struct {
+        Oid oid;
+        uint8_t type;
+    } known[] = {
+        { OID_BOOL, PD_T_BOOL },        { OID_INT8, PD_T_I64 },   { OID_TEXT, PD_T_STR },
+        { OID_BYTEA, PD_T_BYTES },      { OID_DATE, PD_T_DATE },  { OID_UUID, PD_T_UUID },
+        { OID_TIMESTAMPTZ, PD_T_TIME }, { OID_JSONB, PD_T_JSON },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].oid != oid)
+            continue;
+        bool number =
+            oid == OID_BOOL || oid == OID_INT8 || oid == OID_DATE || oid == OID_TIMESTAMPTZ;
+        col->nullable = nullable;
+        col->type = nullable && number ? PD_T_OPT : known[i].type;
+        col->as = col->type == PD_T_OPT ? known[i].type : 0;
+        return oid != OID_UUID || !nullable;
+    }
+    return false;
+}
+
+bool pd_pg_holds(const struct pd_column *col, const void *v)
+{
+    uint8_t type = col->type == PD_T_OPT ? col->as : col->type;
+    bool opt = col->type == PD_T_OPT;
+    if (opt && !((const pd_opt_i64 *)v)->has)
+        return true;
+    int64_t n = opt                 ? ((const pd_opt_i64 *)v)->value
+                : type == PD_T_DATE ? *(const int32_t *)v
+                : type == PD_T_TIME ? *(const int64_t *)v
+                                    : 0;
+    switch ((enum pd_type)type) {
+    case PD_T_BOOL: return !opt || n == 0 || n == 1;
+    case PD_T_TIME: return n == INT64_MIN || n >= FIRST_US + EPOCH_US;
+    case PD_T_DATE:
+        return n == INT32_MIN || n == INT32_MAX ||
+               (n >= FIRST_DAY + EPOCH_DAYS && n <= LAST_DAY + EPOCH_DAYS);
+    case PD_T_STR: return pd_str_find(*(const pd_str *)v, '\0') == PD_NPOS;
+    default: return true;
+    }
+}
+
+void pd_pg_put_field(struct pd_buf *b, const struct pd_column *col, const void *v)
+{
+    struct pg_params p;
+    bool put = put_one(&p, 0, NULL, col, v), json = put && p.formats[0] == 0;
+    pd_assert(put);
+    if (!p.values[0]) {
+        pd_buf_put(b, pd_str_n("\xff\xff\xff\xff", 4));
+        return;
+    }
+    uint32_t n = htobe32((uint32_t)p.lengths[0] + json);
+    pd_buf_put(b, pd_str_n((const char *)&n, sizeof n));
+    if (json)
+        pd_buf_put_c(b, 1);
+    pd_buf_put(b, pd_str_n(p.values[0], (size_t)p.lengths[0]));
+}
+
 /* --- rows ----------------------------------------------------------------------------------------
  */
 
@@ -391,4 +454,28 @@ pd_err pd_pg_take_rows(const struct pd_stmt *s, const PGresult *r, struct pd_res
         PD_TRY(pd_result_take(out, more));
     }
     return PD_OK;
+}
+
+static uint8_t decoder_of_column(const struct pd_column *col)
+{
+    switch ((enum pd_type)(col->type == PD_T_OPT ? col->as : col->type)) {
+    case PD_T_BOOL: return DECODE_BOOL;
+    case PD_T_TIME: return DECODE_TIME;
+    case PD_T_DATE: return DECODE_DATE;
+    case PD_T_UUID: return DECODE_UUID;
+    case PD_T_JSON: return DECODE_JSONB;
+    case PD_T_STR:
+    case PD_T_BYTES: return DECODE_TEXT;
+    default: return DECODE_INT8;
+    }
+}
+
+pd_err pd_pg_take_field(struct pd_arena *a, const struct pd_stmt *s, const struct pd_column *col,
+                        const char *v, int n, void *to)
+{
+    if (n < 0)
+        return may_be_null(col) ? PD_OK : unfit(s, col, "holds null, which the schema excludes");
+    return decode_one(a, col, decoder_of_column(col), v, n, to)
+               ? PD_OK
+               : unfit(s, col, "holds a value out of range");
 }

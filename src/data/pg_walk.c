@@ -123,7 +123,7 @@ pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *
 /* --- scripts -------------------------------------------------------------------------------------
  */
 
-static pd_err wait_input(struct pg_conn *c)
+pd_err pd_pg_hand_wait(struct pg_conn *c)
 {
     int rc = PQflush(c->pq);
     if (rc >= 0)
@@ -142,7 +142,7 @@ static pd_err run_by_hand(struct pg_conn *c, const char *sql)
         return pd_fail(PD_EUNAVAIL, "%s", PQerrorMessage(c->pq));
     for (;;) {
         while (PQisBusy(c->pq))
-            PD_TRY(wait_input(c));
+            PD_TRY(pd_pg_hand_wait(c));
         PGresult *r = PQgetResult(c->pq);
         if (!r)
             return e;
@@ -158,7 +158,7 @@ static pd_err run_by_hand(struct pg_conn *c, const char *sql)
     }
 }
 
-static pd_err script(struct pg_session *s, const char *sql)
+pd_err pd_pg_hand_begin(struct pg_session *s)
 {
     struct pg_conn *c = s->conn;
     PD_TRY(pd_pg_enter(s));
@@ -170,13 +170,25 @@ static pd_err script(struct pg_session *s, const char *sql)
     if (!PQexitPipelineMode(c->pq))
         return pd_fail(PD_EINTERNAL, "%s", PQerrorMessage(c->pq));
     c->by_hand = true;
-    pd_err e = run_by_hand(c, sql);
-    if (e == PD_OK && PQtransactionStatus(c->pq) != PQTRANS_INTRANS)
-        e = pd_fail(PD_EINVAL, "the script ended the transaction it runs in");
+    return PD_OK;
+}
+
+void pd_pg_hand_end(struct pg_session *s)
+{
+    struct pg_conn *c = s->conn;
     c->by_hand = false;
     if (!c->broken && !PQenterPipelineMode(c->pq))
         pd_pg_lose(c, "the script was not done");
     s->ran = s->wrote = true;
+}
+
+static pd_err script(struct pg_session *s, const char *sql)
+{
+    PD_TRY(pd_pg_hand_begin(s));
+    pd_err e = run_by_hand(s->conn, sql);
+    if (e == PD_OK && PQtransactionStatus(s->conn->pq) != PQTRANS_INTRANS)
+        e = pd_fail(PD_EINVAL, "the script ended the transaction it runs in");
+    pd_pg_hand_end(s);
     return e;
 }
 

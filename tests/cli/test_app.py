@@ -83,6 +83,8 @@ def test_the_app_serves_and_lists_its_routes(shop):
     routes = pando("routes", cwd=shop)
     assert "/orders/{id:id}/edit" in routes.out, routes.all
     assert pando("migrate", cwd=shop).code == 0
+    moved = pando("db", "move", "sqlite:app.db", cwd=shop / "modules")
+    assert moved.code == 78 and "set DATABASE_URL" in moved.err, moved.all
     program = subprocess.Popen([shop / "build" / "my_shop", "serve"], cwd=shop, env={"PORT": str(port)},
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:

@@ -31,6 +31,8 @@ def test_help_lists_the_commands_and_each_has_help_with_examples():
     (["new", "a", "b"], '"b" is too much'),
     (["completion", "tcsh"], '"tcsh" is not known'),
     (["build", "--release=yes"], "takes no value"),
+    (["db", "moev"], "it is move"),
+    (["db", "move"], "pando db move sqlite:PATH"),
 ])
 def test_a_wrong_command_line_names_the_remedy(words, says, tmp_path):
     done = pando(*words, cwd=tmp_path)
@@ -40,8 +42,8 @@ def test_a_wrong_command_line_names_the_remedy(words, says, tmp_path):
 
 
 def test_outside_of_an_app_it_says_so(tmp_path):
-    for name in ("build", "test", "routes", "migrate"):
-        done = pando(name, cwd=tmp_path)
+    for words in (["build"], ["test"], ["routes"], ["migrate"], ["db", "move", "sqlite:x.db"]):
+        done = pando(*words, cwd=tmp_path)
         assert done.code == 66 and "not in an app" in done.err and "pando new" in done.err
 
 
