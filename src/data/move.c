@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 enum { LOOK_EVERY = 512 /* rows between two looks at the clock */ };
+#define LOCK_WAIT "10s"
 #define SHOW_US   (100 * INT64_C(1000))
 #define LONGEST   (24 * 3600 * PD_SECOND) /* of a statement */
 #define ROW_BYTES ((size_t)2 << 30)       /* of a row in memory; engines hold a value of 1 GB */
@@ -96,15 +97,22 @@ static pd_err not_empty(pd_str table)
         "make a new database for the move; if that was moved before, it is there");
 }
 
-/* The lock is the one of migrations. */
+/* Waits for its turn, but not for ever: for somebody else's longest migration one does not wait. A
+ * lock_timeout that DATABASE_URL brings along counts. */
+static pd_err lock_target(struct move *m)
+{
+    PD_TRY(script(m, "set local idle_in_transaction_session_timeout = 0;"
+                     "select set_config('lock_timeout', '" LOCK_WAIT "', true) "
+                     "where current_setting('lock_timeout') = '0'"));
+    pd_err e = m->to->driver->migrate_lock(m->target.session);
+    return e == PD_EBUSY ? pd_hint(pd_fail(e, "another program is migrating the target"),
+                                   "wait for it; a target must be empty")
+                         : e;
+}
+
 static pd_err check_empty(struct move *m)
 {
     struct move_texts found;
-    PD_TRY(pd_move_ask(m, &m->target,
-                       "select case when pg_try_advisory_xact_lock(482906891375) then 'locked' end",
-                       1, &found));
-    if (pd_str_is_null(found.rows[0].at[0]))
-        return pd_fail(PD_EBUSY, "another program is migrating the target");
     PD_TRY(pd_move_ask(m, &m->target, "select current_schema()::text", 1, &found));
     if (pd_str_is_null(found.rows[0].at[0]))
         return pd_hint(pd_fail(PD_ECONFIG, "the target has no schema to put tables into"),
@@ -124,8 +132,7 @@ static pd_err open_target(struct move *m, pd_str to)
     PD_TRY(pd_db_open(to, &opts, &m->to));
     pd_ctx_init(&m->target, m->to, &m->arena);
     PD_TRY(pd_begin(&m->target) ? PD_OK : m->target.failed);
-    PD_TRY(script(m, "set local idle_in_transaction_session_timeout = 0;"
-                     "set local lock_timeout = '10s'"));
+    PD_TRY(lock_target(m));
     PD_TRY(check_empty(m));
     return pd_migrate_inside(&m->target, m->opts->modules, m->opts->nmodules);
 }
