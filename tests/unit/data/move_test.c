@@ -48,7 +48,7 @@ static const struct pd_sql_module *const modules[] = { &module }, *const with_mo
 /* --- both ends -----------------------------------------------------------------------------------
  */
 
-static char file_url[128], server_url[256];
+static char file_url[128], server_url[sizeof test_url + 32];
 
 static int move_setup(void **state)
 {
