@@ -212,8 +212,11 @@ static void note_stale(struct pg_op *op, struct pg_stmt *stmt)
 static void parsed(struct pg_op *op)
 {
     op->parse = false;
-    if (!is_error(op->result))
+    if (!is_error(op->result)) {
+        PQclear(op->result);
+        op->result = NULL;
         return;
+    }
     op->stmt->refused = op->number;
     if (op->stmt->number == op->number)
         op->stmt->sent = false;
@@ -257,20 +260,25 @@ static void keep(struct pg_op *op, PGresult *r)
     op->result = r;
 }
 
-static void receive(struct pg_conn *c)
+/* False: this is not what is due. libpq had no memory for it, and what comes next would be taken
+ * for the answer to something else. */
+static bool receive(struct pg_conn *c)
 {
     PGresult *r = PQgetResult(c->pq);
-    if (c->await_sync && PQresultStatus(r) == PGRES_PIPELINE_SYNC) {
-        c->await_sync = false;
+    if (c->await_sync) {
+        bool synced = PQresultStatus(r) == PGRES_PIPELINE_SYNC;
         PQclear(r);
-        return;
+        c->await_sync = false;
+        return synced;
     }
     struct pg_op *op = pd_container(c->ops.next, struct pg_op, node);
-    pd_assert(c->nops);
     if (r)
         keep(op, r);
-    else
+    else if (op->result)
         op_ended(c, op);
+    else
+        return false;
+    return true;
 }
 
 static void ready(struct pd_io *io, unsigned events)
@@ -282,8 +290,12 @@ static void ready(struct pd_io *io, unsigned events)
         pd_pg_lose(c, PQerrorMessage(c->pq));
         return;
     }
-    while ((c->nops || c->await_sync) && !PQisBusy(c->pq))
-        receive(c);
+    while ((c->nops || c->await_sync) && !PQisBusy(c->pq)) {
+        if (receive(c))
+            continue;
+        pd_pg_lose(c, "no memory for what the server answers");
+        return;
+    }
     if (c->fatal || PQstatus(c->pq) == CONNECTION_BAD) {
         pd_pg_lose(c, PQerrorMessage(c->pq));
         return;

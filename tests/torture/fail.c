@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <libintl.h>
 #include <link.h>
 #include <poll.h>
 #include <pthread.h>
@@ -314,6 +315,15 @@ int pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *)
     return e;
 }
 
+/* A connection that failed does not work again: its peer sees that too. */
+static ssize_t broken(int fd)
+{
+    int saved = errno;
+    syscall(SYS_shutdown, fd, SHUT_RDWR);
+    errno = saved;
+    return -1;
+}
+
 #define CALL(type, name, params, args, bad, error)                                                 \
     type name params                                                                               \
     {                                                                                              \
@@ -348,7 +358,19 @@ OPEN(open, (const char *path, int flags, ...), AT_FDCWD, path, flags)
 OPEN(open64, (const char *path, int flags, ...), AT_FDCWD, path, flags)
 OPEN(openat, (int dir, const char *path, int flags, ...), dir, path, flags)
 
-/* What the unwinder keeps for ever is not the program's leak. */
+/* What gettext keeps for ever of a library's messages is not the program's leak; nor is what the
+ * unwinder keeps. */
+char *bindtextdomain(const char *domain, const char *dir)
+{
+    static char *(*next)(const char *, const char *);
+    if (!next)
+        next = (char *(*)(const char *, const char *))real("bindtextdomain");
+    inside++;
+    char *got = next(domain, dir);
+    inside--;
+    return got;
+}
+
 int backtrace(void **out, int n)
 {
     static int (*next)(void **, int);
