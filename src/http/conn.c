@@ -160,11 +160,19 @@ static void linger_read(struct pd_http_conn *c)
 
 /* A handler waits: of interest are the end of the connection, and room for output that the socket
  * has not taken. While the handler has not read the body, an early end shows when it does. */
-void conn_watch(struct pd_http_conn *c)
+static void watch_end(struct pd_http_conn *c)
 {
     unsigned want = (c->work->body.done ? PD_OS_HUP : 0u) | (c->out_bytes > 0 ? PD_OS_WRITE : 0u);
     if (c->io.want != want)
         pd_io_want(&c->io, want);
+}
+
+/* The same, but the poll is left as it is, waiting for the next request, until something comes
+ * (handler_ready): most handlers have answered by then, and two system calls are saved. */
+void conn_watch(struct pd_http_conn *c)
+{
+    if (!(c->io.want & PD_OS_READ) || c->out_bytes > 0)
+        watch_end(c);
 }
 
 static void finish_request(struct pd_http_conn *c)
@@ -419,10 +427,9 @@ static void conn_read(struct pd_http_conn *c)
 /* Something happened while a handler waits. */
 static void handler_ready(struct pd_http_conn *c, unsigned events)
 {
-    if (events & PD_OS_WRITE) {
+    if (events & PD_OS_WRITE)
         out_flush(c);
-        conn_watch(c);
-    }
+    watch_end(c);
     if (events & PD_OS_HUP && c->work->body.done) {
         c->closing = true;
         pd_fiber_cancel(c->fiber);
