@@ -18,7 +18,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -27,11 +26,12 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import peers  # noqa: E402
+from peers import children, cpu  # noqa: E402
+
 CPU = max(os.sched_getaffinity(0))
-TICK = os.sysconf("SC_CLK_TCK")
-with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    PORT = probe.getsockname()[1]
+PORT = peers.free_port()
 CASES = {  # name: path, connections, pipelined
     "plain64": ("/plaintext", 64, 1),
     "plain256": ("/plaintext", 256, 1),
@@ -86,27 +86,6 @@ domain * {{
 """
 
 
-def children(pid):
-    found = [pid]
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except (OSError, IndexError):
-                continue
-            if parent == pid:
-                found += children(int(entry.name))
-    return found
-
-
-def cpu(pid):
-    user = system = 0
-    for p in children(pid):
-        fields = pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()
-        user, system = user + int(fields[11]), system + int(fields[12])
-    return user / TICK, system / TICK
-
-
 def pss(pid):
     total = 0
     for p in children(pid):
@@ -115,32 +94,8 @@ def pss(pid):
     return total
 
 
-class Server:
-    def __init__(self, name, command, cwd=None, env=None):
-        self.name, self.command, self.cwd = name, command, cwd
-        self.env = {**os.environ, **(env or {})}
-
-    def __enter__(self):
-        self.process = subprocess.Popen(["taskset", "-c", str(CPU), *self.command], start_new_session=True, cwd=self.cwd, env=self.env,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(100):
-            if self.process.poll() is not None:
-                sys.exit(f"{self.name} ended with {self.process.returncode}: {' '.join(self.command)}")
-            try:
-                socket.create_connection(("127.0.0.1", PORT), 1).close()
-                return self
-            except OSError:
-                time.sleep(0.05)
-        sys.exit(f"{self.name} does not listen on port {PORT}")
-
-    def __exit__(self, *_):
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        time.sleep(0.2)
+def Server(name, command, cwd=None, env=None):
+    return peers.Server(name, command, PORT, CPU, cwd, env)
 
 
 def wrk(path, connections, depth, seconds):

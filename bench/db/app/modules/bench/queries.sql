@@ -1,0 +1,12 @@
+-- name: world_set :exec
+update bench_world set random_number = :random_number where id = :id;
+
+-- name: fortunes :many
+select * from bench_fortune;
+
+-- The newest of a category.
+-- name: items :many
+select * from bench_item where category = :category order by id desc limit :limit;
+
+-- name: item_set :exec
+update bench_item set price = :price, stock = :stock where id = :id;

@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+"""pando beside a bare libpq program and Node's fastify + pg, in one run on one PostgreSQL.
+
+    bench/db/run.py BUILD_DIR [--seconds 3] [--rounds 3] [--only single,many] [--servers pando,bare] [--layout one|split]
+
+See README.md for what the cases are and how to read the table. Rounds alternate over the programs; medians are
+printed. fastify and pg are fetched by npm into BUILD_DIR/bench/db/node, once; `--no-fastify` leaves them out.
+"""
+import argparse
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+import peers  # noqa: E402
+
+CPUS = sorted(os.sched_getaffinity(0))
+CASES = {  # name: what wrk asks for; the units that bare_pq runs for it
+    "none": ("/none", ()),
+    "single": ("/world/", ("single", "single16")),
+    "many": ("/worlds/", ("many",)),
+    "fortunes": ("/fortunes", ()),
+    "update": ("/update/", ("update",)),
+    "mix": ("mix", ()),
+}
+ONE_CORE = {"single": (1.4, 2.4), "many": (13, 20), "fortunes": (2.8, 2.3), "update": (18, 30)}  # us user, system
+
+
+class Postgres:
+    """A throw-away cluster; its CPU time is that of the postmaster's process tree."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, peers.free_port()
+
+    def __enter__(self):
+        self.url = subprocess.run([ROOT / "scripts/postgres", "start", self.folder, str(self.port)], check=True, capture_output=True,
+                                  text=True).stdout.strip()
+        self.pid = int((pathlib.Path(self.folder) / "data/postmaster.pid").read_text().split()[0])
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([ROOT / "scripts/postgres", "stop", self.folder], check=True)
+
+    def move(self, to):
+        for pid in peers.children(self.pid):
+            subprocess.run(["taskset", "-acp", str(to), str(pid)], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def connections(self):
+        """Of clients: "postgres: pando postgres 127.0.0.1(40000) idle"."""
+        def title(pid):
+            try:
+                return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+            except OSError:
+                return ""
+        return sum("127.0.0.1(" in title(pid) for pid in peers.children(self.pid))
+
+    def cpu(self):
+        return sum(peers.cpu(self.pid))
+
+
+def wrk(port, what, connections, seconds, on_cpu):
+    out = subprocess.run(["taskset", "-c", str(on_cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s",
+                          str(HERE / "load.lua"), f"http://127.0.0.1:{port}", "--", what], capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        print(out, file=sys.stderr)
+    unit = {"us": 1e-3, "ms": 1, "s": 1e3}
+
+    def latency(percent):
+        number, of = re.search(percent + r"%\s+([\d.]+)(us|ms|s)", out).groups()
+        return float(number) * unit[of]
+
+    return (int(re.search(r"(\d+) requests in", out).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
+            latency("50"), latency("99"))
+
+
+def measure(server, case, db, args, load_on):
+    """req/s, p50 ms, p99 ms, user us, system us, PostgreSQL's us, connections"""
+    with server as s:
+        wrk(s.port, CASES[case][0], args.connections, 2, load_on)  # fastify's code has been compiled by then
+        peers.keep_nice(db.pid)
+        before, db_before = peers.cpu(s.process.pid), db.cpu()
+        requests, rate, p50, p99 = wrk(s.port, CASES[case][0], args.connections, args.seconds, load_on)
+        after, db_after, open_ = peers.cpu(s.process.pid), db.cpu(), db.connections()
+    user, system = ((after[i] - before[i]) * 1e6 / max(requests, 1) for i in (0, 1))
+    return rate, p50, p99, user, system, (db_after - db_before) * 1e6 / max(requests, 1), open_
+
+
+def measure_bare(program, unit, db, args, on_cpu):
+    before = db.cpu()
+    out = subprocess.run(["taskset", "-c", str(on_cpu), program, db.url, unit, str(args.seconds)], check=True, capture_output=True,
+                         text=True).stdout.split()
+    units, took, user, system = int(out[0]), *(float(x) for x in out[1:4])
+    return units / took, 0, 0, user, system, (db.cpu() - before) * 1e6 / units, 1
+
+
+def fetch_fastify(build):
+    folder = build / "bench/db/node"
+    if not (folder / "node_modules/fastify").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        print("fetching fastify and pg", flush=True)
+        subprocess.run(["npm", "install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error", "--prefix",
+                        str(folder), "fastify@5", "pg@8"], check=True)
+    return folder / "node_modules"
+
+
+def show_layout(name, server_on, rest_on, args, build, work, db, modules):
+    """Prints the table of one layout; returns (case, program) -> medians."""
+    port = peers.free_port()
+    pando = peers.Server("pando", [str(build / "bench/db/pando_db"), "serve"], port, server_on, cwd=work, env={
+        "PORT": str(port), "HOST": "127.0.0.1", "PANDO_ENV": "production", "SECRET_KEY": "1" * 64, "METRICS_TOKEN": "1" * 32,
+        "THREADS": "1", "ACCESS_LOG": "on", "DATABASE_URL": db.url, **dict(s.split("=", 1) for s in args.set)})
+    servers = [pando] if "pando" in args.servers else []
+    if modules:
+        servers.append(peers.Server("fastify", ["node", str(HERE / "fastify.cjs")], port, server_on, env={
+            "PORT": str(port), "NODE_ENV": "production", "NODE_PATH": str(modules), "DATABASE_URL": db.url}))
+    db.move(rest_on)
+    print(f"\n{name}: server on CPU {server_on}, PostgreSQL and wrk on CPU {rest_on}; {args.connections} connections of clients")
+    print(f"{'case':9}{'program':10}{'req/s':>10}{'p50 ms':>8}{'p99 ms':>8}{'user us':>9}{'sys us':>8}{'PG us':>8}{'conns':>6}   pando's ratio: user, user + sys")
+    seen = {}
+    for case in args.only.split(","):
+        results = {}
+        for _ in range(args.rounds):
+            for s in servers:
+                results.setdefault(s.name, []).append(measure(s, case, db, args, rest_on))
+            for unit in CASES[case][1] if "bare" in args.servers else ():
+                results.setdefault("bare " + unit, []).append(measure_bare(build / "bench/db/bare_pq", unit, db, args, server_on))
+        for program, rows in results.items():
+            m = seen[case, program] = [statistics.median(column) for column in zip(*rows)]
+            ours = seen.get((case, "pando"))
+            ratio = "" if program == "pando" or not ours else f"   {ours[3] / max(m[3], 1e-9):6.2f} x {sum(ours[3:5]) / max(sum(m[3:5]), 1e-9):6.2f} x"
+            latency = f"{m[1]:8.2f}{m[2]:8.2f}" if m[2] else f"{'':16}"
+            print(f"{case:9}{program.replace('bare single16', 'bare x16').split(' ' + case)[0]:10}{m[0]:10,.0f}{latency}{m[3]:9.2f}{m[4]:8.2f}{m[5]:8.1f}{m[6]:6.0f}{ratio}", flush=True)
+    return seen
+
+
+def show_marks(name, seen):
+    def mark(what, value, limit):
+        print(f"  {what:66}{value:7.2f}  mark {limit:g}: {'reached' if value <= limit else 'MISSED'}")
+
+    print(f"\nmarks ({name}); missing one does not fail the run, because a busy machine misses them")
+    for case in CASES:
+        ours, fastify, bare = (seen.get((case, program)) for program in ("pando", "fastify", "bare " + case))
+        if not ours:
+            continue
+        if name == "one core" and case in ONE_CORE:
+            mark(f"{case}: user us", ours[3], ONE_CORE[case][0])
+            mark(f"{case}: system us", ours[4], ONE_CORE[case][1])
+        if case == "single":
+            mark("single: PostgreSQL's us", ours[5], 7)
+        if case == "single" and fastify:
+            mark("single: user CPU of a request, of fastify's", ours[3] / fastify[3], 0.05)
+            mark("single: user and system CPU of a request, of fastify's", sum(ours[3:5]) / sum(fastify[3:5]), 1 / 6)
+        if case == "many" and bare:
+            mark("many: user and system CPU, of the bare program's", sum(ours[3:5]) / sum(bare[3:5]), 1.3)
+        if fastify:
+            mark(f"{case}: connections to PostgreSQL, of fastify's", ours[6] / fastify[6], 0.25)
+
+
+def run(args, build, modules, tmp):
+    with Postgres(tmp + "/pg") as db:
+        subprocess.run([build / "bench/db/pando_db", "seed"], cwd=tmp, check=True, env={**os.environ, "DATABASE_URL": db.url})
+        subprocess.run(["psql", "-qc", "vacuum analyze", db.url], check=True)
+        print(f"load average before: {' '.join(f'{x:.1f}' for x in os.getloadavg())}; {args.rounds} rounds of {args.seconds} s; medians")
+        layouts = [("one core", CPUS[-1], CPUS[-1])]
+        if args.layout != "one" and len(CPUS) > 1:
+            layouts.append(("split", CPUS[0], CPUS[-1]))
+        if args.layout == "split":
+            del layouts[0]
+        for name, server_on, rest_on in layouts:
+            show_marks(name, show_layout(name, server_on, rest_on, args, build, tmp, db, modules))
+        print(f"load average after: {' '.join(f'{x:.1f}' for x in os.getloadavg())}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("build")
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--only", default=",".join(CASES))
+    parser.add_argument("--servers", default="pando,bare,fastify")
+    parser.add_argument("--layout", choices=("one", "split", "both"), default="both")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of pando's")
+    args = parser.parse_args()
+    build = pathlib.Path(args.build).resolve()
+    peers.keep_nice(os.getpid())
+    modules = fetch_fastify(build) if "fastify" in args.servers else None
+    with tempfile.TemporaryDirectory() as tmp:
+        os.chmod(tmp, 0o755)  # PostgreSQL does not run as root
+        run(args, build, modules, tmp)
+
+
+if __name__ == "__main__":
+    main()
