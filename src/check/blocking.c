@@ -1,4 +1,4 @@
-/* blocking.c - calls that hold the loop, in code that a request can reach.
+/* blocking.c - calls that hold the loop or change the process, in code that a request can reach.
  *
  * The evidence is the object: it refers to a symbol of blocking.def. Where the reference stands (a
  * function, or a table of functions) is looked up among the author's functions; it counts if a
@@ -7,7 +7,7 @@
  */
 #include "check/check.h"
 
-enum kind { WAITS, WORKS };
+enum kind { WAITS, WORKS, KEEPS };
 struct blocking {
     const char *name;
     enum kind kind;
@@ -46,18 +46,26 @@ static const struct blocking *find(pd_str symbol)
     return NULL;
 }
 
+static const struct {
+    const char *code, *what, *why, *exempt;
+} KINDS[] = {
+    [WAITS] = { "PD-CHECK-030", "a request waits in", "which holds all others", "blocking ok" },
+    [WORKS] = { "PD-CHECK-031", "a request works long in", "which holds all others",
+                "blocking ok" },
+    [KEEPS] = { "PD-CHECK-014", "server-side state:", "which the whole process keeps", "state ok" },
+};
+
 /* Compilers print a constant text with fwrite, puts and putchar: say what was written. */
 static void report(struct check *k, const struct check_reference *ref, const struct blocking *b,
                    const struct check_node *n)
 {
     pd_str way = n ? check_way(k, n) : ref->from;
-    const char *what = b->kind == WAITS ? "a request waits in" : "a request works long in";
-    check_find(
-        k, b->kind == WAITS ? "PD-CHECK-030" : "PD-CHECK-031", ref->file, ref->line,
-        pd_str_fmt(&k->arena, "%.*s.%s", PD_ARG(ref->from), b->name),
-        pd_str_fmt(&k->arena, "%s; or, if it is right here: /* blocking ok: reason */", b->remedy),
-        "%s %s(), which holds all others: %.*s", what, b->name,
-        PD_ARG(way.len ? way : PD_STR("in a place of its own")));
+    check_find(k, KINDS[b->kind].code, ref->file, ref->line,
+               pd_str_fmt(&k->arena, "%.*s.%s", PD_ARG(ref->from), b->name),
+               pd_str_fmt(&k->arena, "%s; or, if it is right here: /* %s: reason */", b->remedy,
+                          KINDS[b->kind].exempt),
+               "%s %s(), %s: %.*s", KINDS[b->kind].what, b->name, KINDS[b->kind].why,
+               PD_ARG(way.len ? way : PD_STR("in a place of its own")));
 }
 
 static void look(struct check *k, struct check_unit *u, const struct check_reference *ref)
@@ -69,7 +77,7 @@ static void look(struct check *k, struct check_unit *u, const struct check_refer
     const struct check_node *n = ref->from.len ? pd_map_get(&u->names, ref->from) : NULL;
     if ((n && !n->in_request) || !shown.len)
         return;
-    if (!check_exempt(k, shown, ref->line, "blocking ok"))
+    if (!check_exempt(k, shown, ref->line, KINDS[b->kind].exempt))
         report(k, ref, b, n);
 }
 

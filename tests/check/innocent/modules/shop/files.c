@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 struct job {
@@ -42,12 +45,19 @@ static pd_status show(struct pd_ctx *c)
     pd_log_info("call sleep(1)", "why", tell(select + sleep));
     if (pd_offload(read_blocking, &j) != PD_OK || pd_sleep(1) != PD_OK)
         return pd_not_found(c);
+    char list[] = "a,b", *at = NULL;
+    struct tm now;
+    time_t t = 0;
+    localtime_r(&t, &now);
+    umask(022); /* state ok: to show how one says so */
+    strtok_r(list, ",", &at);
     usleep(1); /* blocking ok: a microsecond, to show how one says so */
     return shop_total(c, 3) ? pd_no_content(c) : pd_not_found(c);
 }
 
 static void print(const char *text)
 {
+    setenv("TZ", "UTC", 1); /* a command has the process to itself */
     printf("%s\n", text);
     sleep(1);
 }

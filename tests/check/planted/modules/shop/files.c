@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 static unsigned (*const OPS[])(unsigned) = { sleep, sleep }; //! PD-CHECK-030
@@ -48,12 +49,22 @@ static void look_up(const char *host)
     typeof(getaddrinfo) *ask = getaddrinfo; ask(host, "80", NULL, &found); //! PD-CHECK-030
 }
 
+static int remember(char *text)
+{
+    setenv("SHOP_LAST", text, 1);                  //! PD-CHECK-014
+    srand(7);                                      //! PD-CHECK-014
+    time_t now = 0;
+    return rand() + (strtok(text, ",") != NULL) +  //! PD-CHECK-014 PD-CHECK-014
+           localtime(&now)->tm_year;               //! PD-CHECK-014
+}
+
 pd_status shop_take_files(struct pd_ctx *c)
 {
     pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
     char *text = read_it("/etc/hosts");
     lock_it(&m);
     hash(text);
+    c->org_id = remember(text);
     look_up("localhost");
     printf("served %d\n", save(1, text)); //! PD-CHECK-030
     usleep(1); /* blocking ok: */ //! PD-CHECK-004 PD-CHECK-030
