@@ -76,6 +76,18 @@ pd_err pd_commit(struct pd_ctx *c) PD_MUST PD_YIELDS;
 /* Undoes everything since the transaction began. Clears a PD_ECONSTRAINT mark, nothing else. */
 void pd_rollback(struct pd_ctx *c) PD_YIELDS;
 
+/* Where a context reads matters only if the database has replicas. What may decide something reads
+ * on the primary: requests that are not GET or HEAD, jobs, commands, whatever is inside a
+ * transaction, and statements that say so (`-- primary`). A GET reads on a replica that has what
+ * its sender has written and seen; if there is none, on the primary. These two change it from now
+ * on, outside transactions.
+ *
+ * pd_read_primary: a GET that decides something after all.
+ * pd_read_stale: a report that may show what was `max_age_us` ago (at most 10 s), its sender's own
+ * writes included. */
+void pd_read_primary(struct pd_ctx *c);
+void pd_read_stale(struct pd_ctx *c, int64_t max_age_us);
+
 /* After a statement was refused by a constraint: is it this one? "table.column", or "table.a,b" for
  * several columns; a CHECK by the first word of its expression or its own name; "" asks if none was
  * violated. If so, clears the mark (the statement itself had no effect; the transaction goes on),
@@ -139,6 +151,7 @@ enum pd_stmt_flags {
     PD_S_READONLY = 1, /* sqlite3_stmt_readonly: may go to a replica */
     PD_S_KEYED = 2,    /* finds at most one row by key: repeating it in a loop is an N+1 */
     PD_S_BATCH = 4,    /* made by the loader itself */
+    PD_S_PRIMARY = 8,  /* its author wants the newest state, whoever asks: never on a replica */
 };
 
 /* How one column or parameter moves between C and the database. */

@@ -13,6 +13,12 @@ static const char *check_database(pd_str v)
     return known ? NULL : "must be sqlite:PATH or postgres://user@host/database";
 }
 
+static const char *check_replicas(pd_str v)
+{
+    bool known = has_scheme(v, PD_STR("postgres://")) || has_scheme(v, PD_STR("postgresql://"));
+    return !v.len || known ? NULL : "must be postgres://user@host/database, or several with commas";
+}
+
 static const char *check_cdn(pd_str v)
 {
     bool web = has_scheme(v, PD_STR("https://")) || has_scheme(v, PD_STR("http://"));
@@ -59,9 +65,11 @@ const struct pd_platform_setting pd_platform_settings[] = {
     { TEXT("HOST", "", "address to listen on; default 127.0.0.1, in production 0.0.0.0") },
     { TEXT("DATABASE_URL", "", "sqlite:PATH or postgres://…; default sqlite:var/<app>.db"),
       .check = check_database },
-    { INT("DATABASE_CONNECTIONS", "0", "to PostgreSQL, of this process; 0 = 8 per thread", 0,
-          10000) },
-    { TEXT("DATABASE_REPLICA_URLS", "", "read replicas, comma-separated"), .flags = PD_SET_ABSENT },
+    { INT("DATABASE_CONNECTIONS", "0",
+          "to each PostgreSQL server, of this process; 0 = 8 per thread", 0, 10000) },
+    { TEXT("DATABASE_REPLICA_URLS", "",
+           "further PostgreSQL servers of the same cluster, comma-separated"),
+      .check = check_replicas },
     { TEXT("REDIS_URL", "", "cache shared by instances"), .flags = PD_SET_ABSENT },
     { INT("WORKERS", "0", "job workers in this process; 0 = only web", 0, 0) },
     { INT("THREADS", "0", "loop threads; 0 = 1 in development, one per CPU in production", 0,

@@ -73,7 +73,9 @@ static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
     if (n == 0)
         return PD_OK;
     const struct pd_db_opts opts = { .nplus1 = nplus1(in->config),
-                                     .connections = connections(in->config) };
+                                     .connections = connections(in->config),
+                                     .replica_urls =
+                                         pd_config_get(in->config, "DATABASE_REPLICA_URLS") };
     PD_TRY(pd_db_open(pd_config_get(in->config, "DATABASE_URL"), &opts, &in->db));
     if (mode == PD_OPEN_MIGRATE)
         return PD_OK;

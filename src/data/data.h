@@ -27,15 +27,16 @@ enum pd_nplus1 {
 };
 
 struct pd_db_opts {
-    unsigned readers;          /* SQLite: connections per thread for reading, at most; default 16 */
-    unsigned connections;      /* PostgreSQL: connections per thread, at most; default 8 */
-    unsigned max_waiting;      /* fibers waiting for the writer (SQLite, in all) or for a connection
-                                  (PostgreSQL, per thread); default 1024 */
-    unsigned max_batch;        /* transactions per durable commit, at most; default 128 */
-    int64_t wait_us;           /* longest such wait; default 10 s (or the fiber's deadline) */
-    int64_t statement_us;      /* longest statement; default 60 s (or the fiber's deadline) */
-    size_t mmap_bytes;         /* of the file mapped by each connection; default 256 MiB */
-    uint64_t max_bytes;        /* the file may not grow beyond; PD_ENOSPACE then; 0 = no limit */
+    unsigned readers;     /* SQLite: connections per thread for reading, at most; default 16 */
+    unsigned connections; /* PostgreSQL: connections per thread and server, at most; default 8 */
+    pd_str replica_urls;  /* PostgreSQL: further servers, with commas between their URLs */
+    unsigned max_waiting; /* fibers waiting for the writer (SQLite, in all) or for a connection
+                             (PostgreSQL, per thread); default 1024 */
+    unsigned max_batch;   /* transactions per durable commit, at most; default 128 */
+    int64_t wait_us;      /* longest such wait; default 10 s (or the fiber's deadline) */
+    int64_t statement_us; /* longest statement; default 60 s (or the fiber's deadline) */
+    size_t mmap_bytes;    /* of the file mapped by each connection; default 256 MiB */
+    uint64_t max_bytes;   /* the file may not grow beyond; PD_ENOSPACE then; 0 = no limit */
     uint32_t checkpoint_pages; /* WAL length that asks for a checkpoint; default 1000 */
     enum pd_nplus1 nplus1;
 };
@@ -44,7 +45,9 @@ struct pd_db_opts {
  */
 
 /* `url` is "sqlite:PATH" (the file and its folder are made if absent) or what libpq takes:
- * "postgres://user@host/database". Fails with one clear line: PD_ECONFIG (url), PD_EBUSY (another
+ * "postgres://user@host/database". With several hosts in it ("…@a:5432,b/database"), or with
+ * opts.replica_urls, they are a primary and its replicas; which is which is found out, again and
+ * again, by asking them. Fails with one clear line: PD_ECONFIG (url), PD_EBUSY (another
  * process has the file), PD_EDENIED (folder or file not writable; wrong password), PD_ECORRUPT (not
  * a database, or damaged), PD_EIO, PD_EUNAVAIL (no such server). `opts` may be NULL. */
 pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out) PD_MUST PD_YIELDS;
@@ -72,6 +75,34 @@ pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *module
 pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
                          unsigned n) PD_MUST PD_YIELDS;
 
+/* --- replicas
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* What somebody must be able to see: what they have written, or read on the primary. It is made by
+ * a unit of work and handed to the later ones of the same person, wherever these run. All zero:
+ * nothing. */
+struct pd_floor {
+    uint64_t system, lsn; /* of the cluster; position in its log. UINT64_MAX: the primary alone */
+    uint32_t timeline;
+    pd_time until; /* from then on each replica in use has it anyway */
+};
+
+/* Does the database have replicas? If not there are no floors, and the next three do nothing. */
+bool pd_db_has_replicas(const struct pd_db *db);
+/* For contexts that decide nothing: from now on reads outside transactions may go to replicas that
+ * have reached the floor (NULL: any). A context that was not told so reads on the primary only. */
+void pd_ctx_read_replicas(struct pd_ctx *c, const struct pd_floor *floor);
+/* The same for the next context as for this one. */
+void pd_ctx_read_likewise(struct pd_ctx *next, const struct pd_ctx *c);
+/* A floor that came with a unit of work, whatever that is: a timeline that nobody here has heard of
+ * yet makes the primary of an older one no primary any more. */
+void pd_db_floor_heard(struct pd_db *db, const struct pd_floor *floor);
+/* The floor of what the context has committed; false: it has committed nothing. */
+bool pd_ctx_floor(const struct pd_ctx *c, struct pd_floor *out);
+/* A floor for somebody who has seen what the primary has now, or is not sure what it has done. */
+void pd_db_floor_now(struct pd_db *db, struct pd_floor *out);
+
 /* --- insight
  * ----------------------------------------------------------------------------------------- */
 
@@ -90,8 +121,21 @@ struct pd_db_stats {
     unsigned largest_batch;
     unsigned connections; /* for reading, open now */
     uint32_t wal_pages;
+    /* with replicas */
+    uint64_t replica_reads; /* of `reads`: on a replica */
+    uint64_t moved_reads;   /* of `reads`: tried on a replica first, that was behind or failed */
+    uint64_t failovers;
 };
 void pd_db_stats(struct pd_db *db, struct pd_db_stats *out);
+
+enum { PD_SERVERS_MAX = 16 };
+struct pd_db_server { /* one of several */
+    const char *name;
+    enum { PD_SERVER_AWAY, PD_SERVER_PRIMARY, PD_SERVER_REPLICA, PD_SERVER_UNUSED } role;
+    int64_t lag_us; /* of a replica; -1: unknown */
+};
+/* How many there are; 0 if there is one, or a file. `out` gets the first `max`. */
+unsigned pd_db_servers(struct pd_db *db, struct pd_db_server *out, unsigned max);
 
 /* Reads one row: is the database there? For readiness probes. */
 pd_err pd_db_ping(struct pd_db *db) PD_MUST PD_YIELDS;

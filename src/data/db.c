@@ -63,6 +63,8 @@ pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
     pd_str where;
     const struct pd_driver *driver;
     PD_TRY(url_parse(url, &driver, &where));
+    if (opts && opts->replica_urls.len && driver != &pd_pg_driver)
+        return pd_fail(PD_ECONFIG, "a SQLite file has no replicas");
     struct pd_db *db = calloc(1, sizeof *db);
     if (!db)
         return pd_fail(PD_ENOMEM, "no memory for the database");
@@ -94,6 +96,11 @@ void pd_db_stats(struct pd_db *db, struct pd_db_stats *out)
     db->driver->stats(db, out);
 }
 
+unsigned pd_db_servers(struct pd_db *db, struct pd_db_server *out, unsigned max)
+{
+    return db->replicated ? db->driver->servers(db, out, max) : 0;
+}
+
 pd_err pd_db_check(struct pd_db *db)
 {
     return db->driver->check(db);
@@ -118,6 +125,7 @@ pd_err pd_db_ping(struct pd_db *db)
     struct pd_ctx c;
     pd_arena_init(&arena, &(struct pd_arena_opts){ .name = "ping" });
     pd_ctx_init(&c, db, &arena);
+    pd_ctx_read_replicas(&c, NULL); /* reads go on without a primary */
     (void)pd_stmt_one(&c, &ping, NULL, PD_SITE);
     pd_err e = c.failed;
     pd_ctx_fini(&c);

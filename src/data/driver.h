@@ -82,6 +82,15 @@ struct pd_items {
     const struct pd_item *failed; /* whose error it is */
 };
 
+/* Where a context reads, if the database has replicas: see data.h. */
+struct pd_reads {
+    bool replicas;  /* may be read from */
+    bool raised;    /* `floor` is about what this context has done */
+    bool stale;     /* … and does not count */
+    int64_t lag_us; /* a replica may be so far behind; 0: the driver's limit */
+    struct pd_floor floor;
+};
+
 /* What a context has open. Drivers embed it at the start of their own. */
 struct pd_session {
     struct pd_db *db;
@@ -90,6 +99,7 @@ struct pd_session {
     bool committed;  /* something of this context is durable */
     unsigned active; /* statements being stepped inside the transaction: no commit, no rollback */
     struct pd_items items; /* of pd_later */
+    struct pd_reads reads;
     unsigned nsites;
     struct pd_site sites[PD_SITES_MAX];
     char constraint[PD_CONSTRAINT_MAX]; /* violated last: "table.column"; "" = none */
@@ -127,6 +137,12 @@ struct pd_driver {
     pd_err (*commit)(struct pd_session *s) PD_YIELDS;
     void (*rollback)(struct pd_session *s) PD_YIELDS;
 
+    /* With replicas only (db->replicated): what the primary has now, which is more than any
+     * position that is known; others have heard of a floor; the servers, as pd_db_servers. */
+    void (*floor_now)(struct pd_db *db, struct pd_floor *out);
+    void (*floor_heard)(struct pd_db *db, const struct pd_floor *floor);
+    unsigned (*servers)(struct pd_db *db, struct pd_db_server *out, unsigned max);
+
     pd_err (*check)(struct pd_db *db) PD_YIELDS;
     void (*stats)(struct pd_db *db, struct pd_db_stats *out);
 };
@@ -138,6 +154,7 @@ struct pd_db {
     const struct pd_driver *driver;
     struct pd_db_opts opts; /* defaults filled in */
     void *engine;
+    bool replicated; /* there are several servers; set by open */
     _Atomic(uint64_t) nplus1;
     pthread_mutex_t warned_lock; /* guards the two below */
     const char *warned[PD_WARNED_MAX];

@@ -3,62 +3,39 @@
  * Opening connects once, so that a wrong URL or a server that is not there is told before anything
  * is served. From then on connections come and go by themselves (pg_pool.c).
  */
-#include "data/pg.h"
+#include "data/pg_team.h"
 #include <stdlib.h>
 
 /* --- life ----------------------------------------------------------------------------------------
  */
 
-/* "user:p@ss@host": libpq looks for a host "ss@host", and says so to everybody. */
-static pd_err check_host(const PQconninfoOption *parts)
+/* Of several servers any will do: what they are is seen as they come and go. */
+static pd_err connect_one(struct pg_pool *pool)
 {
-    for (; parts->keyword; parts++)
-        if (strcmp(parts->keyword, "host") == 0 && parts->val && parts->val[0] != '/' &&
-            parts->val[0] && strchr(parts->val + 1, '@')) /* "/path" and "@name" are sockets */
-            return pd_hint(pd_fail(PD_ECONFIG, "malformed database URL: two @ in it"),
-                           "write %%40 for the @ of a password");
+    struct pg_conn *c;
+    if (pool->team)
+        return pd_pg_probe_first(pool->team);
+    PD_TRY(pd_pg_conn_open(pool, &c));
+    pd_pg_pool_add(pool, c);
     return PD_OK;
-}
-
-/* libpq tells what is wrong with a URL without connecting; what it quotes may be the password, or
- * have it inside: that part is left out. */
-static pd_err check_url(const char *url)
-{
-    char *why = NULL;
-    PQconninfoOption *parts = PQconninfoParse(url, &why);
-    if (parts) {
-        pd_err bad = check_host(parts);
-        PQconninfoFree(parts);
-        return bad;
-    }
-    pd_str says = pd_str_trim(pd_str_c(why ? why : "no memory"));
-    if (!pd_str_starts(says, PD_STR("invalid URI query parameter")))
-        says = pd_str_sub(says, 0, pd_str_find_str(says, PD_STR(": \"")));
-    pd_err e = pd_hint(pd_fail(PD_ECONFIG, "malformed database URL: %.*s", PD_ARG(says)),
-                       "write postgres://user:password@host:port/database");
-    PQfreemem(why);
-    return e;
 }
 
 static pd_err connect_first(struct pg_db *pg)
 {
-    struct pg_pool *pool = pd_pg_pool(pg);
-    struct pg_conn *c;
-    pd_err e = pd_pg_conn_open(pool, &c);
-    if (e != PD_OK) {
-        struct pd_diag why = *pd_diag();
-        pd_str message = pd_str_trim(pd_str_c(why.message));
-        return pd_hint(pd_fail(e, "cannot connect to the database: %.*s", PD_ARG(message)), "%s",
-                       why.hint[0] ? why.hint : "is it running, and does DATABASE_URL say where?");
-    }
-    pd_pg_pool_add(pool, c);
-    return PD_OK;
+    pd_err e = connect_one(pd_pg_pool(pg));
+    if (e == PD_OK)
+        return PD_OK;
+    struct pd_diag why = *pd_diag();
+    pd_str message = pd_str_trim(pd_str_c(why.message));
+    return pd_hint(pd_fail(e, "cannot connect to the database: %.*s", PD_ARG(message)), "%s",
+                   why.hint[0] ? why.hint : "is it running, and does DATABASE_URL say where?");
 }
 
 static void pg_free(struct pg_db *pg)
 {
     pthread_mutex_destroy(&pg->pools_lock);
-    free(pg->url);
+    pthread_mutex_destroy(&pg->lock);
+    pd_pg_hosts_free(pg);
     free(pg);
 }
 
@@ -74,19 +51,16 @@ static pd_err pg_open(struct pd_db *db, pd_str where)
     if (pd_os_simulated())
         return pd_fail(PD_ECONFIG, "a simulated program has no network to a real PostgreSQL");
     struct pg_db *pg = calloc(1, sizeof *pg);
-    char *url = pg ? malloc(where.len + 1) : NULL;
-    if (!url) {
-        free(pg);
+    if (!pg)
         return pd_fail(PD_ENOMEM, "no memory for the database");
-    }
-    memcpy(url, where.ptr, where.len);
-    url[where.len] = '\0';
     pg->db = db;
-    pg->url = url;
     pg->serial = atomic_fetch_add(&serial, 1) + 1;
     pthread_mutex_init(&pg->pools_lock, NULL);
+    pthread_mutex_init(&pg->lock, NULL);
     db->engine = pg;
-    pd_err e = check_url(url);
+    pd_err e = pd_pg_hosts_find(pg, where, db->opts.replica_urls);
+    pd_pg_cluster_init(&pg->cluster, pg->nhosts, pd_mono_now());
+    db->replicated = pg->nhosts > 1;
     if (e == PD_OK)
         e = connect_first(pg);
     if (e == PD_OK)
@@ -152,8 +126,13 @@ static void pg_stats(struct pd_db *db, struct pd_db_stats *out)
         out->batches += atomic_load(&p->flushes);
         out->connections += atomic_load(&p->open);
         out->waiting += atomic_load(&p->queued);
+        out->replica_reads += atomic_load(&p->replica_reads);
+        out->moved_reads += atomic_load(&p->moved_reads);
     }
     pthread_mutex_unlock(&pg->pools_lock);
+    pthread_mutex_lock(&pg->lock);
+    out->failovers = pg->cluster.failovers;
+    pthread_mutex_unlock(&pg->lock);
 }
 
 const struct pd_driver pd_pg_driver = {
@@ -169,6 +148,9 @@ const struct pd_driver pd_pg_driver = {
     .begin = pd_pg_begin,
     .commit = pd_pg_commit,
     .rollback = pd_pg_rollback,
+    .floor_now = pd_pg_floor_now,
+    .floor_heard = pd_pg_floor_heard,
+    .servers = pd_pg_servers,
     .check = pg_check,
     .stats = pg_stats,
 };

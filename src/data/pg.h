@@ -5,7 +5,12 @@
  *   pg_conn.c     one connection: its ops, receiving, waiting, losing it
  *   pg_send.c     statements put into its pipeline; prepared ones
  *   pg_cancel.c   giving up: what the server must answer soon, or is asked to stop
- *   pg_pool.c     per thread: connections, who gets one and who waits; reconnecting
+ *   pg_pool.c     per thread and server: connections, who gets one and who waits; reconnecting
+ *   pg_url.c      which servers there are
+ *   pg_hosts.h    several servers: what each says about itself, and who is the primary
+ *   pg_team.c     several servers: a thread's pools, and what it knows of the cluster
+ *   pg_probe.c    several servers: asking them
+ *   pg_route.c    several servers: where a statement runs
  *   pg_row.c      C structs <-> PostgreSQL's binary format
  *   pg_error.c    SQLSTATE -> our errors; names of violated constraints
  *   pg_tx.c       sessions: reading, transactions, savepoints
@@ -34,6 +39,7 @@
 #include "base/hard.h"
 #include "base/list.h"
 #include "data/driver.h"
+#include "data/pg_hosts.h"
 #include "run/loop.h"
 #include <libpq-fe.h>
 
@@ -107,6 +113,10 @@ struct pg_conn {
     bool orphan;  /* to be freed by its hook */
     pd_mono retire_at;
     struct pd_list node; /* on pool->conns, if shared or leaving */
+    /* With several servers only: */
+    struct pg_claim said; /* what the server said when the connection was opened; … */
+    pd_mono asked;        /* … the question left then */
+    unsigned generation;  /* the server's, then */
 };
 
 /* --- per thread
@@ -119,9 +129,15 @@ struct pg_waiter {       /* a fiber that waits for a connection; on its stack */
     uint64_t ticket;      /* who came first */
 };
 
-struct pg_pool {
+struct pg_team;
+
+struct pg_pool { /* connections of a thread to one server */
     struct pg_db *pg;
     struct pd_loop *loop;
+    const struct pg_host *host;
+    struct pg_team *team; /* the thread's pools; NULL: there is one server */
+    unsigned index;       /* of the server */
+    unsigned reading;     /* reads that run there now; counted in a team only */
     struct pd_list conns;
     unsigned nconns;                /* open, or being opened */
     struct pd_list readers, takers; /* fibers that wait; FIFO each */
@@ -140,12 +156,15 @@ struct pg_pool {
     struct pg_pool *next;
     /* statistics; written by the owner only */
     _Atomic(uint64_t) reads, writes, commits, rollbacks, waits, refused, flushes;
+    _Atomic(uint64_t) replica_reads,
+        moved_reads; /* on a replica; begun on one, but run elsewhere */
     _Atomic(unsigned) open, queued;
 };
 
 struct pg_session {
     struct pd_session base;
-    struct pg_pool *pool;
+    struct pg_pool *home; /* the thread's first */
+    struct pg_pool *pool; /* what runs now, runs there */
     struct pg_conn *conn; /* while a transaction is open */
     bool begun;           /* "begin" was sent */
     bool ran, wrote;      /* something ran in it; something that writes */
@@ -154,13 +173,28 @@ struct pg_session {
     struct pg_session *next_free;
 };
 
+struct pg_host {                /* a server */
+    char *url;                  /* names it, perhaps among others */
+    char *name, *addr, *port;   /* instead of what the URL says; NULL: as there */
+    char label[64];             /* for messages: "db1:5432" */
+    char why[PD_DIAG_TEXT / 2]; /* it did not answer; guarded by pg->lock */
+};
+
 struct pg_db {
     struct pd_db *db;
-    char *url;
+    struct pg_host hosts[PG_HOSTS_MAX];
+    unsigned nhosts;
     uint64_t serial;            /* tells databases at the same address apart */
     _Atomic(bool) unnamed;      /* a pooler without prepared statements sits in between */
     pthread_mutex_t pools_lock; /* guards the list */
     struct pg_pool *pools;
+    /* With several servers only: */
+    pthread_mutex_t lock; /* guards `cluster` */
+    struct pg_cluster cluster;
+    _Atomic(uint64_t) version;        /* of `cluster` */
+    _Atomic(struct pg_team *) prober; /* the thread that asks the servers … */
+    _Atomic(int64_t) probed;          /* … and when it was last seen doing so */
+    _Atomic(uint64_t) newest;         /* position of the primary that a commit was told */
 };
 
 static inline struct pg_db *pg_of(struct pd_db *db)
@@ -172,6 +206,15 @@ static inline void pg_count(_Atomic(uint64_t) *counter)
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
                           memory_order_relaxed);
 }
+
+/* --- pg_url.c
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* Fills in the servers that `url` and `replicas` (URLs with commas between them, or "") name;
+ * PD_ECONFIG. They are freed with the rest, also after a failure. */
+pd_err pd_pg_hosts_find(struct pg_db *pg, pd_str url, pd_str replicas) PD_MUST;
+void pd_pg_hosts_free(struct pg_db *pg);
 
 /* --- pg_connect.c
  * ------------------------------------------------------------------------------------------- */
@@ -206,6 +249,8 @@ pd_err pd_pg_wait(struct pg_op *op) PD_MUST PD_YIELDS;
 struct pg_op *pd_pg_op_get(struct pg_conn *c, struct pd_fiber *waiter); /* NULL with a diag */
 /* Gives a done op back, with its result. NULL is fine. */
 void pd_pg_op_put(struct pg_pool *pool, struct pg_op *op);
+/* Nobody waits for it any more, done or not. NULL is fine. */
+void pd_pg_op_leave(struct pg_pool *pool, struct pg_op *op);
 
 /* --- pg_cancel.c
  * ------------------------------------------------------------------------------------------- */
@@ -239,6 +284,8 @@ struct pg_op *pd_pg_send_text(struct pg_conn *c, const char *text, const struct 
 struct pg_pool *pd_pg_pool(struct pg_db *pg); /* of the calling thread */
 /* A shared connection with room for one more; waits its turn. The place is the caller's until it
  * next waits. */
+/* With several servers both of these may give NULL: this server is not to be waited for any more.
+ */
 pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
 /* A connection for the caller alone. */
 pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
@@ -249,6 +296,8 @@ void pd_pg_pool_serve(struct pg_pool *pool);
 void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c);
 /* The connection goes away: who was promised a place on it is first in the queue again. */
 void pd_pg_pool_unpromise(struct pg_conn *c);
+/* Loses the connections that belong to an earlier generation of the server. */
+void pd_pg_pool_evict(struct pg_pool *pool, unsigned generation);
 void pd_pg_pools_close(struct pg_db *pg) PD_YIELDS;
 /* A fiber of the pool's own is about to end. */
 void pd_pg_helper_ends(struct pg_pool *pool);
@@ -308,6 +357,12 @@ pd_err pd_pg_run(struct pd_session *s, const struct pd_stmt *stmt, const void *p
 /* Outside a transaction, on a shared connection. */
 pd_err pd_pg_read(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                   struct pd_result *out) PD_MUST PD_YIELDS;
+/* What a read has been through. */
+struct pg_tries {
+    unsigned all, lost, stale;
+    unsigned avoid;     /* servers that it is not sent to again, a bit each */
+    unsigned elsewhere; /* it failed on a replica */
+};
 pd_err pd_pg_begin(struct pd_session *s) PD_MUST PD_YIELDS;
 pd_err pd_pg_commit(struct pd_session *s) PD_MUST PD_YIELDS;
 void pd_pg_rollback(struct pd_session *s) PD_YIELDS;

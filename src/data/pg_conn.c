@@ -361,6 +361,13 @@ pd_err pd_pg_conn_listen(struct pg_conn *c)
 /* --- waiting -------------------------------------------------------------------------------------
  */
 
+static void leave(struct pg_op *op)
+{
+    op->waiter = NULL;
+    op->left = true;
+    pd_pg_hurry(op->conn);
+}
+
 pd_err pd_pg_wait(struct pg_op *op)
 {
     pd_err e = PD_OK;
@@ -368,8 +375,14 @@ pd_err pd_pg_wait(struct pg_op *op)
         e = pd_fiber_park();
     if (op->done)
         return PD_OK;
-    op->waiter = NULL;
-    op->left = true;
-    pd_pg_hurry(op->conn);
+    leave(op);
     return e;
+}
+
+void pd_pg_op_leave(struct pg_pool *pool, struct pg_op *op)
+{
+    if (op && op->done)
+        pd_pg_op_put(pool, op);
+    else if (op)
+        leave(op);
 }

@@ -1,13 +1,13 @@
 /* pg_connect.c - a new connection, and what it is set to.
  *
  * libpq connects without blocking, but for looking up the first host's name: that is done on the
- * offload pool.
+ * offload pool. It is never given more than one (pg_url.c).
  */
-#include "data/pg.h"
+#include "data/pg_team.h"
 #include <stdio.h>
 
 struct start { /* on the waiting fiber's stack: pd_offload returns only when it has run */
-    const char *url;
+    const struct pg_host *host;
     PGconn *pq;
 };
 
@@ -20,8 +20,14 @@ static void start_run(void *arg)
                                         "dbname", /* expanded: the URL's own settings win */
                                         "client_encoding",
                                         "fallback_application_name",
+                                        "target_session_attrs",
+                                        "host",
+                                        "hostaddr",
+                                        "port",
                                         NULL };
-    const char *const values[] = { "10", "15000", s->url, "UTF8", "pando", NULL };
+    const struct pg_host *h = s->host;
+    const char *const values[] = { "10",  "15000", h->url,  "UTF8",  "pando",
+                                   "any", h->name, h->addr, h->port, NULL };
     s->pq = PQconnectStartParams(keys, values, 1);
 }
 
@@ -74,7 +80,7 @@ static void no_notices(void *arg, const PGresult *r)
 
 static pd_err conn_start(struct pg_conn *c)
 {
-    struct start s = { .url = c->pool->pg->url };
+    struct start s = { .host = c->pool->host };
     PD_TRY(pd_offload(start_run, &s));
     c->pq = s.pq;
     if (!c->pq)
@@ -97,13 +103,15 @@ static pd_err conn_start(struct pg_conn *c)
 static pd_err conn_settle(struct pg_conn *c)
 {
     char text[384];
+    int64_t longest = c->pool->pg->db->opts.statement_us;
+    if (longest < PG_COMMIT_US) /* a commit that waits for replicas is not to be hit: see judge() */
+        longest = PG_COMMIT_US;
     snprintf(text, sizeof text,
              "select set_config('statement_timeout', '%lld', false), set_config('timezone', "
              "'UTC', false), set_config('idle_in_transaction_session_timeout', '%lld', false), "
              "set_config('default_transaction_read_only', 'on', false), "
              "set_config('client_connection_check_interval', '2000', false)",
-             (long long)(c->pool->pg->db->opts.statement_us / 1000 + 1000),
-             (long long)(2 * PG_COMMIT_US / 1000));
+             (long long)(longest / 1000 + 1000), (long long)(2 * PG_COMMIT_US / 1000));
     struct pg_op *op = pd_pg_command(c, text, pd_fiber_self());
     if (!op)
         return pd_diag()->code;
@@ -113,6 +121,17 @@ static pd_err conn_settle(struct pg_conn *c)
                    : pd_pg_fail(c->pool, NULL, op->result);
     pd_pg_op_put(c->pool, op);
     return e;
+}
+
+/* Which of several servers it is, that only it can tell. */
+static pd_err conn_place(struct pg_conn *c)
+{
+    struct pg_team *t = c->pool->team;
+    if (!t)
+        return PD_OK;
+    c->generation = pd_pg_team_look(t)->hosts[c->pool->index].generation;
+    c->asked = pd_mono_now();
+    return pd_pg_ask(c, &c->said);
 }
 
 static int64_t lifetime(void)
@@ -131,6 +150,8 @@ pd_err pd_pg_conn_open(struct pg_pool *pool, struct pg_conn **out)
     pd_err e = conn_start(c);
     if (e == PD_OK)
         e = conn_settle(c);
+    if (e == PD_OK)
+        e = conn_place(c);
     pd_deadline_restore(old);
     if (e != PD_OK) {
         struct pd_diag why = *pd_diag();

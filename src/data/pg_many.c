@@ -8,7 +8,7 @@
  * Inside one there are no savepoints between them: an error undoes the transaction anyway (db.h). A
  * commit may travel behind them; the server skips it if one of them fails.
  */
-#include "data/pg.h"
+#include "data/pg_team.h"
 
 static pd_err send(struct pg_conn *c, struct pd_items *items)
 {
@@ -67,29 +67,48 @@ pd_err pd_pg_items_wait(struct pg_session *s, struct pd_items *items)
 /* --- outside a transaction -----------------------------------------------------------------------
  */
 
-static pd_err finish_read(struct pg_session *s, struct pd_item *i)
+static pd_err finish_read(struct pg_session *s, const struct pg_place *at, struct pd_item *i)
 {
     struct pg_op *op = i->op;
     if (op && op->result && pd_pg_is_result(op->result)) {
-        pg_count(&s->pool->reads);
+        pg_count(&s->home->reads);
+        if (at->replica)
+            pg_count(&at->pool->replica_reads);
         return pd_pg_store(i->stmt, op->result, &i->out);
     }
     return pd_pg_read(s, i->stmt, i->params, &i->out);
 }
 
+/* One that wants the primary takes the others along. */
+static const struct pd_stmt *choosiest(const struct pd_items *items)
+{
+    const struct pd_stmt *found = NULL;
+    for (const struct pd_item *i = items->todo; i; i = i->next)
+        if (i->stmt && (!found || (i->stmt->flags & PD_S_PRIMARY)))
+            found = i->stmt;
+    return found;
+}
+
 static pd_err read_all(struct pg_session *s, struct pd_items *items)
 {
-    struct pg_conn *c = NULL;
-    PD_TRY(pd_pg_share(s->pool, &c));
+    const struct pd_stmt *first = choosiest(items);
+    struct pg_conn *c;
+    struct pg_place at;
+    struct pg_tries t = { 0 };
+    if (!first)
+        return PD_OK;
+    PD_TRY(pd_pg_share_for(s, first, &t, true, &at, &c));
     if (send(c, items) != PD_OK)
         pd_pg_pool_serve(
-            s->pool); /* the place may be free again; what was not sent is read below */
+            at.pool); /* the place may be free again; what was not sent is read below */
+    at.pool->reading++;
     pd_err e = pd_pg_items_wait(s, items);
+    at.pool->reading--;
     for (struct pd_item *i = items->todo; i && e == PD_OK; i = i->next) {
         if (!i->stmt)
             continue;
         items->failed = i;
-        e = finish_read(s, i);
+        e = finish_read(s, &at, i);
     }
     pd_pg_items_put(s, items);
     return e;

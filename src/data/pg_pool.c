@@ -1,4 +1,4 @@
-/* pg_pool.c - per thread: the connections, who gets one and who waits, and reconnecting.
+/* pg_pool.c - per thread and server: the connections, who gets one and who waits, and reconnecting.
  *
  * A pool belongs to one thread, so nothing in it needs a lock, and statements are never handed to
  * another core. Reads go to the shared connection with the fewest in flight; another connection is
@@ -12,7 +12,7 @@
  * follows, later and later (with jitter, so that the instances of a fleet do not come in step);
  * only the deadline ends a wait, and then the error says why there was no connection.
  */
-#include "data/pg.h"
+#include "data/pg_team.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -283,6 +283,16 @@ static pd_err give_up(struct pg_pool *pool, struct pg_waiter *w, pd_err e)
                    "all are busy: look for slow statements before raising their number");
 }
 
+/* With several servers: nobody waits for one that is neither primary nor replica any more. */
+static pd_err park_and_look(struct pg_pool *pool, bool *left)
+{
+    pd_mono old = pd_deadline_within(PG_LOOK_US);
+    pd_err e = pd_fiber_park();
+    pd_deadline_restore(old);
+    *left = pd_pg_team_left(pool);
+    return e == PD_ETIME ? pd_check() : e;
+}
+
 static pd_err wait_for_one(struct pg_pool *pool, struct pd_list *queue, struct pg_conn **out)
 {
     struct pg_waiter w = { .fiber = pd_fiber_self(), .ticket = ++pool->tickets };
@@ -298,11 +308,16 @@ static pd_err wait_for_one(struct pg_pool *pool, struct pd_list *queue, struct p
     if (queue == &pool->takers)
         (void)balance(pool);
     pd_mono old = pd_deadline_within(pool->pg->db->opts.wait_us);
-    while (!w.conn && e == PD_OK)
-        e = pd_fiber_park();
+    bool left = false;
+    while (!w.conn && e == PD_OK && !left)
+        e = pool->team ? park_and_look(pool, &left) : pd_fiber_park();
     pd_deadline_restore(old);
     atomic_store(&pool->queued, --pool->nwaiting);
     *out = w.conn;
+    if (!w.conn && left) {
+        pd_list_remove(&w.node);
+        return PD_OK;
+    }
     if (w.conn && queue == &pool->readers) { /* the place is used now */
         pd_list_remove(&w.node);
         w.conn->npromised--;
@@ -348,19 +363,33 @@ void pd_pg_give(struct pg_conn *c)
 /* --- life ----------------------------------------------------------------------------------------
  */
 
-static struct pg_pool *pool_new(struct pg_db *pg, struct pd_loop *loop)
+static struct pg_pool *pool_new(struct pg_db *pg, struct pg_team *team, unsigned i)
 {
     struct pg_pool *pool = calloc(1, sizeof *pool);
     if (!pool)
         pd_panic("out of memory: a thread's pool of connections");
     pool->pg = pg;
-    pool->loop = loop;
+    pool->loop = pd_loop_self();
+    pool->host = &pg->hosts[i];
+    pool->team = team;
+    pool->index = i;
     pd_list_init(&pool->conns);
     pd_list_init(&pool->readers);
     pd_list_init(&pool->takers);
     pool->next = pg->pools;
     pg->pools = pool;
+    if (team)
+        team->pools[i] = pool;
     return pool;
+}
+
+/* One for each server; the first stands for all. */
+static struct pg_pool *pools_new(struct pg_db *pg)
+{
+    struct pg_team *team = pg->nhosts > 1 ? pd_pg_team_new(pg) : NULL;
+    for (unsigned i = pg->nhosts; i-- > 1;)
+        (void)pool_new(pg, team, i);
+    return pool_new(pg, team, 0);
 }
 
 static PD_COLD struct pg_pool *pool_find(struct pg_db *pg)
@@ -369,10 +398,10 @@ static PD_COLD struct pg_pool *pool_find(struct pg_db *pg)
     pd_assert(loop); /* contexts are used on loop threads only */
     pthread_mutex_lock(&pg->pools_lock);
     struct pg_pool *pool = pg->pools;
-    while (pool && pool->loop != loop)
+    while (pool && (pool->loop != loop || pool->index))
         pool = pool->next;
     if (!pool)
-        pool = pool_new(pg, loop);
+        pool = pools_new(pg);
     pthread_mutex_unlock(&pg->pools_lock);
     last.pg = pg;
     last.serial = pg->serial;
@@ -430,15 +459,53 @@ static void close_foreign(struct pg_pool *pool)
     }
 }
 
+static struct pg_conn *find_older(struct pg_pool *pool, unsigned generation)
+{
+    struct pd_list *it;
+    pd_list_each (it, &pool->conns) {
+        struct pg_conn *c = pd_container(it, struct pg_conn, node);
+        if (!c->broken && c->generation != generation)
+            return c;
+    }
+    return NULL;
+}
+
+void pd_pg_pool_evict(struct pg_pool *pool, unsigned generation)
+{
+    struct pg_conn *c;
+    while ((c = find_older(pool, generation)))
+        pd_pg_lose(c, "the server is not what it was");
+}
+
+static void close_one(struct pg_pool *pool)
+{
+    if (pool->loop == pd_loop_self())
+        close_own(pool);
+    else
+        close_foreign(pool);
+}
+
+static void team_close(struct pg_pool *pool)
+{
+    if (pool->loop == pd_loop_self())
+        pd_pg_team_free(pool->team);
+    else
+        pd_pg_team_abandon(pool->team);
+}
+
 void pd_pg_pools_close(struct pg_db *pg)
 {
-    while (pg->pools) {
-        struct pg_pool *pool = pg->pools;
+    struct pg_pool *pool;
+    for (pool = pg->pools; pool; pool = pool->next)
+        if (pool->team && !pool->index && pool->loop == pd_loop_self())
+            pd_pg_team_end(pool->team);
+    for (pool = pg->pools; pool; pool = pool->next)
+        close_one(pool);
+    for (pool = pg->pools; pool; pool = pool->next)
+        if (pool->team && !pool->index)
+            team_close(pool);
+    while ((pool = pg->pools)) {
         pg->pools = pool->next;
-        if (pool->loop == pd_loop_self())
-            close_own(pool);
-        else
-            close_foreign(pool);
         pool_free(pool);
     }
 }

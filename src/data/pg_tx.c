@@ -2,7 +2,8 @@
  *
  * A read outside a transaction goes down a shared connection. It may be sent again where that
  * cannot be noticed: when it was skipped behind somebody else's error, canceled in place of
- * another's, or when the connection was lost.
+ * another's, or when the connection was lost. What fails on a replica, for whatever reason, is
+ * tried once more elsewhere.
  *
  * A transaction takes a connection when it begins, but "begin" leaves together with the first
  * statement. A statement that violates a constraint must not undo what went before it (db.h), but
@@ -14,7 +15,7 @@
  * come the outcome is unknown, and that is what the caller is told.
  */
 #include "base/fault.h"
-#include "data/pg.h"
+#include "data/pg_team.h"
 #include <stdlib.h>
 
 enum { SESSIONS_KEPT = PD_HARD_OR(1, 256), TRIES = 30 };
@@ -34,7 +35,7 @@ struct pd_session *pd_pg_session_get(struct pd_db *db)
     } else if (!(s = calloc(1, sizeof *s))) {
         return NULL;
     }
-    s->pool = pool;
+    s->home = s->pool = pool;
     s->base.db = db;
     return &s->base;
 }
@@ -42,7 +43,7 @@ struct pd_session *pd_pg_session_get(struct pd_db *db)
 void pd_pg_session_put(struct pd_session *base)
 {
     struct pg_session *s = (struct pg_session *)base;
-    struct pg_pool *pool = s->pool;
+    struct pg_pool *pool = s->home;
     pd_assert(!s->conn);
     if (pool->nsessions >= SESSIONS_KEPT) {
         free(s);
@@ -51,6 +52,7 @@ void pd_pg_session_put(struct pd_session *base)
     /* All but the two large texts, which are empty if their flags say so. */
     base->in_tx = base->own_failed = base->committed = false;
     base->active = base->nsites = 0;
+    base->reads = (struct pd_reads){ 0 };
     base->constraint[0] = '\0';
     s->walks = 0;
     s->next_free = pool->sessions;
@@ -97,55 +99,75 @@ bool pd_pg_is_stale(struct pg_pool *pool, const struct pg_op *op)
     return pooler || strcmp(state, "0A000") == 0;
 }
 
-struct tries { /* of one read */
-    unsigned all, lost, stale;
-};
-
 /* May the read be sent again after this? */
-static bool again(struct pg_pool *pool, struct tries *t, const struct pg_op *op)
+static bool again(const struct pg_place *at, struct pg_tries *t, const struct pg_op *op)
 {
     const PGresult *r = op ? op->result : NULL;
     if (++t->all >= TRIES || pd_check() != PD_OK)
         return false;
+    if (at->replica) /* whatever it is: behind a migration, in conflict with the log, gone */
+        t->avoid |= 1u << at->pool->index;
     if (pd_pg_is_lost(r))
         return ++t->lost <= PG_LOST_TRIES;
     if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED || op->skipped ||
         strcmp(pd_pg_sqlstate(r), "57014") == 0)
         return true;
-    return pd_pg_is_stale(pool, op) && ++t->stale <= 2;
+    return (pd_pg_is_stale(at->pool, op) && ++t->stale <= 2) ||
+           (at->replica && ++t->elsewhere <= 1);
+}
+
+/* Sends it, waits, and stores what came. */
+static pd_err read_on(struct pg_conn *c, struct pg_place *at, const struct pd_stmt *stmt,
+                      const void *params, struct pd_result *out, struct pg_tries *t, bool *done)
+{
+    struct pg_pool *pool = at->pool;
+    struct pg_op *asked = pd_pg_place_ask(at, c);
+    struct pg_op *op =
+        at->verify && !asked ? NULL : pd_pg_send(c, stmt, params, out->arena, pd_fiber_self());
+    if (!op) {
+        pd_err why = pd_diag()->code;
+        pd_pg_op_leave(pool, asked);
+        pd_pg_pool_serve(pool); /* the place is free again */
+        return why == PD_EUNAVAIL && again(at, t, NULL) ? PD_OK : why;
+    }
+    pool->reading++;
+    pd_err e = pd_pg_wait(op);
+    pool->reading--;
+    if (e != PD_OK) {
+        pd_pg_op_leave(pool, asked);
+        return pd_hint(pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e)),
+                       "does it read too much? else the route may get a longer .timeout_ms");
+    }
+    bool reached = pd_pg_place_reached(at, asked, t),
+         good = op->result && pd_pg_is_result(op->result);
+    *done = good && reached;
+    if (*done)
+        e = pd_pg_store(stmt, op->result, out);
+    else if (!good && !again(at, t, op))
+        e = pd_pg_fail(pool, stmt, op->result);
+    pd_pg_op_put(pool, op);
+    return e;
 }
 
 static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
-                        struct pd_result *out, struct tries *t, bool *done)
+                        struct pd_result *out, struct pg_tries *t, bool *done)
 {
-    struct pg_conn *c = NULL;
-    PD_TRY(pd_pg_share(s->pool, &c));
-    struct pg_op *op = pd_pg_send(c, stmt, params, out->arena, pd_fiber_self());
-    if (!op) {
-        pd_err why = pd_diag()->code;
-        pd_pg_pool_serve(s->pool); /* the place is free again */
-        return why == PD_EUNAVAIL && again(s->pool, t, NULL) ? PD_OK : why;
-    }
-    pd_err e = pd_pg_wait(op);
-    if (e != PD_OK)
-        return pd_hint(pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e)),
-                       "does it read too much? else the route may get a longer .timeout_ms");
-    *done = op->result && pd_pg_is_result(op->result);
-    if (*done)
-        e = pd_pg_store(stmt, op->result, out);
-    else if (!again(s->pool, t, op))
-        e = pd_pg_fail(s->pool, stmt, op->result);
-    pd_pg_op_put(s->pool, op);
-    return e;
+    struct pg_conn *c;
+    struct pg_place at;
+    PD_TRY(pd_pg_share_for(s, stmt, t, false, &at, &c));
+    PD_TRY(read_on(c, &at, stmt, params, out, t, done));
+    if (at.replica)
+        pg_count(*done ? &at.pool->replica_reads : &at.pool->moved_reads);
+    return PD_OK;
 }
 
 pd_err pd_pg_read(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                   struct pd_result *out)
 {
-    struct tries t = { 0 };
+    struct pg_tries t = { 0 };
     bool done = false;
     pd_err e = PD_OK;
-    pg_count(&s->pool->reads);
+    pg_count(&s->home->reads);
     pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
     while (!done && e == PD_OK)
         e = read_once(s, stmt, params, out, &t, &done);
@@ -260,7 +282,7 @@ pd_err pd_pg_begin(struct pd_session *base)
 {
     struct pg_session *s = (struct pg_session *)base;
     PD_TRY(pd_check());
-    PD_TRY(pd_pg_take(s->pool, &s->conn));
+    PD_TRY(pd_pg_take_primary(s, &s->conn));
     s->begun = s->ran = s->wrote = s->savepoint = false;
     base->in_tx = true;
     pd_noyield_begin(guard);
@@ -305,12 +327,13 @@ static pd_err await_commit(struct pg_session *s, struct pd_items *items)
     struct pg_op *op = pd_pg_command(s->conn, "commit", pd_fiber_self());
     if (!op)
         return pd_diag()->code;
+    struct pg_op *floor = pd_pg_floor_ask(s);
     pd_err late = items ? pd_pg_items_wait(s, items) : PD_OK;
     pd_pg_limit(s->conn, PG_COMMIT_US);
     pd_deadline_restore(PD_FOREVER);
     pd_shield_begin();
     pd_noyield_end();
-    pd_err e = pd_pg_wait(op);
+    pd_err e = pd_pg_wait(floor ? floor : op); /* they end in that order */
     pd_noyield_begin(guard);
     pd_shield_end();
     pd_deadline_restore(old);
@@ -321,6 +344,9 @@ static pd_err await_commit(struct pg_session *s, struct pd_items *items)
     }
     if (e == PD_OK)
         e = judge(s, op->result);
+    if (s->home->team && e == PD_OK)
+        pd_pg_floor_take(s, floor);
+    pd_pg_op_put(s->pool, floor);
     pd_pg_op_put(s->pool, op);
     if (e == PD_OK && late != PD_OK) /* replicas may not have it: a cancel ends the wait for them */
         e = pd_fail(PD_EUNKNOWN, "the commit came through at the deadline");

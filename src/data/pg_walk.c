@@ -8,7 +8,7 @@
  * pipeline mode excludes: the connection leaves it for a moment. A migration takes the time it
  * takes, and so does waiting for another program's: the limit for statements is lifted.
  */
-#include "data/pg.h"
+#include "data/pg_team.h"
 #include <stdio.h>
 
 enum { ROWS = PD_HARD_OR(1, 200) };
@@ -83,10 +83,11 @@ static pd_err walk_inside(struct walk *w, const void *params)
 }
 
 /* *lost: the connection was. */
-static pd_err walk_once(struct walk *w, const void *params, bool *lost)
+static pd_err walk_once(struct walk *w, const void *params, struct pg_tries *t, bool *lost)
 {
+    struct pg_place at;
     *lost = false;
-    PD_TRY(pd_pg_take(w->s->pool, &w->conn));
+    PD_TRY(pd_pg_take_for(w->s, w->stmt, t, &at, &w->conn));
     pd_err e = pd_pg_command(w->conn, "begin read only", NULL) ? PD_OK : pd_diag()->code;
     if (e == PD_OK)
         e = declare(w, params);
@@ -97,6 +98,11 @@ static pd_err walk_once(struct walk *w, const void *params, bool *lost)
     if (!*lost)
         (void)!pd_pg_command(w->conn, "rollback", NULL);
     pd_pg_give(w->conn);
+    if (at.replica) {
+        pg_count(e == PD_OK ? &at.pool->replica_reads : &at.pool->moved_reads);
+        t->avoid |= 1u << at.pool->index;
+        *lost = true; /* whatever it was, it may not be so elsewhere */
+    }
     return e == PD_OK ? PD_OK : pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
 }
 
@@ -105,8 +111,9 @@ static pd_err walk_alone(struct walk *w, const void *params)
 {
     bool lost = true;
     pd_err e = PD_OK;
+    struct pg_tries t = { 0 };
     for (int tries = 0; lost && tries <= PG_LOST_TRIES; tries++) {
-        e = walk_once(w, params, &lost);
+        e = walk_once(w, params, &t, &lost);
         lost = lost && e != PD_OK && w->out->n == 0 && pd_check() == PD_OK;
     }
     return e;
@@ -116,7 +123,7 @@ pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *
                   struct pd_result *out)
 {
     struct walk w = { .s = s, .stmt = stmt, .out = out };
-    pg_count(&s->pool->reads);
+    pg_count(&s->home->reads);
     return s->base.in_tx ? walk_inside(&w, params) : walk_alone(&w, params);
 }
 

@@ -100,7 +100,7 @@ static void the_password_of_a_url_is_never_printed(void **state)
         { "DATABASE_URL=mysql://ada:hunter2@db.example.com/x", "mysql://…@db.example.com/x" },
         { "REDIS_URL=redis://:hunter2@cache", "redis://…@cache" },
         { "DATABASE_URL=mysql://ada:p@hunter2@db/x?a=b@c", "mysql://…@c" },
-        { "DATABASE_REPLICA_URLS=postgres://a:hunter2@b,postgres://c:hunter2@d", "postgres://…@d" },
+        { "DATABASE_REPLICA_URLS=mysql://a:hunter2@b,postgres://c:hunter2@d", "mysql://…@d" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bad(cases[i][0], cases[i][1]);
