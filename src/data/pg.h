@@ -6,6 +6,7 @@
  *   pg_send.c     statements put into its pipeline; prepared ones
  *   pg_cancel.c   giving up: what the server must answer soon, or is asked to stop
  *   pg_pool.c     per thread and server: connections, who gets one and who waits; reconnecting
+ *   pg_pools.c    their life
  *   pg_url.c      which servers there are
  *   pg_hosts.h    several servers: what each says about itself, and who is the primary
  *   pg_team.c     several servers: a thread's pools, and what it knows of the cluster
@@ -281,7 +282,6 @@ struct pg_op *pd_pg_send_text(struct pg_conn *c, const char *text, const struct 
 /* --- pg_pool.c
  * --------------------------------------------------------------------------------------------- */
 
-struct pg_pool *pd_pg_pool(struct pg_db *pg); /* of the calling thread */
 /* A shared connection with room for one more; waits its turn. The place is the caller's until it
  * next waits. */
 /* With several servers both of these may give NULL: this server is not to be waited for any more.
@@ -298,9 +298,15 @@ void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c);
 void pd_pg_pool_unpromise(struct pg_conn *c);
 /* Loses the connections that belong to an earlier generation of the server. */
 void pd_pg_pool_evict(struct pg_pool *pool, unsigned generation);
-void pd_pg_pools_close(struct pg_db *pg) PD_YIELDS;
 /* A fiber of the pool's own is about to end. */
 void pd_pg_helper_ends(struct pg_pool *pool);
+
+/* --- pg_pools.c
+ * -------------------------------------------------------------------------------------------- */
+
+/* The calling thread's, to the first server. */
+struct pg_pool *pd_pg_pool(struct pg_db *pg);
+void pd_pg_pools_close(struct pg_db *pg) PD_YIELDS;
 
 /* --- pg_row.c
  * ---------------------------------------------------------------------------------------------- */
