@@ -1,4 +1,4 @@
-/* sql.c - what gen says of the app's SQL: its errors, and indexes that nothing uses. */
+/* sql.c - what gen says of the app's SQL: its errors, and indexes that nobody needs. */
 #include "check/check.h"
 
 /* "./modules/a/queries.sql" is "modules/a/queries.sql" to who stands in the app. */
@@ -53,13 +53,24 @@ void check_statements(struct check *k)
 void check_sql(struct check *k)
 {
     size_t n;
-    struct gen_index_fact *facts = gen_facts_unused_indexes(&k->gen, &n);
-    for (size_t i = 0; i < n; i++)
-        check_find(k, "PD-CHECK-040", tidy(facts[i].file), facts[i].line, facts[i].name,
-                   pd_str_fmt(&k->arena,
-                              "drop index %.*s; in a new migration, or write the statement it is "
-                              "for; if it stays: -- unused ok: reason",
-                              PD_ARG(facts[i].name)),
-                   "no statement uses index \"%.*s\" of \"%.*s\": every write pays for it",
-                   PD_ARG(facts[i].name), PD_ARG(facts[i].table));
+    struct gen_index_fact *facts = gen_facts_needless_indexes(&k->gen, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (facts[i].longer.len)
+            check_find(k, "PD-CHECK-041", tidy(facts[i].file), facts[i].line, facts[i].name,
+                       pd_str_fmt(&k->arena,
+                                  "drop index %.*s; in a new migration; if it stays: -- unused ok: "
+                                  "reason",
+                                  PD_ARG(facts[i].name)),
+                       "index \"%.*s\" is what \"%.*s\" begins with: every write pays for both",
+                       PD_ARG(facts[i].name), PD_ARG(facts[i].longer));
+        else
+            check_find(
+                k, "PD-CHECK-040", tidy(facts[i].file), facts[i].line, facts[i].name,
+                pd_str_fmt(&k->arena,
+                           "drop index %.*s; in a new migration, or write the statement it is "
+                           "for; if it stays: -- unused ok: reason",
+                           PD_ARG(facts[i].name)),
+                "no statement uses index \"%.*s\" of \"%.*s\": every write pays for it",
+                PD_ARG(facts[i].name), PD_ARG(facts[i].table));
+    }
 }

@@ -26,7 +26,7 @@ struct gen_stmt_fact *gen_facts_stmts(struct gen *g, size_t *n)
     return facts;
 }
 
-struct gen_index_fact *gen_facts_unused_indexes(struct gen *g, size_t *n)
+struct gen_index_fact *gen_facts_needless_indexes(struct gen *g, size_t *n)
 {
     size_t all = 0;
     for (struct sql_table *t = g->sql->tables; t; t = t->next)
@@ -36,10 +36,11 @@ struct gen_index_fact *gen_facts_unused_indexes(struct gen *g, size_t *n)
     *n = 0;
     for (struct sql_table *t = g->sql->tables; t; t = t->next) {
         for (struct sql_index *i = t->indexes; i; i = i->next) {
-            if (sql_index_needed(t, i))
+            if (!i->longer && sql_index_needed(t, i))
                 continue;
             facts[(*n)++] = (struct gen_index_fact){
                 .name = i->name,
+                .longer = i->longer ? i->longer->name : PD_STR_NULL,
                 .table = t->name,
                 .module = t->owner ? t->owner->name : PD_STR_NULL,
                 .file = i->pos.file,

@@ -18,11 +18,12 @@ struct gen_stmt_fact { /* a statement, written or made for a table */
 };
 struct gen_stmt_fact *gen_facts_stmts(struct gen *g, size_t *n);
 
-struct gen_index_fact { /* an index that no statement uses, and that nobody gave a reason for */
+struct gen_index_fact { /* an index that nobody needs, and that nobody gave a reason for */
     pd_str name, table, module, file;
+    pd_str longer; /* the index that begins with it and does as well; null: no statement uses it */
     int line;
 };
-struct gen_index_fact *gen_facts_unused_indexes(struct gen *g, size_t *n);
+struct gen_index_fact *gen_facts_needless_indexes(struct gen *g, size_t *n);
 
 struct gen_xref_fact {       /* a column that names a row of another module */
     pd_str column, from, to; /* "ledger_entry.category_id", modules */

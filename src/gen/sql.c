@@ -232,7 +232,7 @@ static void read_statements(struct sql *s)
             sql_check(s, st);
         drop_impossible(m);
     }
-    sql_unused_indexes(s);
+    sql_needless_indexes(s);
     sql_rows(s);
 }
 

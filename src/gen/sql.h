@@ -13,7 +13,9 @@
  *   sql_views.c    the same for the views of the schema
  *   sql_types.c    types and nullability of every expression; types of parameters
  *   sql_functions.c  the same for calls
+ *   sql_keys.c     what a statement filters and orders by, as an index would have it
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
+ *   sql_index.c    the index that mends a finding, tried; indexes that nobody needs
  *   sql_crud.c     statements nobody has to write, as text, sent down the same way
  *   sql_rows.c     row structs and relations
  *   sql_emit_h.c, sql_emit_c.c, lock.c   what is written
@@ -118,6 +120,9 @@ struct sql_index {
     struct sql_pos pos;
     pd_str unused_ok; /* why it stays although no statement uses it; null if it need not */
     bool unique, partial, made /* by create index, not by a constraint */, used;
+    struct sql_index *longer; /* begins with it, and no statement is worse off without this one */
+    pd_str conditions[SQL_INDEX_COLUMNS]; /* partial: those of its WHERE */
+    unsigned nconditions;
     unsigned n;
     struct {
         struct sql_column *column; /* NULL: an expression */
@@ -157,6 +162,7 @@ enum {
     SQL_POSITIONAL_MAX = 6,
     SQL_FILE_MAX = 4 << 20,
     SQL_TEXT_MAX = 64 << 20,
+    SQL_NAMES_MAX = 512, /* of columns in a statement; the lint does not look behind them */
 };
 
 struct sql_param {
@@ -200,6 +206,7 @@ struct sql_variant {
     uint32_t nparams;
     uint16_t params[SQL_PARAMS_MAX]; /* ?1 … ?n -> index in the statement's params */
     pd_str plan;
+    struct sql_analysis *analysis; /* NULL: it has no plan */
 };
 
 enum sql_mode { SQL_ONE, SQL_MANY, SQL_EXEC, SQL_EACH };
@@ -389,12 +396,28 @@ void sql_describe(struct sql *s, struct sql_stmt *st, struct sql_analysis *a, sq
 int sql_authorize(void *arg, int action, const char *a, const char *b, const char *db,
                   const char *trigger);
 
+/* What an index can be made of: a column, or an expression of columns of one table. */
+struct sql_key {
+    struct sql_column *column; /* NULL: */
+    pd_str text;               /* "lower(name)", without the alias */
+};
+struct sql_seen;
+struct sql_name { /* where a column of a table is named */
+    uint32_t at;
+    struct sql_seen *seen;
+    bool outer; /* from within a subquery: of the statement around it */
+};
+
 /* Result of analysing one variant. */
 struct sql_seen { /* a table in a FROM, UPDATE or DELETE */
     pd_str alias;
     struct sql_table *table;
-    struct sql_column *equal[SQL_INDEX_COLUMNS], *range[SQL_INDEX_COLUMNS];
+    struct sql_key equal[SQL_INDEX_COLUMNS], range[SQL_INDEX_COLUMNS]; /* compared with others */
     unsigned nequal, nrange;
+    bool joined[SQL_INDEX_COLUMNS]; /* equal: to a column of another table */
+    pd_str
+        filters[SQL_INDEX_COLUMNS]; /* conditions on this table alone, as sql_condition has them */
+    unsigned nfilters;
     struct sql_seen *next;
 };
 struct sql_analysis {
@@ -407,6 +430,7 @@ struct sql_analysis {
         int type;
         enum sql_null null;
         struct sql_column *column;
+        struct sql_seen *seen;   /* of that column */
         struct sql_param *param; /* the expression is just this */
         uint32_t from;           /* first token of the expression */
     } found[SQL_COLUMNS_MAX];
@@ -414,25 +438,35 @@ struct sql_analysis {
     uint32_t star;    /* index of a `*` among the results, or UINT32_MAX */
     pd_str star_text; /* the columns it stands for */
     struct {
-        struct sql_column *column;
+        struct sql_seen *seen;
+        struct sql_key key;
         bool desc;
     } order[SQL_INDEX_COLUMNS];
     unsigned norder;
-    bool has_in, has_limit, has_offset, has_where;
+    bool orders_more; /* by something else, too: no index has this order */
+    struct sql_name names[SQL_NAMES_MAX];
+    uint32_t nnames;
+    bool has_in, has_limit, has_offset, has_where, has_like;
     bool whole; /* needs all rows before it gives one: aggregates, distinct, unions */
     uint32_t offset_at;
     struct sql_cte *ctes; /* private to sql_scope.c */
 };
 void sql_analyse(struct sql_analysis *a);
 
+/* Conditions joined by AND in [from, to): their texts in one spelling, without `alias.`. */
+unsigned sql_conditions(struct sql *s, const struct sql_tokens *t, uint32_t from, uint32_t to,
+                        pd_str *out, unsigned max);
+pd_str sql_key_text(struct sql *s, const struct sql_key *key); /* as it stands in `create index` */
+
 /* Puts v->postgres. */
 void sql_postgres(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
                   const struct sql_tokens *tokens);
 void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct sql_analysis *a);
-void sql_unused_indexes(struct sql *s);
+void sql_needless_indexes(struct sql *s);
 /* A statement uses it, it keeps a promise (unique, foreign key), or its author said why it stays.
  */
 bool sql_index_needed(const struct sql_table *t, const struct sql_index *i);
+bool sql_key_same(const struct sql_key *a, const struct sql_key *b);
 
 void sql_crud(struct sql *s, struct sql_table *t);
 void sql_rows(struct sql *s); /* row structs and relations of all modules */

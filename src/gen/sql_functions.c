@@ -262,6 +262,8 @@ struct sql_val sql_call_read(struct sql_expr *x)
     bool may_be_empty = read_window(x, &windowed);
     if (reach.outer && !reach.own && !windowed)
         refuse_outer(x, name);
+    if (f == &extreme && !windowed)
+        sql_key_note(x->a, args.first, unknown, SQL_RANGE);
     if (!f)
         return unknown;
     if (args.first.param)

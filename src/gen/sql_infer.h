@@ -34,13 +34,13 @@ struct sql_cte {
 struct sql_val {
     int type;
     enum sql_null null;
-    bool null_literal, nonzero;
+    bool null_literal, nonzero, outer /* of a statement around this subquery */;
     struct sql_param *param;   /* it is just this parameter */
     struct sql_column *column; /* it is just this column */
     struct sql_seen *seen;     /* of that column */
     struct sql_val *row;       /* (a, b): its parts */
     unsigned nrow;
-    uint32_t from;
+    uint32_t from, to; /* its tokens; to is 0 if it is made up */
 };
 struct sql_reach { /* whose columns the arguments of an aggregate name */
     bool own, outer;
@@ -84,12 +84,24 @@ struct sql_val sql_expr_read(struct sql_expr *x); /* one expression; stops where
 /* All expressions of [from, to), separated by commas, for what they tell about parameters. */
 void sql_expr_all(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to);
 /* `v` is compared with / stored in. Reports types that do not go together. */
-void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r, bool equality);
+enum sql_comparison { SQL_EQUAL, SQL_RANGE, SQL_OTHER /* no index finds it */ };
+void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r,
+                     enum sql_comparison how);
 void sql_val_store(struct sql_analysis *a, struct sql_column *c, struct sql_val v);
 void sql_param_type(struct sql_analysis *a, struct sql_param *p, int type, pd_str because,
                     uint32_t at);
 int sql_type_merge(int a, int b); /* of what may be the one or the other */
 enum sql_null sql_null_worst(enum sql_null a, enum sql_null b);
+
+/* --- sql_keys.c ---------------------------------------------------------------------------- */
+void sql_name_note(struct sql_analysis *a, struct sql_name name);
+/* The value as a key of an index; NULL if it is none: a parameter, of several tables. */
+struct sql_seen *sql_key_of(struct sql_analysis *a, struct sql_val v, struct sql_key *key);
+/* `v` is compared with `other`: a candidate for an index. */
+void sql_key_note(struct sql_analysis *a, struct sql_val v, struct sql_val other,
+                  enum sql_comparison how);
+/* The conditions of a WHERE or ON, for the tables they are of. */
+void sql_filters_note(struct sql_analysis *a, uint32_t from, uint32_t to);
 
 /* --- sql_functions.c ----------------------------------------------------------------------- */
 struct sql_val sql_call_read(struct sql_expr *x); /* a call at the cursor: name, '(' … */

@@ -3,37 +3,12 @@
  * SQLite plans a table without statistics as if it were large, so EXPLAIN QUERY PLAN on the empty
  * scratch schema shows what a statement will do to a table that has grown. Two findings matter: a
  * scan of a table that is not marked small, and a sort under LIMIT (the whole set is read and
- * sorted to return a page of it).
+ * sorted to return a page of it). A walk through all of a partial index is no scan if the
+ * statement's conditions on the table are just those of the index: it reads what it returns.
  *
- * A finding comes with its index, and the index is proven: candidates are built from the columns
- * the statement compares and orders by (equalities first, then one range or the order), really
- * created in the scratch database, and the statement is planned again. What is printed has worked.
+ * A finding comes with its index, and the index is proven: see sql_index.c.
  */
-#include "gen/sql.h"
-
-enum { MAX_FINDINGS = 16, MAX_CANDIDATES = 24 };
-
-struct finding {
-    struct sql_seen *seen; /* scanned */
-    bool outermost;        /* not in a subquery */
-};
-struct plan {
-    struct finding at[MAX_FINDINGS];
-    unsigned n;
-    bool sorts;
-    unsigned loops, keyed_loops; /* of the outermost level */
-};
-struct planner {
-    struct sql *s;
-    struct sql_stmt *st;
-    struct sql_variant *v;
-    struct sql_analysis *a;
-};
-struct candidate {
-    struct sql_column *at[SQL_INDEX_COLUMNS];
-    bool desc[SQL_INDEX_COLUMNS];
-    unsigned n;
-};
+#include "gen/sql_plan.h"
 
 /* --- reading a plan ------------------------------------------------------------------------ */
 
@@ -82,11 +57,10 @@ static unsigned count(pd_str text, const char *word)
 }
 
 /* Whether a search finds at most one row: every column of a unique key is given. */
-static bool is_keyed(struct sql *s, const struct sql_table *t, pd_str detail)
+static bool is_keyed(const struct sql_index *i, const struct sql_table *t, pd_str detail)
 {
     if (pd_str_ends(detail, PD_STR("INTEGER PRIMARY KEY (rowid=?)")))
         return true;
-    struct sql_index *i = index_named(s, index_in(detail));
     if (i)
         return i->unique && count(detail, "=?") == i->n;
     unsigned key = 0; /* of a table without rowid */
@@ -96,41 +70,111 @@ static bool is_keyed(struct sql *s, const struct sql_table *t, pd_str detail)
            count(detail, "=?") == key;
 }
 
-static void add_finding(struct plan *p, struct sql_seen *seen, bool outermost)
+/* Every condition on the table is one of the index, so all that it holds is wanted. */
+static bool is_wanted(const struct sql_seen *seen, const struct sql_index *i)
 {
-    if (p->n < MAX_FINDINGS)
-        p->at[p->n++] = (struct finding){ seen, outermost };
-}
-
-static void read_step(struct planner *l, struct plan *p, pd_str detail, bool outermost)
-{
-    bool scan = pd_str_starts(detail, PD_STR("SCAN "));
-    bool search = pd_str_starts(detail, PD_STR("SEARCH "));
-    struct sql_index *index = index_named(l->s, index_in(detail));
-    if (index)
-        index->used = true;
-    /* "… FOR RIGHT PART OF ORDER BY" sorts within one value of an index only */
-    if (pd_str_eq(detail, PD_STR("USE TEMP B-TREE FOR ORDER BY")))
-        p->sorts |= outermost;
-    bool aside = pd_str_starts(detail, PD_STR("USE TEMP")) ||
-                 pd_str_find_str(detail, PD_STR("SCALAR SUBQUERY")) != PD_NPOS;
-    pd_str alias = until(pd_str_sub(detail, scan ? 5 : 7, detail.len), " USING");
-    struct sql_seen *seen = scan || search ? seen_as(l->a, alias) : NULL;
-    if (outermost && !aside) {
-        p->loops++;
-        p->keyed_loops += search && is_keyed(l->s, seen ? seen->table : NULL, detail);
+    for (unsigned f = 0; f < seen->nfilters; f++) {
+        unsigned c = 0;
+        while (c < i->nconditions && !pd_str_eq(i->conditions[c], seen->filters[f]))
+            c++;
+        if (c == i->nconditions)
+            return false;
     }
-    bool automatic = pd_str_find_str(detail, PD_STR(" AUTOMATIC ")) != PD_NPOS;
-    if ((scan || automatic) && seen && !seen->table->small.len)
-        add_finding(p, seen, outermost);
+    return true;
 }
 
-/* False if the statement cannot be planned. `text` collects the steps if not NULL. */
-static bool explain(struct planner *l, struct plan *p, struct pd_buf *text)
+/* "(at>?)" of a partial index of all that is not null, which the statement asks for and no more. */
+static bool skips_nulls(const struct sql_seen *seen, const struct sql_index *i, pd_str detail)
+{
+    struct sql_column *c = i->partial && i->n ? i->at[0].column : NULL;
+    if (!c || count(detail, "?") != 1 || count(detail, ">?") != 1)
+        return false;
+    for (unsigned f = 0; f < seen->nfilters; f++) {
+        pd_str filter = seen->filters[f];
+        if (pd_str_starts(filter, c->name) &&
+            pd_str_starts(pd_str_sub(filter, c->name.len, filter.len), PD_STR(" ")) &&
+            !pd_str_ends(filter, PD_STR(" is not null ")))
+            return false;
+    }
+    return true;
+}
+
+/* "SCAN t", "SEARCH t USING AUTOMATIC …", and "SEARCH t" without a condition: the end of an index
+ * for min() and max(), which is one row only if no other condition makes it walk on. */
+static bool reads_all(struct sql_seen *seen, const struct sql_index *i, pd_str detail)
+{
+    bool on_trial = pd_str_eq(index_in(detail), PD_STR(SQL_PROBE));
+    if (pd_str_find_str(detail, PD_STR(" AUTOMATIC ")) != PD_NPOS)
+        return true;
+    if (pd_str_starts(detail, PD_STR("SCAN ")) || (i && skips_nulls(seen, i, detail)))
+        return !i || !i->partial || !is_wanted(seen, i);
+    if (pd_str_find_str(detail, PD_STR(" (")) != PD_NPOS)
+        return false;
+    return i ? !is_wanted(seen, i) : !on_trial || seen->nfilters;
+}
+
+struct step {
+    pd_str detail; /* without the mark of an outer join */
+    bool scan, search, outermost;
+};
+
+static void read_access(struct sql_planner *l, struct sql_plan *p, const struct step *step)
+{
+    pd_str alias = until(pd_str_sub(step->detail, step->scan ? 5 : 7, step->detail.len), " USING");
+    struct sql_seen *seen = seen_as(l->a, alias);
+    struct sql_index *index = index_named(l->s, index_in(step->detail));
+    if (index && !l->trial)
+        index->used = true;
+    if (pd_str_eq(index_in(step->detail), PD_STR(SQL_PROBE)))
+        p->probed =
+            count(step->detail, "=?") + count(step->detail, ">?") + count(step->detail, "<?");
+    bool small = seen && seen->table->small.len;
+    bool keyed = step->search && is_keyed(index, seen ? seen->table : NULL, step->detail);
+    p->loops += step->outermost;
+    p->keyed_loops += step->outermost && keyed;
+    p->small_loops += step->outermost && small && !keyed;
+    if (!seen || small || !reads_all(seen, index, step->detail) || p->nscans == SQL_SCANS_MAX)
+        return;
+    p->scans[p->nscans].seen = seen;
+    p->scans[p->nscans++].outermost = step->outermost;
+}
+
+/* What of an order an index does not give: all of it, or what stands behind values that the
+ * statement has fixed anyway. */
+static bool sorts_all(const struct sql_analysis *a, pd_str detail)
+{
+    if (pd_str_eq(detail, PD_STR("USE TEMP B-TREE FOR ORDER BY")))
+        return true;
+    if (!pd_str_starts(detail, PD_STR("USE TEMP B-TREE FOR")) || !a->norder)
+        return false;
+    const struct sql_seen *seen = a->order[0].seen;
+    for (unsigned i = 0; i < seen->nequal; i++) {
+        if (seen->equal[i].column && seen->equal[i].column == a->order[0].key.column)
+            return true;
+    }
+    return false;
+}
+
+static void read_step(struct sql_planner *l, struct sql_plan *p, pd_str detail, bool outermost)
+{
+    if (pd_str_ends(detail, PD_STR(" LEFT-JOIN")))
+        detail.len -= strlen(" LEFT-JOIN");
+    struct step step = { .detail = detail, .outermost = outermost };
+    step.scan = pd_str_starts(detail, PD_STR("SCAN "));
+    step.search = pd_str_starts(detail, PD_STR("SEARCH "));
+    if (step.scan || step.search)
+        read_access(l, p, &step);
+    else if (pd_str_starts(detail, PD_STR("USE TEMP")))
+        p->sorts |= outermost && sorts_all(l->a, detail);
+    else if (outermost && pd_str_find_str(detail, PD_STR("SCALAR SUBQUERY")) == PD_NPOS)
+        p->loops++;
+}
+
+bool sql_explain(struct sql_planner *l, struct sql_plan *p, struct pd_buf *text)
 {
     sqlite3_stmt *q = NULL;
     pd_str sql = pd_str_fmt(l->s->arena, "explain query plan %.*s", PD_ARG(l->v->sql));
-    *p = (struct plan){ 0 };
+    *p = (struct sql_plan){ 0 };
     int rc = sqlite3_prepare_v2(l->s->db, sql.ptr, (int)sql.len, &q, NULL);
     if (rc == SQLITE_NOMEM)
         pd_panic("cannot plan a statement: %s", sqlite3_errmsg(l->s->db));
@@ -146,144 +190,64 @@ static bool explain(struct planner *l, struct plan *p, struct pd_buf *text)
     return true;
 }
 
+/* --- judging it ---------------------------------------------------------------------------- */
+
 /* A page from the end of a table, in the order of a key, with at most one row joined to each: reads
  * only what it returns. */
-static bool is_page(const struct planner *l, const struct plan *p)
+static bool is_page(const struct sql_planner *l, const struct sql_plan *p)
 {
     return l->a->has_limit && !l->a->has_where && !l->a->whole && !p->sorts &&
-           p->loops == p->keyed_loops + 1 && l->st->readonly;
+           p->loops == p->keyed_loops + p->small_loops + 1 && l->st->readonly;
 }
 
-/* --- candidates ---------------------------------------------------------------------------- */
-
-static void candidate_add(struct candidate *c, struct sql_column *column, bool desc)
+static struct sql_seen *worst_scan(const struct sql_planner *l, const struct sql_plan *p)
 {
-    for (unsigned i = 0; i < c->n; i++) {
-        if (c->at[i] == column)
-            return;
+    for (unsigned i = 0; i < p->nscans; i++) {
+        if (!p->scans[i].outermost || !is_page(l, p))
+            return p->scans[i].seen;
     }
-    if (c->n < SQL_INDEX_COLUMNS) {
-        c->at[c->n] = column;
-        c->desc[c->n++] = desc;
-    }
+    return NULL;
 }
 
-static struct candidate equalities(const struct sql_seen *seen)
+bool sql_plan_scans(const struct sql_planner *l, const struct sql_plan *p)
 {
-    struct candidate c = { .n = 0 };
-    for (unsigned i = 0; i < seen->nequal; i++)
-        candidate_add(&c, seen->equal[i], false);
-    return c;
+    return worst_scan(l, p) != NULL;
 }
 
-/* All ascending reads backwards as well: directions only matter when they are mixed. */
-static struct candidate with_order(struct candidate c, const struct sql_analysis *a,
-                                   const struct sql_table *t)
+/* What is aggregated has no order before it is there. */
+bool sql_plan_sorts(const struct sql_planner *l, const struct sql_plan *p)
 {
-    bool mixed = false;
-    for (unsigned i = 1; i < a->norder; i++)
-        mixed |= a->order[i].desc != a->order[0].desc;
-    for (unsigned i = 0; i < a->norder; i++) {
-        if (a->order[i].column->table == t)
-            candidate_add(&c, a->order[i].column, mixed && a->order[i].desc);
-    }
-    return c;
-}
-
-static unsigned make_candidates(const struct planner *l, const struct sql_seen *seen,
-                                struct candidate *out)
-{
-    unsigned n = 0;
-    struct candidate equal = equalities(seen), none = { .n = 0 };
-    out[n++] = equal;
-    out[n++] = with_order(equal, l->a, seen->table);
-    for (unsigned i = 0; i < seen->nrange && i < 3; i++) {
-        out[n] = equal;
-        candidate_add(&out[n++], seen->range[i], false);
-    }
-    for (unsigned i = 0; i < seen->nequal && i < 4; i++) {
-        struct candidate one = none;
-        candidate_add(&one, seen->equal[i], false);
-        out[n++] = with_order(one, l->a, seen->table);
-        out[n++] = one;
-    }
-    out[n++] = with_order(none, l->a, seen->table);
-    return n;
-}
-
-static pd_str column_list(struct sql *s, const struct candidate *c)
-{
-    struct pd_buf b;
-    pd_buf_init(&b, s->arena, 4096);
-    for (unsigned i = 0; i < c->n; i++)
-        pd_buf_fmt(&b, "%s%.*s%s", i ? ", " : "", PD_ARG(sql_quoted(s, c->at[i]->name)),
-                   c->desc[i] ? " desc" : "");
-    return pd_buf_str(&b);
-}
-
-static bool run(struct sql *s, pd_str sql)
-{
-    return sqlite3_exec(s->db, pd_str_cstr(s->arena, sql), NULL, NULL, NULL) == SQLITE_OK;
-}
-
-static bool has(const struct plan *p, const struct sql_table *t)
-{
-    for (unsigned i = 0; i < p->n; i++) {
-        if (p->at[i].seen->table == t)
-            return true;
-    }
-    return false;
-}
-
-/* Whether the statement's finding is gone once the index is there; `fully`: and no sort either. */
-static bool proves(struct planner *l, const struct sql_table *t, const struct candidate *c,
-                   bool scan, bool fully)
-{
-    struct plan p;
-    if (!c->n || !run(l->s, pd_str_fmt(l->s->arena, "create index pd_probe on %.*s(%.*s)",
-                                       PD_ARG(t->name), PD_ARG(column_list(l->s, c)))))
-        return false;
-    bool ok = explain(l, &p, NULL) && !(scan && has(&p, t)) &&
-              !((fully || !scan) && p.sorts && l->a->has_limit);
-    run(l->s, PD_STR("drop index pd_probe"));
-    return ok;
-}
-
-/* The statement that creates a proven index; null if no candidate helps. */
-static pd_str find_index(struct planner *l, struct sql_seen *seen, bool scan)
-{
-    struct candidate *all = pd_arena_new_n(l->s->arena, struct candidate, MAX_CANDIDATES);
-    unsigned n = make_candidates(l, seen, all);
-    struct sql_table *t = seen->table;
-    for (int fully = 1; fully >= 0; fully--) {
-        for (unsigned i = 0; i < n; i++) {
-            if (!proves(l, t, &all[i], scan, fully))
-                continue;
-            struct pd_buf name;
-            pd_buf_init(&name, l->s->arena, 4096);
-            for (unsigned j = 0; j < all[i].n; j++)
-                pd_buf_fmt(&name, "_%.*s", PD_ARG(all[i].at[j]->name));
-            return pd_str_fmt(l->s->arena, "create index %.*s_by%.*s on %.*s(%.*s);",
-                              PD_ARG(t->name), PD_ARG(pd_buf_str(&name)), PD_ARG(t->name),
-                              PD_ARG(column_list(l->s, &all[i])));
-        }
-    }
-    return PD_STR_NULL;
+    return p->sorts && l->a->has_limit && !l->a->whole;
 }
 
 /* --- reports ------------------------------------------------------------------------------- */
 
-static pd_str shown(struct planner *l)
+static pd_str shown(struct sql_planner *l)
 {
     if (!l->v->suffix.len)
         return l->st->name;
     return pd_str_fmt(l->s->arena, "%.*s%.*s", PD_ARG(l->st->name), PD_ARG(l->v->suffix));
 }
 
-static void report_scan(struct planner *l, struct sql_seen *seen)
+static pd_str index_for(struct sql_planner *l, struct sql_seen *seen, bool scan)
 {
-    pd_str index = find_index(l, seen, true);
-    if (!index.len)
+    pd_str index = PD_STR_NULL;
+    for (struct sql_seen *s = l->a->seen; s && !index.len; s = s->next) {
+        if (s->table == seen->table && pd_str_eq_nocase(s->alias, seen->alias))
+            index = sql_index_for(l, s, scan); /* SQLite's plan does not tell them apart */
+    }
+    return index;
+}
+
+static void report_scan(struct sql_planner *l, struct sql_seen *seen)
+{
+    pd_str index = index_for(l, seen, true);
+    if (!index.len && l->a->has_like)
+        index =
+            PD_STR("no index finds a part of a text: compare a beginning as a range (name >= :from "
+                   "and name < :to), bound the rows by another condition, or write "
+                   "`-- scan ok: reason`");
+    else if (!index.len)
         index = PD_STR("let it compare an indexed column, mark the table `-- small: why`, or write "
                        "`-- scan ok: reason`");
     l->st->failed = true;
@@ -291,14 +255,14 @@ static void report_scan(struct planner *l, struct sql_seen *seen)
               PD_ARG(shown(l)), PD_ARG(seen->table->name));
 }
 
-static void report_sort(struct planner *l)
+static void report_sort(struct sql_planner *l)
 {
     struct sql_seen *first = NULL;
     for (struct sql_seen *s = l->a->seen; s; s = s->next) {
         if (s->table->small.len)
             continue;
         first = s;
-        pd_str index = find_index(l, s, false);
+        pd_str index = l->a->orders_more ? PD_STR_NULL : sql_index_for(l, s, false);
         if (!index.len)
             continue;
         l->st->failed = true;
@@ -312,7 +276,7 @@ static void report_sort(struct planner *l)
                  "\"%.*s\" reads and sorts everything to return a page", PD_ARG(shown(l)));
 }
 
-static void report_offset(struct planner *l)
+static void report_offset(struct sql_planner *l)
 {
     struct sql_token *t = &l->a->t->at[l->a->offset_at];
     struct sql_pos pos = { l->st->pos.file, t->line, t->column };
@@ -323,46 +287,23 @@ static void report_offset(struct planner *l)
 
 void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct sql_analysis *a)
 {
-    struct planner l = { s, st, v, a };
-    struct plan p;
+    struct sql_planner l = { .s = s, .st = st, .v = v, .a = a };
+    struct sql_plan p;
     struct pd_buf text;
     pd_buf_init(&text, s->arena, 64 << 10);
-    if (!explain(&l, &p, &text))
+    if (!sql_explain(&l, &p, &text))
         return;
     v->plan = pd_buf_str(&text);
+    v->analysis = a;
     bool keyed = st->readonly && !a->has_in && p.loops && p.loops == p.keyed_loops;
     st->keyed = keyed && (st->keyed || v == st->variants);
     if (st->generated || st->scan_ok.len)
         return;
-    for (unsigned i = 0; i < p.n && !st->failed; i++) {
-        if (!p.at[i].outermost || !is_page(&l, &p))
-            report_scan(&l, p.at[i].seen);
-    }
-    if (p.sorts && a->has_limit && !st->failed && !p.n)
+    struct sql_seen *scanned = worst_scan(&l, &p);
+    if (scanned)
+        report_scan(&l, scanned);
+    else if (sql_plan_sorts(&l, &p))
         report_sort(&l);
     if (a->has_offset && v == st->variants)
         report_offset(&l);
-}
-
-bool sql_index_needed(const struct sql_table *t, const struct sql_index *i)
-{
-    struct sql_column *first = i->n ? i->at[0].column : NULL;
-    bool covers = first && first->alias == SQL_A_REF && sql_index_on(t, first) == i;
-    return !t->exists || !i->made || i->used || i->unique || i->unused_ok.len || covers;
-}
-
-/* All statements are known here, which no tool beside a running database can say. */
-void sql_unused_indexes(struct sql *s)
-{
-    if (s->g->errors)
-        return; /* the statement that uses it may be one of those that failed */
-    for (struct sql_table *t = s->tables; t; t = t->next) {
-        for (struct sql_index *i = t->indexes; i; i = i->next) {
-            if (!sql_index_needed(t, i))
-                sql_warn(s, i->pos, "PD-SQL-043",
-                         PD_STR("drop it, write the statement it is for, or say why it stays: "
-                                "-- unused ok: reason"),
-                         "no statement uses index \"%.*s\"", PD_ARG(i->name));
-        }
-    }
 }

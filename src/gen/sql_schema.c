@@ -356,6 +356,22 @@ static void read_index_columns(struct sql *s, struct sql_table *t, struct sql_in
     sqlite3_finalize(q);
 }
 
+/* "create index … where state = 'open' and at > 0" */
+static void read_conditions(struct sql *s, struct sql_index *index)
+{
+    struct sql_tokens t = { 0 };
+    struct sql_pos nowhere = { PD_STR("an index"), 1, 1 };
+    sqlite3_stmt *q = ask(s, "select sql from sqlite_schema where name = ?1", index->name);
+    uint32_t where = 0;
+    if (sql_next(s, q) && sql_lex(s, nowhere, text_of(s, q, 0), &t)) {
+        while (where < t.n && !sql_is(&t.at[where], "where"))
+            where++;
+        index->nconditions =
+            sql_conditions(s, &t, where + 1, t.n, index->conditions, SQL_INDEX_COLUMNS);
+    }
+    sqlite3_finalize(q);
+}
+
 static void add_index(struct sql *s, struct sql_table *t, struct sql_index index)
 {
     struct sql_index *i = pd_arena_new(s->arena, struct sql_index);
@@ -380,6 +396,8 @@ static void read_indexes(struct sql *s, struct sql_table *t)
             index.unused_ok = m->unused_ok;
         }
         read_index_columns(s, t, &index);
+        if (index.partial)
+            read_conditions(s, &index);
         add_index(s, t, index);
     }
     sqlite3_finalize(q);

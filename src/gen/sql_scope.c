@@ -159,6 +159,12 @@ static uint32_t read_source(struct sql_analysis *a, struct sql_scope *scope, uin
     return at;
 }
 
+static void read_where(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to)
+{
+    sql_expr_all(a, scope, from, to);
+    sql_filters_note(a, from, to);
+}
+
 static uint32_t read_sources(struct sql_analysis *a, struct sql_scope *scope, uint32_t from,
                              uint32_t to)
 {
@@ -186,7 +192,7 @@ static uint32_t read_sources(struct sql_analysis *a, struct sql_scope *scope, ui
         at = end;
     }
     for (uint32_t i = 0; i < n; i++)
-        sql_expr_all(a, scope, on_from[i], on_to[i]);
+        read_where(a, scope, on_from[i], on_to[i]);
     return at;
 }
 
@@ -210,7 +216,8 @@ static bool find_in(struct sql_source *s, pd_str name, struct sql_val *v)
         if (!pd_str_eq_nocase(f->name, name))
             continue;
         enum sql_null null = s->nullable && f->null == SQL_NOT_NULL ? SQL_NULLABLE : f->null;
-        *v = (struct sql_val){ .type = f->type, .null = null, .column = f->column };
+        *v =
+            (struct sql_val){ .type = f->type, .null = null, .column = f->column, .seen = f->seen };
         return true;
     }
     return false;
@@ -242,6 +249,8 @@ struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name)
             if (!find_in(s, name, &v))
                 continue;
             note_reach(x, scope);
+            v.outer = scope != x->scope;
+            sql_name_note(x->a, (struct sql_name){ x->at - 1, v.column ? v.seen : NULL, v.outer });
             bool inside = scope == x->scope && x->aggregate;
             if (scope->loose && !inside)
                 v.null = SQL_AMBIGUOUS;
@@ -263,9 +272,12 @@ static void star_column(struct sql_source *s, pd_str name, uint32_t at, struct s
 {
     struct sql_val v = { .type = SQL_UNKNOWN, .null = SQL_AMBIGUOUS };
     find_in(s, name, &v);
-    add_column(out,
-               (struct sql_found){
-                   .name = name, .type = v.type, .null = v.null, .column = v.column, .from = at });
+    add_column(out, (struct sql_found){ .name = name,
+                                        .type = v.type,
+                                        .null = v.null,
+                                        .column = v.column,
+                                        .seen = v.seen,
+                                        .from = at });
 }
 
 /* Writing out only the columns that are known would drop the others without a word. */
@@ -328,6 +340,7 @@ static void read_result(struct sql_analysis *a, struct sql_scope *scope, bool gr
     struct sql_found f = { .type = v.type,
                            .null = v.null_literal ? SQL_AMBIGUOUS : v.null,
                            .column = v.column,
+                           .seen = v.seen,
                            .param = v.param,
                            .from = from };
     if (v.column)
@@ -388,9 +401,13 @@ static void read_order(struct sql_analysis *a, struct sql_scope *scope, uint32_t
         while (x.at < to && !is(a, x.at, ","))
             x.at++;
         x.at++;
-        if (!top || !v.column || !v.seen || a->norder == SQL_INDEX_COLUMNS)
+        struct sql_key key;
+        struct sql_seen *seen = top ? sql_key_of(a, v, &key) : NULL;
+        a->orders_more |= top && (!seen || a->norder == SQL_INDEX_COLUMNS);
+        if (!seen || a->orders_more)
             continue;
-        a->order[a->norder].column = v.column;
+        a->order[a->norder].seen = seen;
+        a->order[a->norder].key = key;
         a->order[a->norder++].desc = desc;
     }
 }
@@ -434,7 +451,7 @@ static void read_core(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
     bool aggregates = sql_has_aggregate(a, first, results_end) ||
                       (having < to && sql_has_aggregate(a, having, to));
     if (where < after_where)
-        sql_expr_all(a, scope, where + 1, after_where);
+        read_where(a, scope, where + 1, after_where);
     if (grouped)
         sql_expr_all(a, scope, group + 2, after_group);
     scope->loose = aggregates && !grouped;
@@ -452,6 +469,8 @@ static void merge_columns(struct sql_cols *into, const struct sql_cols *more)
     for (uint32_t i = 0; i < into->n && i < more->n; i++) {
         into->at[i].type = sql_type_merge(into->at[i].type, more->at[i].type);
         into->at[i].null = sql_null_worst(into->at[i].null, more->at[i].null);
+        if (into->at[i].seen != more->at[i].seen)
+            into->at[i].seen = NULL;
         if (into->at[i].column != more->at[i].column)
             into->at[i].column = NULL;
     }
@@ -703,7 +722,7 @@ static void read_update(struct sql_analysis *a, uint32_t from, uint32_t to, stru
         read_sources(a, &scope, sources + 1, where);
     read_assignments(a, &scope, t, set + 1, sources);
     if (where < returning)
-        sql_expr_all(a, &scope, where + 1, returning);
+        read_where(a, &scope, where + 1, returning);
     a->has_where |= where < returning;
     struct sql_scope only; /* RETURNING sees the table alone */
     init_scope(&only, NULL);
@@ -723,7 +742,7 @@ static void read_delete(struct sql_analysis *a, uint32_t from, uint32_t to, stru
     read_alias(a, at + 1, where, &alias);
     add_table(a, &scope, name, alias);
     if (where < returning)
-        sql_expr_all(a, &scope, where + 1, returning);
+        read_where(a, &scope, where + 1, returning);
     a->has_where |= where < returning;
     read_returning(a, &scope, returning, to, out);
 }

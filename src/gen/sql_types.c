@@ -101,29 +101,16 @@ static pd_str reason(struct sql_analysis *a, struct sql_val v)
     return v.param ? v.param->name : PD_STR("its use");
 }
 
-static void note_column(struct sql_val v, struct sql_val other, bool equality)
-{
-    if (!v.column || !v.seen || other.seen == v.seen)
-        return;
-    struct sql_column **list = equality ? v.seen->equal : v.seen->range;
-    unsigned *n = equality ? &v.seen->nequal : &v.seen->nrange;
-    for (unsigned i = 0; i < *n; i++) {
-        if (list[i] == v.column)
-            return;
-    }
-    if (*n < SQL_INDEX_COLUMNS)
-        list[(*n)++] = v.column;
-}
-
-void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r, bool equality)
+void sql_val_compare(struct sql_analysis *a, struct sql_val l, struct sql_val r,
+                     enum sql_comparison how)
 {
     if (l.row && r.row) {
         for (unsigned i = 0; i < l.nrow && i < r.nrow; i++)
-            sql_val_compare(a, l.row[i], r.row[i], equality);
+            sql_val_compare(a, l.row[i], r.row[i], how);
         return;
     }
-    note_column(l, r, equality);
-    note_column(r, l, equality);
+    sql_key_note(a, l, r, how);
+    sql_key_note(a, r, l, how);
     if (l.param)
         sql_param_type(a, l.param, r.type, reason(a, r), l.from);
     else if (r.param)
@@ -186,7 +173,7 @@ static struct sql_val read_case(struct sql_expr *x)
         if (when) {
             struct sql_val v = sql_expr_read(x);
             if (has_subject)
-                sql_val_compare(x->a, subject, v, true);
+                sql_val_compare(x->a, subject, v, SQL_OTHER);
             sql_take(x, "then");
         } else {
             x->at++;
@@ -398,8 +385,9 @@ static struct sql_val arithmetic(struct sql_expr *x, struct sql_val l, struct sq
     return sql_value(type, null);
 }
 
-static struct sql_val read_in(struct sql_expr *x, struct sql_val l)
+static struct sql_val read_in(struct sql_expr *x, struct sql_val l, bool negated)
 {
+    enum sql_comparison how = negated ? SQL_OTHER : SQL_EQUAL;
     x->a->has_in = true;
     if (x->at >= x->end || !sql_is(sql_token_at(x), "(")) {
         x->at += x->at < x->end; /* in table_name */
@@ -414,8 +402,9 @@ static struct sql_val read_in(struct sql_expr *x, struct sql_val l)
             r.type = cols->at[0].type;
             r.null = cols->at[0].null;
         }
-        r.from = l.from;
-        sql_val_compare(x->a, l, r, true);
+        r.from = open;
+        r.to = close + 1;
+        sql_val_compare(x->a, l, r, how);
         null = sql_null_worst(null, r.null);
     } else {
         struct sql_expr in = *x;
@@ -423,7 +412,7 @@ static struct sql_val read_in(struct sql_expr *x, struct sql_val l)
         in.end = close;
         do {
             struct sql_val r = sql_expr_read(&in);
-            sql_val_compare(x->a, l, r, true);
+            sql_val_compare(x->a, l, r, how);
             null = sql_null_worst(null, r.null);
         } while (sql_take(&in, ","));
     }
@@ -444,18 +433,24 @@ static void refuse_null_test(struct sql_expr *x, struct sql_val l)
               "\":%.*s is null\" in a condition can never use an index", PD_ARG(l.param->name));
 }
 
+static struct sql_val test_null(struct sql_expr *x, struct sql_val l, enum sql_comparison how)
+{
+    refuse_null_test(x, l);
+    sql_key_note(x->a, l, unknown, how);
+    return sql_value(PD_T_BOOL, SQL_NOT_NULL);
+}
+
 static struct sql_val read_is(struct sql_expr *x, struct sql_val l)
 {
-    sql_take(x, "not");
-    if (sql_take(x, "distinct"))
+    bool negated = sql_take(x, "not");
+    if (sql_take(x, "distinct")) {
         sql_take(x, "from");
-    if (sql_here(x, "null")) {
-        x->at++;
-        refuse_null_test(x, l);
-        return sql_value(PD_T_BOOL, SQL_NOT_NULL);
+        negated = !negated;
     }
+    if (sql_take(x, "null"))
+        return test_null(x, l, negated ? SQL_RANGE : SQL_EQUAL);
     struct sql_val r = climb(x, 5);
-    sql_val_compare(x->a, l, r, true);
+    sql_val_compare(x->a, l, r, negated ? SQL_OTHER : SQL_EQUAL);
     struct sql_param *p = l.param ? l.param : r.param;
     struct sql_column *c = l.column ? l.column : r.column;
     if (p && c && !p->declared)
@@ -466,21 +461,21 @@ static struct sql_val read_is(struct sql_expr *x, struct sql_val l)
 /* between, in, like, is, isnull …: what stands behind a value at the level of `=`. */
 static struct sql_val read_test(struct sql_expr *x, struct sql_val l)
 {
-    sql_take(x, "not");
-    if (sql_take(x, "null") || sql_take(x, "isnull") || sql_take(x, "notnull")) {
-        refuse_null_test(x, l);
-        return sql_value(PD_T_BOOL, SQL_NOT_NULL);
-    }
+    bool negated = sql_take(x, "not");
+    if (sql_take(x, "null") || sql_take(x, "notnull"))
+        return test_null(x, l, SQL_RANGE);
+    if (sql_take(x, "isnull"))
+        return test_null(x, l, SQL_EQUAL);
     if (sql_take(x, "is"))
         return read_is(x, l);
     if (sql_take(x, "in"))
-        return read_in(x, l);
+        return read_in(x, l, negated);
     if (sql_take(x, "between")) {
         struct sql_val low = climb(x, 5);
         sql_take(x, "and");
         struct sql_val high = climb(x, 5);
-        sql_val_compare(x->a, l, low, false);
-        sql_val_compare(x->a, l, high, false);
+        sql_val_compare(x->a, l, low, negated ? SQL_OTHER : SQL_RANGE);
+        sql_val_compare(x->a, l, high, negated ? SQL_OTHER : SQL_RANGE);
         return sql_value(PD_T_BOOL,
                          sql_computed(sql_null_worst(l.null, sql_null_worst(low.null, high.null))));
     }
@@ -489,6 +484,7 @@ static struct sql_val read_test(struct sql_expr *x, struct sql_val l)
     x->at++;
     struct sql_val r = climb(x, 5);
     if (text) {
+        x->a->has_like = true;
         if (r.param)
             sql_param_type(x->a, r.param, PD_T_STR, PD_STR("like"), r.from);
         if (l.param)
@@ -496,7 +492,7 @@ static struct sql_val read_test(struct sql_expr *x, struct sql_val l)
         if (sql_take(x, "escape"))
             climb(x, 5);
     } else {
-        sql_val_compare(x->a, l, r, equality);
+        sql_val_compare(x->a, l, r, equality ? SQL_EQUAL : SQL_OTHER);
     }
     return sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
 }
@@ -526,7 +522,7 @@ static struct sql_val binary(struct sql_expr *x, struct sql_val l, int level)
     case 1:
     case 2: return sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
     case 5:
-        sql_val_compare(x->a, l, r, false);
+        sql_val_compare(x->a, l, r, SQL_RANGE);
         return sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
     case 9:
         if (sql_is(op, "||"))
@@ -541,12 +537,14 @@ static struct sql_val climb(struct sql_expr *x, int lowest)
     uint32_t from = x->at;
     struct sql_val l = read_primary(x);
     l.from = from;
+    l.to = x->at;
     while (x->at < x->end) {
         int level = precedence(sql_token_at(x));
         if (level == 0 || level < lowest)
             break;
         l = binary(x, l, level);
         l.from = from;
+        l.to = x->at;
     }
     return l;
 }

@@ -22,9 +22,9 @@ static void hear(void *arg, pd_str text)
     pd_buf_put(&a->said, text);
 }
 
-static pd_str read_path(struct app *a, const char *path)
+pd_str file_text(struct app *a, pd_str path)
 {
-    FILE *f = fopen(path, "rb");
+    FILE *f = fopen(pd_str_cstr(&a->arena, path), "rb");
     struct pd_buf b;
     char piece[2048];
     size_t n;
@@ -40,12 +40,12 @@ static pd_str read_path(struct app *a, const char *path)
 
 pd_str source_file(struct app *a, const char *name)
 {
-    return read_path(a, pd_str_cstr(&a->arena, pd_str_fmt(&a->arena, "%s/%s", SOURCE_DIR, name)));
+    return file_text(a, pd_str_fmt(&a->arena, "%s/%s", SOURCE_DIR, name));
 }
 
 pd_str app_read(struct app *a, const char *name)
 {
-    return read_path(a, pd_str_cstr(&a->arena, pd_str_fmt(&a->arena, "%s/%s", a->dir, name)));
+    return file_text(a, pd_str_fmt(&a->arena, "%s/%s", a->dir, name));
 }
 
 void app_write(struct app *a, const char *name, pd_str text)
@@ -72,6 +72,17 @@ static void copy(struct app *a, const char *name)
     app_write(a, name, from);
 }
 
+void app_begin(struct app *a)
+{
+    *a = (struct app){ .dir = "/tmp/pando-gen-XXXXXX" };
+    assert_non_null(mkdtemp(a->dir));
+    pd_arena_init(&a->arena, &(struct pd_arena_opts){ .budget = (size_t)1 << 30 });
+    pd_buf_init(&a->said, &a->arena, 16 << 20);
+    gen_init(&a->g);
+    a->g.report = hear;
+    a->g.report_arg = a;
+}
+
 void app_open(struct app *a)
 {
     static const char *const files[] = {
@@ -81,15 +92,9 @@ void app_open(struct app *a)
         "modules/shop/migrations/0002_rename.sql",
         "modules/shop/queries.sql",
     };
-    *a = (struct app){ .dir = "/tmp/pando-gen-XXXXXX" };
-    assert_non_null(mkdtemp(a->dir));
-    pd_arena_init(&a->arena, &(struct pd_arena_opts){ .budget = (size_t)1 << 30 });
-    pd_buf_init(&a->said, &a->arena, 16 << 20);
+    app_begin(a);
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
         copy(a, files[i]);
-    gen_init(&a->g);
-    a->g.report = hear;
-    a->g.report_arg = a;
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)

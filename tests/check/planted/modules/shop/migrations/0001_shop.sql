@@ -19,6 +19,7 @@ create table shop_order (
 create index shop_order_by_item on shop_order(item_id);
 create index shop_order_by_state on shop_order(state) where state = 'open'; -- ! PD-CHECK-040
 create index shop_order_by_code_state on shop_order(code, state); -- ! PD-CHECK-040
+create index shop_order_of_code on shop_order(code); -- ! PD-CHECK-041
 create table shop_tag (id id, name text not null, item_id ref(shop_item) not null);
 create index shop_tag_by_item on shop_tag(item_id);
 create index shop_tag_by_lower on shop_tag(lower(name)); -- ! PD-CHECK-040

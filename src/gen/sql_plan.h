@@ -1,0 +1,45 @@
+/* sql_plan.h - private to the index lint: what a plan says, whichever database made it.
+ *
+ * sql_plan.c reads plans and reports; sql_index.c tries indexes against them.
+ */
+#ifndef PD_GEN_SQL_PLAN_H
+#define PD_GEN_SQL_PLAN_H
+
+#include "gen/sql.h"
+
+enum { SQL_SCANS_MAX = 16 };
+
+struct sql_plan {
+    struct {
+        struct sql_seen *seen;
+        bool outermost; /* not in a subquery */
+    } scans[SQL_SCANS_MAX];
+    unsigned nscans;
+    bool sorts;
+    unsigned loops, keyed_loops, small_loops; /* of the outermost level */
+    unsigned probed;                          /* columns of the index on trial that find rows */
+};
+
+/* One variant before one database. */
+struct sql_planner {
+    struct sql *s;
+    struct sql_stmt *st;
+    struct sql_variant *v;
+    struct sql_analysis *a;
+    bool trial; /* an index is on trial: what is used does not count */
+};
+
+/* The name of an index on trial. */
+#define SQL_PROBE "pd_probe"
+
+/* False if the statement cannot be planned. `text` collects the steps if not NULL. */
+bool sql_explain(struct sql_planner *l, struct sql_plan *p, struct pd_buf *text);
+/* Whether something is wrong with the plan; `scans`: more than that it sorts. */
+bool sql_plan_scans(const struct sql_planner *l, const struct sql_plan *p);
+bool sql_plan_sorts(const struct sql_planner *l, const struct sql_plan *p);
+
+/* The statements that create indexes with which the finding is gone; null if none helps. `seen`:
+ * the table scanned, or a table whose order is asked for (`scan` is false). */
+pd_str sql_index_for(struct sql_planner *l, struct sql_seen *seen, bool scan);
+
+#endif
