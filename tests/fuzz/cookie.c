@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     pd_str found = pd_cookie_find(header, sid), other = second_reader(header, sid);
     pd_assert(pd_str_is_null(found) == pd_str_is_null(other) && pd_str_eq(found, other));
     set_and_get(&a, header);
-    free(block);
+    fuzz_free(block);
     pd_arena_fini(&a);
     return 0;
 }

@@ -34,7 +34,7 @@ static pd_str events(struct pd_arena *a, pd_str in, char sep, size_t most, uint6
         pd_str input = pd_str_n(block, piece);
         while ((event = csv_next(&parser, &input)) != CSV_MORE)
             note(&b, event);
-        free(block);
+        fuzz_free(block);
         in = pd_str_sub(in, piece, in.len);
     }
     if ((event = csv_finish(&parser)) != CSV_MORE)

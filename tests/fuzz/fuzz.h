@@ -39,15 +39,10 @@ static inline size_t fuzz_below(uint64_t *seed, size_t bound) /* xorshift64 */
     return (size_t)(*seed % bound);
 }
 
-/* A block of exactly n bytes, so that AddressSanitizer sees a read of one more. free() it. */
-static inline char *fuzz_block(const char *bytes, size_t n)
-{
-    char *block = malloc(n ? n : 1);
-    pd_assert(block);
-    if (n)
-        memcpy(block, bytes, n);
-    return block;
-}
+/* A copy of n bytes with nothing behind it that may be read: under a fuzzer AddressSanitizer sees
+ * to it (block.c), in a replay a page (main.c). Give it back with fuzz_free; NULL is fine there. */
+char *fuzz_block(const char *bytes, size_t n);
+void fuzz_free(char *block);
 
 /* The text before the first line end, which is taken off *rest with it. */
 static inline pd_str fuzz_line(pd_str *rest)

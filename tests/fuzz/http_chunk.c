@@ -26,7 +26,7 @@ static void feed(struct pd_chunk *c, struct decoded *d, const char *in, size_t n
         memcpy(d->data + d->len, data.ptr, data.len);
         d->len += data.len;
     }
-    free(block);
+    fuzz_free(block);
 }
 
 static struct decoded decode(const char *in, size_t n, size_t most, uint64_t *seed)

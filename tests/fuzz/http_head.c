@@ -29,7 +29,7 @@ static void start(struct head *h)
 
 static void step(struct head *h, bool reply, const char *bytes, size_t n)
 {
-    free(h->bytes);
+    fuzz_free(h->bytes);
     h->bytes = fuzz_block(bytes, n);
     h->step = reply ? pd_http_parse_reply(&h->p, h->bytes, n, true, &h->reply)
                     : pd_http_parse_request(&h->p, h->bytes, n, &h->req);
@@ -121,7 +121,7 @@ static void round_trip(const struct head *h)
     step(&again, false, text, at);
     pd_assert(again.step == PD_HTTP_HEAD);
     same_request(h, &again);
-    free(again.bytes);
+    fuzz_free(again.bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -134,13 +134,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         for (size_t most = 1; most <= 64; most *= 8) {
             in_pieces(&pieces, reply, fuzz_text(data, n), most, &seed);
             same(&whole, &pieces, reply);
-            free(pieces.bytes);
+            fuzz_free(pieces.bytes);
         }
         if (!reply && whole.step == PD_HTTP_HEAD) {
             sound(&whole, n);
             round_trip(&whole);
         }
-        free(whole.bytes);
+        fuzz_free(whole.bytes);
     }
     return 0;
 }

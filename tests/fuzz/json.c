@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     round_trip(&a, text, &any_shape);
     round_trip(&a, text, &chain_shape);
     round_trip(&a, text, &signup_shape);
-    free(block);
+    fuzz_free(block);
     pd_arena_fini(&a);
     return 0;
 }

@@ -2,15 +2,61 @@
  *
  *     fuzz_json FILE|FOLDER…
  */
+#include "../guard_map.h"
 #include "fuzz.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-enum { INPUT_MAX = 1 << 20 };
+enum { INPUT_MAX = 1 << 20, BLOCKS = 16 };
 
 static unsigned done;
+
+/* --- blocks: each ends where its guarded room does -------------------------------------------- */
+
+static struct room {
+    char *start;
+    size_t size;
+    bool taken;
+} rooms[BLOCKS];
+
+static struct room *room_for(size_t n)
+{
+    struct room *r = rooms;
+    while (r < rooms + BLOCKS && r->taken)
+        r++;
+    pd_assert(r < rooms + BLOCKS);
+    if (r->size < n || !r->start) {
+        if (r->start)
+            munmap(r->start - GUARD_PAGE, r->size + 2 * GUARD_PAGE);
+        r->size = n / GUARD_PAGE * GUARD_PAGE + GUARD_PAGE;
+        r->start = guard_map(NULL, r->size);
+    }
+    r->taken = true;
+    return r;
+}
+
+char *fuzz_block(const char *bytes, size_t n)
+{
+    struct room *r = room_for(n);
+    char *block = r->start + r->size - n;
+    if (n)
+        memcpy(block, bytes, n);
+    return block;
+}
+
+void fuzz_free(char *block)
+{
+    for (struct room *r = rooms; r < rooms + BLOCKS; r++)
+        if (block && block >= r->start && block <= r->start + r->size) {
+            memset(r->start, 'Z', r->size); /* pointers left behind show */
+            r->taken = false;
+        }
+}
+
+/* --- replay ------------------------------------------------------------------------------------
+ */
 
 static int replay(const char *path)
 {
@@ -24,7 +70,7 @@ static int replay(const char *path)
     fclose(f);
     uint8_t *exact = (uint8_t *)fuzz_block((const char *)bytes, n);
     LLVMFuzzerTestOneInput(exact, n);
-    free(exact);
+    fuzz_free((char *)exact);
     done++;
     return 0;
 }

@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         component_holds(&a, out);
     if (pd_path_is_local(raw))
         pd_assert(raw.ptr[0] == '/' && (n < 2 || (raw.ptr[1] != '/' && raw.ptr[1] != '\\')));
-    free(block);
+    fuzz_free(block);
     pd_arena_fini(&a);
     return 0;
 }

@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         bool hidden = pd_str_eq(pd_proxies_client(&p, &a, &peer, more), client);
         pd_assert(hidden || pd_str_eq(pd_proxies_client(&p, &a, &peer, more), PD_STR("6.6.6.6")));
     }
-    free(block);
+    fuzz_free(block);
     pd_arena_fini(&a);
     return 0;
 }

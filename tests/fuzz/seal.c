@@ -44,9 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (changed[at] != sealed.ptr[at])
             pd_assert(!opens(&session, &a, pd_str_n(changed, sealed.len), &plain));
         pd_assert(!opens(&session, &a, pd_str_n(changed, at), &plain)); /* cut off */
-        free(changed);
+        fuzz_free(changed);
     }
-    free(block);
+    fuzz_free(block);
     pd_arena_fini(&a);
     return 0;
 }

@@ -47,6 +47,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     for (const struct gen_struct *s = g.structs; s && g.errors == 0; s = s->next)
         struct_holds(s);
     gen_fini(&g);
-    free(block);
+    fuzz_free(block);
     return 0;
 }

@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     } else {
         pd_assert(p.n == 0);
     }
-    free(block);
+    fuzz_free(block);
     pd_arena_fini(&a);
     return 0;
 }

@@ -60,24 +60,26 @@ static void numbers(pd_str s)
 {
     int64_t i;
     uint64_t u;
+    char *ended = calloc(1, s.len + 1); /* with a NUL for strtoll */
+    pd_assert(ended);
+    if (s.len)
+        memcpy(ended, s.ptr, s.len);
     if (pd_str_to_u64(s, &u))
-        pd_assert(s.len > 0 && strtoull(s.ptr, NULL, 10) == u);
+        pd_assert(s.len > 0 && strtoull(ended, NULL, 10) == u);
     if (pd_str_to_i64(s, &i))
-        pd_assert(s.len > 0 && strtoll(s.ptr, NULL, 10) == i);
+        pd_assert(s.len > 0 && strtoll(ended, NULL, 10) == i);
+    free(ended);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    char *block = malloc(n + 1); /* with a NUL for strtoll */
-    pd_assert(block);
-    memcpy(block, n ? (const char *)data : "", n);
-    block[n] = '\0';
+    char *block = fuzz_block((const char *)data, n);
     pd_str s = pd_str_n(block, n);
     dates(s);
     uuids(s);
     money(s);
     base64(s);
     numbers(s);
-    free(block);
+    fuzz_free(block);
     return 0;
 }

@@ -189,6 +189,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (ok)
         compare(&g.arena, code);
     gen_fini(&g);
-    free(block);
+    fuzz_free(block);
     return 0;
 }

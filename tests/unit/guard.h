@@ -1,5 +1,5 @@
-/* guard.h - memory between pages that nobody may touch: whoever reads a byte too far dies, in every
- * build. And what was given before is overwritten, so that pointers left behind show. */
+/* guard.h - copies of texts in guarded memory (../guard_map.h). What was given before is
+ * overwritten, so that pointers left behind show. */
 #ifndef PD_GUARD_H
 #define PD_GUARD_H
 
@@ -9,24 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
-enum { GUARD_BYTES = 64 << 10, GUARD_PAGE = 4096, GUARDS = 2 };
+#include "../guard_map.h"
+
+enum { GUARD_BYTES = 64 << 10, GUARDS = 2 };
 
 /* The first lies below everything else: what a parser takes for a part of it by mistake shows. */
 static inline char *guard_start(unsigned which)
 {
     static char *starts[GUARDS];
-    if (!starts[which]) {
-        void *want = which == 0 ? (void *)(uintptr_t)0x10000000 : NULL;
-        char *at =
-            mmap(want, GUARD_BYTES + 2 * GUARD_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        assert_true(at != MAP_FAILED);
-        starts[which] = at + GUARD_PAGE;
-        assert_int_equal(mprotect(starts[which], GUARD_BYTES, PROT_READ | PROT_WRITE), 0);
-    }
+    if (!starts[which])
+        starts[which] = guard_map(which == 0 ? (void *)(uintptr_t)0x10000000 : NULL, GUARD_BYTES);
     return starts[which];
 }
 
