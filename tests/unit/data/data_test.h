@@ -211,6 +211,8 @@ static bool on_postgres;
 static void server_do(const char *sql)
 {
     PGconn *pq = PQconnectdb(getenv("TEST_POSTGRES"));
+    if (PQstatus(pq) != CONNECTION_OK)
+        fail_msg("the server that TEST_POSTGRES names does not answer: start it, or unset that");
     PGresult *r = PQexec(pq, sql);
     if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
         fail_msg("%s: %s", sql, PQerrorMessage(pq));
@@ -249,11 +251,11 @@ UNUSED static int schema_setup(void **state)
     static int serial;
     char sql[128];
     const char *server = getenv("TEST_POSTGRES");
-    dir_setup(state);
     if (!server)
-        return 0;
+        return dir_setup(state);
     snprintf(sql, sizeof sql, "create schema test_%d_%d", (int)getpid(), ++serial);
     server_do(sql);
+    dir_setup(state);
     snprintf(test_url, sizeof test_url, "%s%coptions=-csearch_path%%3Dtest_%d_%d", server,
              strchr(server, '?') ? '&' : '?', (int)getpid(), serial);
     on_postgres = true;
