@@ -20,7 +20,8 @@
 pd_err pd_json_read(struct pd_arena *a, pd_str text, const struct pd_shape *shape, void *out,
                     struct pd_field_errors *errors) PD_MUST;
 
-/* Appends one value of the shape. */
+/* Appends one value of the shape. One that is deeper than the reader takes, or points back to
+ * itself, makes the buffer fail. */
 void pd_json_write(struct pd_buf *b, const struct pd_shape *shape, const void *value);
 /* `n` values of the shape at `rows` as an array. */
 void pd_json_write_list(struct pd_buf *b, const struct pd_shape *shape, const void *rows, size_t n);

@@ -216,7 +216,9 @@ unsigned pd_client_statements(const struct pd_client *b)
 /* Moves to the value of the member `name`; false if it is not there. */
 static bool enter_member(struct pd_arena *a, struct pd_json_scan *s, pd_str name)
 {
-    bool more = pd_json_enter(s) && pd_json_peek(s) != '}';
+    bool more = false;
+    if (!pd_json_enter(s, '}', &more))
+        return false;
     while (more) {
         struct pd_json_string key;
         if (!pd_json_scan_string(s, &key) || !pd_json_expect(s, ':', "a colon is missing"))
@@ -232,7 +234,9 @@ static bool enter_member(struct pd_arena *a, struct pd_json_scan *s, pd_str name
 static bool enter_item(struct pd_json_scan *s, pd_str index)
 {
     int64_t at;
-    bool more = pd_str_to_i64(index, &at) && pd_json_enter(s) && pd_json_peek(s) != ']';
+    bool more = false;
+    if (!pd_str_to_i64(index, &at) || !pd_json_enter(s, ']', &more))
+        return false;
     for (; more && at > 0; at--)
         if (!pd_json_skip(s) || !pd_json_next(s, ']', &more))
             return false;

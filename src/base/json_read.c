@@ -159,21 +159,13 @@ static bool read_rows(struct reader *r, const struct pd_shape *shape,
                       struct pd_list_head_view *list, const struct path *p)
 {
     size_t cap = 0;
-    bool more = true;
-    if (!pd_json_enter(&r->scan))
-        return false;
-    if (pd_json_peek(&r->scan) == ']') {
-        r->scan.at++;
-        r->scan.depth--;
-        return true;
-    }
-    while (more) {
-        struct path element = { p, PD_STR_NULL, list->n };
+    bool more, ok = pd_json_enter(&r->scan, ']', &more);
+    while (ok && more) {
+        struct path element = { .up = p, .index = list->n };
         void *row = add_row(r, shape, list, &cap);
-        if (!row || !read_object(r, shape, row, &element) || !pd_json_next(&r->scan, ']', &more))
-            return false;
+        ok = row && read_object(r, shape, row, &element) && pd_json_next(&r->scan, ']', &more);
     }
-    return true;
+    return ok;
 }
 
 static bool read_list(struct reader *r, const struct pd_field *f, void *base, const struct path *p)
@@ -262,7 +254,7 @@ static bool read_member(struct reader *r, struct members *m, void *out, const st
         return false;
     pd_str name = pd_json_decode(r->arena, string);
     const struct pd_field *f = find_field(m, name);
-    struct path here = { up, f ? name : shown_name(name), 0 };
+    struct path here = { .up = up, .name = f ? name : shown_name(name) };
     if (!f)
         return refuse(r, &here, "is not a known field");
     uint32_t i = (uint32_t)(f - m->shape->fields);
@@ -278,7 +270,7 @@ static void note_missing(struct reader *r, const struct members *m, const struct
         const struct pd_field *f = &m->shape->fields[i];
         if (given(m, i) || may_be_null(f) || (f->flags & PD_F_HIDDEN))
             continue;
-        struct path here = { up, pd_str_n(f->name, f->name_len), 0 };
+        struct path here = { .up = up, .name = pd_str_n(f->name, f->name_len) };
         note(r, &here, PD_MSG_REQUIRED);
     }
 }
@@ -287,23 +279,15 @@ static bool read_object(struct reader *r, const struct pd_shape *shape, void *ou
                         const struct path *p)
 {
     struct members m = { .shape = shape };
-    bool more = true;
     pd_assert(shape->nfields <= FIELDS_MAX);
     if (pd_json_peek(&r->scan) != '{')
         return refuse(r, p, "must be an object");
-    if (!pd_json_enter(&r->scan))
-        return false;
-    if (pd_json_peek(&r->scan) == '}') {
-        r->scan.at++;
-        r->scan.depth--;
-        more = false;
-    }
-    while (more) {
-        if (!read_member(r, &m, out, p) || !pd_json_next(&r->scan, '}', &more))
-            return false;
-    }
-    note_missing(r, &m, p);
-    return true;
+    bool more, ok = pd_json_enter(&r->scan, '}', &more);
+    while (ok && more)
+        ok = read_member(r, &m, out, p) && pd_json_next(&r->scan, '}', &more);
+    if (ok)
+        note_missing(r, &m, p);
+    return ok;
 }
 
 /* --- the whole text

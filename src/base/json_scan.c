@@ -31,13 +31,17 @@ bool pd_json_expect(struct pd_json_scan *s, char c, const char *error)
     return true;
 }
 
-bool pd_json_enter(struct pd_json_scan *s)
+bool pd_json_enter(struct pd_json_scan *s, char close, bool *more)
 {
     if (s->depth == PD_JSON_DEPTH_MAX)
         return pd_json_fail(s, "nested too deeply");
-    s->depth++;
     s->at++;
     pd_json_space(s);
+    *more = pd_json_peek(s) != close;
+    if (*more)
+        s->depth++;
+    else
+        s->at++;
     return true;
 }
 
@@ -249,22 +253,14 @@ bool pd_json_scan_number(struct pd_json_scan *s, struct pd_json_number *out)
 static bool skip_members(struct pd_json_scan *s, char close)
 {
     struct pd_json_string name;
-    bool more = true;
-    if (!pd_json_enter(s))
-        return false;
-    if (pd_json_peek(s) == close) {
-        s->at++;
-        s->depth--;
-        return true;
+    bool more, ok = pd_json_enter(s, close, &more);
+    while (ok && more) {
+        if (close == '}')
+            ok = pd_json_scan_string(s, &name) &&
+                 pd_json_expect(s, ':', "expected ':' behind a name");
+        ok = ok && pd_json_skip(s) && pd_json_next(s, close, &more);
     }
-    while (more) {
-        if (close == '}' && (!pd_json_scan_string(s, &name) ||
-                             !pd_json_expect(s, ':', "expected ':' behind a name")))
-            return false;
-        if (!pd_json_skip(s) || !pd_json_next(s, close, &more))
-            return false;
-    }
-    return true;
+    return ok;
 }
 
 bool pd_json_skip(struct pd_json_scan *s)

@@ -34,8 +34,10 @@ static inline char pd_json_peek(const struct pd_json_scan *s)
 bool pd_json_fail(struct pd_json_scan *s, const char *error) PD_COLD; /* false */
 void pd_json_space(struct pd_json_scan *s);
 bool pd_json_expect(struct pd_json_scan *s, char c,
-                    const char *error);     /* c, with space around it */
-bool pd_json_enter(struct pd_json_scan *s); /* one level deeper, behind its bracket and space */
+                    const char *error); /* c, with space around it */
+/* One level deeper, behind the bracket and space; *more: not at `close`, else that is taken, too.
+ */
+bool pd_json_enter(struct pd_json_scan *s, char close, bool *more);
 /* After a value in an array or object: true and *more at a comma, true and !*more at `close`. */
 bool pd_json_next(struct pd_json_scan *s, char close, bool *more);
 bool pd_json_scan_literal(struct pd_json_scan *s,

@@ -31,7 +31,7 @@ static size_t put_rune(struct pd_buf *b, const char *p, size_t left)
         pd_buf_put(b, PD_STR("\\ufffd"));
     else if (separator)
         pd_buf_put(b, (unsigned char)p[2] == 0xa8 ? PD_STR("\\u2028") : PD_STR("\\u2029"));
-    else if (n == 2 && (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0)
+    else if ((unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0)
         pd_buf_fmt(b, "\\u00%02x", (unsigned char)p[1]); /* C1: a terminal may obey it */
     else
         pd_buf_put(b, pd_str_n(p, n));
@@ -45,7 +45,7 @@ static size_t put_escaped(struct pd_buf *b, const char *p, size_t left)
     char how = escapes[c];
     if (how == '8')
         return put_rune(b, p, left);
-    char six[6] = { '\\', how, '0', '0', hex[c >> 4], hex[c & 15] };
+    char six[] = { '\\', how, '0', '0', hex[c >> 4], hex[c & 15] };
     pd_buf_put(b, pd_str_n(six, how == 'u' ? 6 : 2));
     return 1;
 }
@@ -138,14 +138,23 @@ static int64_t load(unsigned type, const void *at)
 static void write_object(struct pd_buf *b, const struct pd_shape *shape, const char *value,
                          unsigned depth);
 
+/* A struct that points back to itself would never end: fail like an overfull buffer. */
+static bool is_too_deep(struct pd_buf *b, unsigned depth)
+{
+    b->failed |= depth == DEPTH_MAX;
+    return b->failed;
+}
+
 static void write_array(struct pd_buf *b, const struct pd_shape *shape, const char *rows, size_t n,
                         unsigned depth)
 {
+    if (is_too_deep(b, depth))
+        return;
     pd_buf_put_c(b, '[');
     for (size_t i = 0; i < n && !b->failed; i++) {
         if (i > 0)
             pd_buf_put_c(b, ',');
-        write_object(b, shape, rows + i * shape->size, depth);
+        write_object(b, shape, rows + i * shape->size, depth + 1);
     }
     pd_buf_put_c(b, ']');
 }
@@ -153,7 +162,7 @@ static void write_array(struct pd_buf *b, const struct pd_shape *shape, const ch
 static void write_bytes(struct pd_buf *b, pd_str bytes)
 {
     pd_buf_put_c(b, '"');
-    char *to = bytes.len < SIZE_MAX / 4 ? pd_buf_reserve(b, pd_base64_len(bytes.len)) : NULL;
+    char *to = pd_buf_reserve(b, pd_base64_len(bytes.len));
     if (to)
         b->len += pd_base64_encode(bytes.ptr, bytes.len, to);
     pd_buf_put_c(b, '"');
@@ -214,15 +223,12 @@ static void write_name(struct pd_buf *b, const struct pd_field *f, bool first)
     b->len += (size_t)(to - p);
 }
 
-/* A struct that points back to itself would never end: fail like an overfull buffer. */
 static void write_object(struct pd_buf *b, const struct pd_shape *shape, const char *value,
                          unsigned depth)
 {
     bool first = true;
-    if (depth == DEPTH_MAX) {
-        b->failed = true;
+    if (is_too_deep(b, depth))
         return;
-    }
     pd_buf_put_c(b, '{');
     for (uint32_t i = 0; i < shape->nfields; i++) {
         const struct pd_field *f = &shape->fields[i];
@@ -246,5 +252,5 @@ void pd_json_write(struct pd_buf *b, const struct pd_shape *shape, const void *v
 
 void pd_json_write_list(struct pd_buf *b, const struct pd_shape *shape, const void *rows, size_t n)
 {
-    write_array(b, shape, rows, n, 1);
+    write_array(b, shape, rows, n, 0);
 }

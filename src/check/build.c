@@ -173,7 +173,9 @@ static char **split_arguments(struct check *k, pd_str json)
     struct pd_json_scan s = { .at = json.ptr, .end = json.ptr + json.len };
     char **argv = pd_arena_new_n(&k->arena, char *, ARGS_MAX + 1);
     struct pd_json_string word;
-    bool more = json.len > 0 && pd_json_enter(&s);
+    bool more = false;
+    if (json.len == 0 || !pd_json_enter(&s, ']', &more))
+        return argv;
     for (size_t n = 0; more && n < ARGS_MAX && pd_json_scan_string(&s, &word); n++) {
         argv[n] = pd_str_cstr(&k->arena, pd_json_decode(&k->arena, word));
         if (!pd_json_next(&s, ']', &more))

@@ -118,24 +118,11 @@ static bool sum_string(struct json *j, uint64_t *out)
     return true;
 }
 
-/* At the bracket. *more: there are elements. */
-static bool enter(struct json *j, char close, bool *more)
-{
-    if (!pd_json_enter(&j->scan))
-        return false;
-    *more = pd_json_peek(&j->scan) != close;
-    if (!*more) {
-        j->scan.at++;
-        j->scan.depth--;
-    }
-    return true;
-}
-
 static bool sum_object(struct json *j, uint64_t *out)
 {
     struct members all = { 0 };
     bool more;
-    if (!enter(j, '}', &more))
+    if (!pd_json_enter(&j->scan, '}', &more))
         return false;
     while (more) {
         uint64_t key, value;
@@ -152,7 +139,7 @@ static bool sum_array(struct json *j, uint64_t *out)
 {
     uint64_t sum = 0, value;
     bool more;
-    if (!enter(j, ']', &more))
+    if (!pd_json_enter(&j->scan, ']', &more))
         return false;
     while (more) {
         if (!sum_value(j, &value) || !pd_json_next(&j->scan, ']', &more))
