@@ -86,7 +86,7 @@ static void identify(struct pd_ctx *c)
     if (!pd_http_known(q->http, PD_H_COOKIE).len)
         return;
     pd_session_read(c);
-    if (q->session_state != PD_SESSION_VALID)
+    if (!q->has_session)
         return;
     if (q->web->opts.authenticate) {
         q->web->opts.authenticate(c, &q->session);
@@ -99,7 +99,7 @@ static void identify(struct pd_ctx *c)
     if (c->user_id > 0)
         pd_session_refresh(c);
     else
-        q->session_state = PD_SESSION_NONE; /* ended elsewhere */
+        q->has_session = false; /* ended elsewhere */
 }
 
 static bool role_suffices(const struct pd_ctx *c, enum pd_auth auth)

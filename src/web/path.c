@@ -46,7 +46,7 @@ static bool has_dot_segment(pd_str path)
 
 static bool decode_path(struct pd_arena *a, pd_str raw, pd_str *path)
 {
-    char *out = pd_arena_alloc(a, raw.len + 1);
+    char *out = pd_arena_alloc(a, raw.len);
     size_t n = 0;
     for (size_t i = 0; i < raw.len; i++) {
         if (is_plain((unsigned char)raw.ptr[i])) {
@@ -59,7 +59,6 @@ static bool decode_path(struct pd_arena *a, pd_str raw, pd_str *path)
         out[n++] = (char)c;
         i += 2;
     }
-    out[n] = '\0';
     *path = pd_str_n(out, n);
     return pd_str_is_utf8(*path);
 }
@@ -93,7 +92,7 @@ bool pd_component_decode(struct pd_arena *a, pd_str raw, pd_str *out)
         i++;
     *out = raw.ptr ? raw : PD_STR("");
     if (i < raw.len) {
-        char *to = pd_arena_alloc(a, raw.len + 1);
+        char *to = pd_arena_alloc(a, raw.len);
         size_t n = 0;
         for (i = 0; i < raw.len; i++) {
             int c = raw.ptr[i] == '+' ? ' ' : (unsigned char)raw.ptr[i];
@@ -105,7 +104,6 @@ bool pd_component_decode(struct pd_arena *a, pd_str raw, pd_str *out)
                 return false;
             to[n++] = (char)c;
         }
-        to[n] = '\0';
         *out = pd_str_n(to, n);
     }
     return pd_str_find(*out, '\0') == PD_NPOS && pd_str_is_utf8(*out);

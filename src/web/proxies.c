@@ -34,7 +34,7 @@ static bool network_parse(pd_str s, struct pd_network *net)
 
 pd_err pd_proxies_parse(struct pd_proxies *p, pd_str text)
 {
-    *p = (struct pd_proxies){ 0 };
+    p->n = 0;
     pd_str one;
     if (text.len == 0)
         return PD_OK;

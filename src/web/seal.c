@@ -5,6 +5,7 @@
  * order: with rotation in progress an old seal costs one failed tag check more.
  */
 #include "web/seal.h"
+#include "base/wire.h"
 #include "os/os.h"
 #include <pthread.h>
 #include <sodium.h>
@@ -97,20 +98,6 @@ void pd_sealer_init(struct pd_sealer *s, const struct pd_keys *k, pd_str purpose
 
 /* --- seal and open -------------------------------------------------------------------- */
 
-static void put_time(uint8_t *to, pd_time t)
-{
-    for (unsigned i = 0; i < TIME; i++)
-        to[i] = (uint8_t)((uint64_t)t >> (8 * i));
-}
-
-static pd_time get_time(const uint8_t *from)
-{
-    uint64_t v = 0;
-    for (unsigned i = 0; i < TIME; i++)
-        v |= (uint64_t)from[i] << (8 * i);
-    return (pd_time)v;
-}
-
 pd_str pd_sealer_seal(const struct pd_sealer *s, struct pd_arena *a, pd_str plain, pd_time now)
 {
     pd_assert(plain.len <= PD_SEAL_MAX);
@@ -118,15 +105,13 @@ pd_str pd_sealer_seal(const struct pd_sealer *s, struct pd_arena *a, pd_str plai
     uint8_t *raw = pd_arena_alloc(a, n), *clear = pd_arena_alloc(a, TIME + plain.len);
     raw[0] = VERSION;
     pd_os_random(raw + 1, NONCE);
-    put_time(clear, now);
+    pd_wire_put_i64(clear, now);
     if (plain.len)
         memcpy(clear + TIME, plain.ptr, plain.len);
     crypto_aead_xchacha20poly1305_ietf_encrypt(raw + HEAD, NULL, clear, TIME + plain.len, raw, 1,
                                                NULL, raw + 1, s->key[0]);
-    char *text = pd_arena_alloc(a, pd_base64_len(n) + 1);
-    size_t len = pd_base64_encode(raw, n, text);
-    text[len] = '\0';
-    return pd_str_n(text, len);
+    char *text = pd_arena_alloc(a, pd_base64_len(n));
+    return pd_str_n(text, pd_base64_encode(raw, n, text));
 }
 
 bool pd_sealer_open(const struct pd_sealer *s, struct pd_arena *a, pd_str sealed, pd_time now,
@@ -139,17 +124,16 @@ bool pd_sealer_open(const struct pd_sealer *s, struct pd_arena *a, pd_str sealed
     if (n < OVERHEAD || raw[0] != VERSION)
         return false;
     size_t body = (size_t)n - HEAD, len = body - TAG;
-    uint8_t *clear = pd_arena_alloc(a, len + 1);
-    int opened = -1;
-    for (unsigned i = 0; i < s->n && opened != 0; i++)
+    uint8_t *clear = pd_arena_alloc(a, len);
+    bool opened = false;
+    for (unsigned i = 0; i < s->n && !opened; i++)
         opened = crypto_aead_xchacha20poly1305_ietf_decrypt(clear, NULL, NULL, raw + HEAD, body,
-                                                            raw, 1, raw + 1, s->key[i]);
-    if (opened != 0)
+                                                            raw, 1, raw + 1, s->key[i]) == 0;
+    if (!opened)
         return false;
-    pd_time when = get_time(clear);
+    pd_time when = pd_wire_get_i64(clear);
     if (when > now + SKEW || (max_age_us > 0 && now - when > max_age_us))
         return false;
-    clear[len] = '\0';
     *plain = pd_str_n((const char *)clear + TIME, len - TIME);
     if (made)
         *made = when;

@@ -42,7 +42,8 @@ void pd_sealer_init(struct pd_sealer *s, const struct pd_keys *k, pd_str purpose
 /* At most PD_SEAL_MAX bytes (asserted). */
 pd_str pd_sealer_seal(const struct pd_sealer *s, struct pd_arena *a, pd_str plain, pd_time now);
 /* False if it was changed, made for another purpose or by another key, is older than max_age_us
- * (0 = any age) or comes from the future. `made` may be NULL. */
+ * (0 = any age) or comes from the future. What is longer than a seal can be is refused before
+ * anything is allocated. `made` may be NULL. */
 bool pd_sealer_open(const struct pd_sealer *s, struct pd_arena *a, pd_str sealed, pd_time now,
                     int64_t max_age_us, pd_str *plain, pd_time *made);
 

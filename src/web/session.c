@@ -5,6 +5,7 @@
  * it is none. A refresh seals the same session anew, at most once an hour, so that most replies set
  * no cookie. Whether a session was ended elsewhere, only the app can know: its authenticate hook.
  */
+#include "base/wire.h"
 #include "web/cookie.h"
 #include "web/web.h"
 #include <stdarg.h>
@@ -16,36 +17,22 @@
 
 enum { WIRE = 8 + 8 + 16 + 8 + 8, FLASH_MAX = 1024 };
 
-static void put_i64(uint8_t *to, int64_t v)
-{
-    for (unsigned i = 0; i < 8; i++)
-        to[i] = (uint8_t)((uint64_t)v >> (8 * i));
-}
-
-static int64_t get_i64(const uint8_t *from)
-{
-    uint64_t v = 0;
-    for (unsigned i = 0; i < 8; i++)
-        v |= (uint64_t)from[i] << (8 * i);
-    return (int64_t)v;
-}
-
 static void session_write(const struct pd_session_data *s, uint8_t wire[WIRE])
 {
-    put_i64(wire, s->user_id);
-    put_i64(wire + 8, s->org_id);
-    memcpy(wire + 16, s->id.b, 16);
-    put_i64(wire + 32, s->started);
-    put_i64(wire + 40, s->seen);
+    pd_wire_put_i64(wire, s->user_id);
+    pd_wire_put_i64(wire + 8, s->org_id);
+    memcpy(wire + 16, &s->id, sizeof s->id);
+    pd_wire_put_i64(wire + 32, s->started);
+    pd_wire_put_i64(wire + 40, s->seen);
 }
 
 static void session_parse(const uint8_t wire[WIRE], struct pd_session_data *s)
 {
-    s->user_id = get_i64(wire);
-    s->org_id = get_i64(wire + 8);
-    memcpy(s->id.b, wire + 16, 16);
-    s->started = get_i64(wire + 32);
-    s->seen = get_i64(wire + 40);
+    s->user_id = pd_wire_get_i64(wire);
+    s->org_id = pd_wire_get_i64(wire + 8);
+    memcpy(&s->id, wire + 16, sizeof s->id);
+    s->started = pd_wire_get_i64(wire + 32);
+    s->seen = pd_wire_get_i64(wire + 40);
 }
 
 static pd_str cookie_text(struct pd_request *q, pd_str plain_name, pd_str host_name)
@@ -59,14 +46,12 @@ void pd_session_read(struct pd_ctx *c)
     const struct pd_web *w = q->web;
     pd_str text = cookie_text(q, w->session_cookie, w->host_session_cookie), plain;
     pd_time now = pd_time_now();
-    q->session_state = PD_SESSION_NONE;
     if (!text.len ||
         !pd_sealer_open(&w->session, c->arena, text, now, SESSION_IDLE, &plain, NULL) ||
         plain.len != WIRE)
         return;
     session_parse((const uint8_t *)plain.ptr, &q->session);
-    if (q->session.user_id > 0 && now - q->session.started < SESSION_MOST)
-        q->session_state = PD_SESSION_VALID;
+    q->has_session = q->session.user_id > 0 && now - q->session.started < SESSION_MOST;
 }
 
 void pd_session_refresh(struct pd_ctx *c)
@@ -92,7 +77,7 @@ void pd_session_start(struct pd_ctx *c, pd_id user_id, pd_id org_id)
     pd_assert(user_id > 0);
     pd_time now = pd_time_now();
     q->session = (struct pd_session_data){ user_id, org_id, pd_uuid_new(), now, now };
-    q->session_state = PD_SESSION_VALID;
+    q->has_session = true;
     c->user_id = user_id;
     c->org_id = org_id;
     q->session_action = PD_SESSION_START;
@@ -101,7 +86,7 @@ void pd_session_start(struct pd_ctx *c, pd_id user_id, pd_id org_id)
 void pd_session_end(struct pd_ctx *c)
 {
     struct pd_request *q = pd_request_of(c, "pd_session_end");
-    q->session_state = PD_SESSION_NONE;
+    q->has_session = false;
     q->session_action = PD_SESSION_END;
 }
 
@@ -110,10 +95,11 @@ void pd_session_end(struct pd_ctx *c)
 void pd_session_send(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
-    if (q->session_action == PD_SESSION_END)
+    if (q->session_action == PD_SESSION_END) {
         cookie_clear(c, q->web->session_cookie);
-    bool undone = q->session_action == PD_SESSION_START && q->status >= 400;
-    if (q->session_action == PD_SESSION_KEEP || q->session_action == PD_SESSION_END || undone)
+        return;
+    }
+    if (q->session_action == PD_SESSION_START && q->status >= 400)
         return;
     uint8_t wire[WIRE];
     session_write(&q->session, wire);
@@ -131,7 +117,7 @@ void pd_session_send(struct pd_ctx *c)
 const struct pd_session_data *pd_session_get(struct pd_ctx *c)
 {
     struct pd_request *q = pd_request_of(c, "pd_session_get");
-    return q->session_state == PD_SESSION_VALID ? &q->session : NULL;
+    return q->has_session ? &q->session : NULL;
 }
 
 pd_uuid pd_uuid_new(void)

@@ -18,18 +18,19 @@ static pd_err pair_read(struct pd_arena *a, pd_str piece, struct pd_pair *out)
     return PD_OK;
 }
 
-static unsigned count_pieces(pd_str text)
+static unsigned count_fields(pd_str text)
 {
-    unsigned n = 1;
-    for (size_t i = 0; i < text.len; i++)
-        n += text.ptr[i] == '&';
+    unsigned n = 0;
+    pd_str piece;
+    while (pd_str_split(&text, '&', &piece))
+        n += piece.len > 0;
     return n;
 }
 
 pd_err pd_urlencoded_read(struct pd_arena *a, pd_str text, struct pd_pairs *out)
 {
     *out = (struct pd_pairs){ 0 };
-    unsigned most = count_pieces(text);
+    unsigned most = count_fields(text);
     if (most > PD_PAIRS_MAX)
         return pd_fail(PD_ETOOBIG, "the form has more than %d fields", PD_PAIRS_MAX);
     out->at = pd_arena_new_n(a, struct pd_pair, most);

@@ -59,7 +59,6 @@ struct pd_web {
 
 /* What becomes of the session cookie when the reply is sent. */
 enum pd_session_action { PD_SESSION_KEEP, PD_SESSION_REFRESH, PD_SESSION_START, PD_SESSION_END };
-enum pd_session_state { PD_SESSION_UNREAD, PD_SESSION_NONE, PD_SESSION_VALID };
 
 struct pd_request {
     struct pd_http_req *http; /* NULL: the context of a command (pd_web_ctx_bind) */
@@ -70,7 +69,7 @@ struct pd_request {
     const struct pd_route_entry *entry;
     uint32_t counted; /* whose counters */
     bool secure;      /* cookies get __Host- and Secure */
-    uint8_t session_state;
+    bool has_session; /* `session` is the one of who asks */
     uint8_t session_action;
 
     /* the reply */
@@ -121,7 +120,7 @@ void pd_errors_reset(struct pd_request *q);
 /* session.c */
 void pd_session_read(struct pd_ctx *c); /* opens the cookie */
 void pd_session_refresh(struct pd_ctx *c);
-void pd_session_send(struct pd_ctx *c); /* puts the cookie into the reply, if it is to change */
+void pd_session_send(struct pd_ctx *c); /* the cookie into the reply, as session_action says */
 
 /* headers.c */
 void pd_header_lines_make(struct pd_web *w);

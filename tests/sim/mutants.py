@@ -55,7 +55,7 @@ MUTANTS = [
     ("who is signed in is remembered from the request before", "src/web/dispatch.c",
      "    if (!pd_http_known(q->http, PD_H_COOKIE).len)\n        return;\n    pd_session_read(c);\n",
      "    static struct pd_session_data last;\n    static int times;\n    if (!pd_http_known(q->http, PD_H_COOKIE).len)\n        return;\n"
-     "    pd_session_read(c);\n    if (q->session_state == PD_SESSION_VALID && ++times % 16 == 0)\n        q->session = last;\n    last = q->session;\n"),
+     "    pd_session_read(c);\n    if (q->has_session && ++times % 16 == 0)\n        q->session = last;\n    last = q->session;\n"),
     ("a commit that failed is acknowledged", "src/data/sqlite_writer.c",
      "    if (s->result == PD_OK)\n        return PD_OK;\n    return pd_hint", "    if (true)\n        return PD_OK;\n    return pd_hint"),
     ("accounts of other organisations are shown", "finflow/modules/ledger/accounts.c",

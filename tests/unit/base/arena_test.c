@@ -1,5 +1,6 @@
 /* Tests of arena.h. */
 #include "base/hard.h"
+#include "../aborts.h"
 #include "base_test.h"
 
 #include "base/fault.h"
@@ -7,9 +8,6 @@
 
 #include <malloc.h>
 #include <pthread.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static void test_blocks_are_aligned_distinct_and_zeroed(void **state)
 {
@@ -250,48 +248,38 @@ static void test_without_memory_a_large_block_can_be_refused(void **state)
     pd_arena_fini(&a);
 }
 
-static void expect_abort(void (*fn)(void))
-{
-    int status = 0;
-    pid_t child = fork();
-    if (child == 0) {
-        signal(SIGABRT, SIG_DFL);
-        close(STDERR_FILENO);
-        fn();
-        _exit(0);
-    }
-    waitpid(child, &status, 0);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-}
-
-static void product_overflows(void)
+static void product_overflows(void *arg)
 {
     struct pd_arena a;
+    (void)arg;
     pd_arena_init(&a, NULL);
     pd_arena_array(&a, SIZE_MAX / 2, 4);
 }
 
-static void no_memory_for_a_large_block(void)
+static void no_memory_for_a_large_block(void *arg)
 {
     struct pd_arena a;
+    (void)arg;
     pd_arena_init(&a, NULL);
     pd_arena_alloc(&a, 1); /* the thread has its reserve now */
     pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
     pd_arena_alloc(&a, 1 << 20);
 }
 
-static void no_memory_to_grow_where_nobody_looks(void)
+static void no_memory_to_grow_where_nobody_looks(void *arg)
 {
     struct pd_arena a;
+    (void)arg;
     pd_arena_init(&a, NULL);
     char *block = pd_arena_alloc(&a, 1);
     pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
     pd_arena_try_grow(&a, block, 1, 1 << 20);
 }
 
-static void reserve_is_used_up(void)
+static void reserve_is_used_up(void *arg)
 {
     struct pd_arena a;
+    (void)arg;
     pd_arena_init(&a, NULL);
     pd_arena_alloc(&a, 1);
     pd_fault_set(PD_FAULT_malloc, 0, PD_FAULT_FOREVER);
@@ -334,12 +322,12 @@ static void test_without_memory_the_reserve_serves_and_the_arena_is_over_budget(
 static void test_overflow_and_no_memory_abort(void **state)
 {
     (void)state;
-    expect_abort(product_overflows);
+    assert_true(aborts(product_overflows, NULL));
     if (!PD_FAULTS)
         return;
-    expect_abort(no_memory_for_a_large_block);
-    expect_abort(no_memory_to_grow_where_nobody_looks);
-    expect_abort(reserve_is_used_up);
+    assert_true(aborts(no_memory_for_a_large_block, NULL));
+    assert_true(aborts(no_memory_to_grow_where_nobody_looks, NULL));
+    assert_true(aborts(reserve_is_used_up, NULL));
 }
 
 int main(void)

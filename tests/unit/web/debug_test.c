@@ -114,15 +114,25 @@ SITE_TEST(the_request_is_told_as_a_command, .development = true)
     expect(has(r.body, "curl -i 'http://a.example/api/reads' -H 'Content-Type: " FORM "'"
                        " --data-raw 'a=it" QUOTE "s'\""),
            r);
-    r = exchange(PD_STR("PUT http://a.example/api/fails?b HTTP/1.1\r\nHost: a.example\r\n"
-                        "Connection: close\r\n\r\n"));
-    expect(has(r.body, "curl -i -X 'PUT' 'http://a.example/api/fails?b'\""), r);
+    r = exchange(PD_STR("PUT http://a.example/api/fails?b HTTP/1.1\r\nX-First: 1\r\n"
+                        "Host: a.example\r\nConnection: close\r\n\r\n"));
+    expect(has(r.body, "curl -i -X 'PUT' 'http://a.example/api/fails?b' -H 'X-First: 1'\""), r);
     r = post("/api/reads", "text/plain", "");
     expect(has(r.body, "curl -i -X 'POST' 'http://a.example/api/reads'"), r);
-    char *much = pd_arena_zalloc(&arena, 5002);
-    memset(much, 'x', 5000);
+}
+
+/* Of at most 4096 bytes. */
+SITE_TEST(a_body_is_told_if_it_is_short_text, .development = true)
+{
+    char *much = pd_arena_zalloc(&arena, 4098);
+    memset(much, 'Q', 4096);
     memcpy(much, "a=", 2);
-    r = post("/api/reads", FORM, much); /* too long to show */
+    struct reply r = post("/api/reads", FORM, much); /* as much as is shown */
+    expect(has(r.body, " --data-raw 'a=QQ") && has(r.body, "QQ'\""), r);
+    much[4096] = 'Q';
+    r = post("/api/reads", FORM, much);
+    expect(has(r.body, " --data-binary @BODY\""), r);
+    r = ask("POST", "/api/reads", "Content-Type: " FORM "\r\n", PD_STR("a=\0b"));
     expect(has(r.body, " --data-binary @BODY\""), r);
     r = post("/api/reads", FORM, "a=\xff");
     expect(has(r.body, " --data-binary @BODY\""), r);
@@ -163,6 +173,7 @@ int main(void)
         DATA_TEST(only_its_own_lines_are_told_site),
         DATA_TEST(the_last_lines_are_kept_site),
         DATA_TEST(the_request_is_told_as_a_command_site),
+        DATA_TEST(a_body_is_told_if_it_is_short_text_site),
         DATA_TEST(a_head_request_is_a_command_site),
         DATA_TEST(nothing_is_told_elsewhere_site),
         DATA_TEST(the_line_of_the_template_is_told_site),
@@ -175,7 +186,7 @@ __attribute__((noinline)) static pd_status write_page(struct pd_ctx *c)
 {
 #line 7 "page.html"
     pd_ctx_fail(c, pd_fail(PD_EUNAVAIL, "the page cannot be made"));
-#line 164 "debug_test.c"
+#line 190 "debug_test.c"
     return text(c, "never");
 }
 

@@ -2,6 +2,7 @@
 #include "web/cookie.h"
 #include "web/path.h"
 #include "web/urlencoded.h"
+#include "../aborts.h"
 #include "../guard.h"
 #include "web_test.h"
 #include <pando/buf.h>
@@ -38,6 +39,8 @@ static void a_path_is_decoded_once(void **state)
             fail_msg("refused: %s", good[i / 2][0]);
         assert_str(path, good[i / 2][1]);
     }
+    pd_str plain = PD_STR("/a.b/c"), path;
+    assert_true(pd_path_normalise(&arena, plain, &path) && path.ptr == plain.ptr);
 }
 
 static void an_ambiguous_path_is_refused(void **state)
@@ -49,7 +52,7 @@ static void an_ambiguous_path_is_refused(void **state)
         "/a/.",       "/%2e",  "/%2e%2e/x",  "/a/%2E./b",     "/.%2e",   "/%c0%af", "/%c0%80",
         "/%e0%80%af", "/%ff",  "/%ed%a0%80", "/%f4%90%80%80", "/%",      "/%4",     "/%g1",
         "/%-1",       "/a b",  "/a\tb",      "/a\nb",         "/%0a",    "/%0d%0a", "/%7f",
-        "/\xc3\xa9",
+        "/\xc3\xa9",  "/%4@",  "/%4`",       "/%@1",          "/%4/",    "/%4:",    "/%4G",
     };
     for (size_t i = 0; i < 2 * sizeof bad / sizeof bad[0]; i++) {
         pd_str path;
@@ -122,6 +125,7 @@ static void only_local_targets_are_local(void **state)
     static const char *const good[] = { "/", "/a", "/a?b=//c", "/a/b#c", "/@x", "/:80" };
     static const char *const bad[] = { "",
                                        "a",
+                                       "//",
                                        "//evil.example",
                                        "/\\evil.example",
                                        "\\/x",
@@ -187,10 +191,12 @@ static void a_component_is_a_slice_or_has_room_of_its_own(void **state)
         char raw[40], want[40] = "";
         memset(raw, '+', len);
         memset(want, ' ', len);
-        for (int i = 0; i < 2; i++)
-            assert_true(pd_component_decode(&arena, pd_str_n(raw, len), &both[i]));
-        assert_str(both[0], want);
+        assert_true(pd_component_decode(&arena, pd_str_n(raw, len), &both[0]));
+        raw[0] = want[0] = 'a';
+        assert_true(pd_component_decode(&arena, pd_str_n(raw, len), &both[1]));
         assert_str(both[1], want);
+        want[0] = ' ';
+        assert_str(both[0], want);
     }
 }
 
@@ -235,8 +241,17 @@ static void the_number_and_names_of_fields_are_limited(void **state)
     pd_buf_put(&b, PD_STR("&a=1"));
     assert_int_equal(pd_urlencoded_read(&arena, pd_buf_str(&b), &p), PD_ETOOBIG);
     pd_buf_reset(&b);
-    for (int i = 0; i <= PD_PAIR_NAME_MAX; i++)
+    for (int i = 0; i < PD_PAIRS_MAX; i++) /* what is empty is no field */
+        pd_buf_put(&b, PD_STR("&&a"));
+    assert_int_equal(pd_urlencoded_read(&arena, pd_buf_str(&b), &p), PD_OK);
+    assert_int_equal(p.n, PD_PAIRS_MAX);
+    pd_buf_put(&b, PD_STR("&a"));
+    assert_int_equal(pd_urlencoded_read(&arena, pd_buf_str(&b), &p), PD_ETOOBIG);
+    pd_buf_reset(&b);
+    for (int i = 0; i < PD_PAIR_NAME_MAX; i++)
         pd_buf_put_c(&b, 'n');
+    assert_int_equal(pd_urlencoded_read(&arena, pd_buf_str(&b), &p), PD_OK);
+    pd_buf_put_c(&b, 'n');
     assert_int_equal(pd_urlencoded_read(&arena, pd_buf_str(&b), &p), PD_ETOOBIG);
 }
 
@@ -350,6 +365,17 @@ static void a_part_needs_no_blanks(void **state)
     assert_str(p.at[0].value, "1");
 }
 
+static void other_lines_of_a_part_are_passed_over(void **state)
+{
+    (void)state;
+    struct pd_pairs p;
+    pd_str body = PD_STR("--XyZ\r\nContent-Type: text/plain\r\nContent-Disposition: form-data; "
+                         "name=a\r\nX: y\r\n\r\n1\r\n--XyZ--");
+    assert_int_equal(pd_multipart_read(&arena, PD_STR(TYPE), body, &p), PD_OK);
+    assert_int_equal(p.n, 1);
+    assert_str(p.at[0].name, "a");
+}
+
 static void the_limits_of_a_multipart_form(void **state)
 {
     (void)state;
@@ -361,19 +387,43 @@ static void the_limits_of_a_multipart_form(void **state)
     assert_int_equal(read_part(before, PD_PAIR_NAME_MAX + 1, behind, &p), PD_ETOOBIG);
     assert_int_equal(p.n, 0);
     static const char *const head = "--XyZ\r\nContent-Disposition: form-data; name=b\r\nX: ";
-    size_t room = PD_PART_HEAD_MAX - strlen(head) + 5;
+    size_t room = PD_PART_HEAD_MAX - (strlen(head) - strlen("--XyZ\r\n"));
     assert_int_equal(read_part(head, room, "\r\n\r\nx\r\n--XyZ--", &p), PD_OK);
-    assert_int_equal(read_part(head, room + 8, "\r\n\r\nx\r\n--XyZ--", &p), PD_ESYNTAX);
-    struct pd_buf b;
-    pd_buf_init(&b, &arena, 1 << 20);
-    for (int i = 0; i <= 2 * PD_PAIRS_MAX; i++) /* files count as parts */
-        pd_buf_put(
-            &b, PD_STR("--XyZ\r\nContent-Disposition: form-data; name=f; filename=g\r\n\r\n\r\n"));
-    pd_buf_put(&b, PD_STR("--XyZ--"));
-    assert_int_equal(pd_multipart_read(&arena, PD_STR(TYPE), pd_buf_str(&b), &p), PD_ETOOBIG);
-    char type[128] = "multipart/form-data; boundary=";
-    memset(type + 30, 'b', 71);
-    assert_int_equal(pd_multipart_read(&arena, pd_str_c(type), PD_STR(""), &p), PD_ESYNTAX);
+    assert_int_equal(read_part(head, room + 1, "\r\n\r\nx\r\n--XyZ--", &p), PD_ESYNTAX);
+}
+
+/* Files count as parts. */
+static void the_number_of_parts_is_limited(void **state)
+{
+    (void)state;
+    static const char *const file =
+        "--XyZ\r\nContent-Disposition: form-data; name=f; filename=g\r\n\r\n\r\n";
+    struct pd_pairs p;
+    for (int over = 0; over < 2; over++) {
+        struct pd_buf b;
+        pd_buf_init(&b, &arena, 1 << 20);
+        for (int i = 0; i < 2 * PD_PAIRS_MAX + over; i++)
+            pd_buf_put(&b, pd_str_c(file));
+        pd_buf_put(&b, PD_STR("--XyZ--"));
+        assert_int_equal(pd_multipart_read(&arena, PD_STR(TYPE), pd_buf_str(&b), &p),
+                         over ? PD_ETOOBIG : PD_OK);
+    }
+}
+
+static void a_boundary_has_1_to_70_bytes(void **state)
+{
+    (void)state;
+    for (int len = 0; len <= 71; len++) {
+        char boundary[72] = "";
+        struct pd_pairs p;
+        memset(boundary, 'b', (size_t)len);
+        pd_str type = pd_str_fmt(&arena, "multipart/form-data; boundary=\"%s\"", boundary);
+        pd_str body =
+            pd_str_fmt(&arena, "--%s\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--%s--",
+                       boundary, boundary);
+        assert_int_equal(pd_multipart_read(&arena, type, body, &p),
+                         len >= 1 && len <= 70 ? PD_OK : PD_ESYNTAX);
+    }
 }
 
 static void no_cut_of_a_form_is_read_beyond_its_end(void **state)
@@ -498,6 +548,37 @@ static void cookies_are_written(void **state)
     assert_str(pd_buf_str(&b), "Set-Cookie: s=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0\r\n");
 }
 
+static void put_value(void *byte)
+{
+    struct pd_buf b;
+    char value[] = { 'v', *(const char *)byte };
+    pd_buf_init(&b, &arena, 4096);
+    pd_cookie_put(&b, &(struct pd_cookie){ .name = PD_STR("s"), .value = pd_str_n(value, 2) });
+}
+
+static void put_name(void *byte)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, &arena, 4096);
+    pd_cookie_put(&b, &(struct pd_cookie){ .name = pd_str_n(byte, 1) });
+}
+
+static void only_cookie_characters_are_written(void **state)
+{
+    (void)state;
+    static const char bad[] = "\1\t\r\n \",;\\=\x7f\x80\xff", good[] = "!#+-./09:AZ[_az~";
+    for (size_t i = 0; i < sizeof bad; i++) { /* the NUL, too */
+        char byte = bad[i];
+        if (!aborts(put_value, &byte) || !aborts(put_name, &byte))
+            fail_msg("written: byte 0x%02x", (unsigned char)byte);
+    }
+    for (size_t i = 0; i < sizeof good - 1; i++) {
+        char byte = good[i];
+        put_value(&byte);
+        put_name(&byte);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, arena_up, arena_down)
 
 int main(void)
@@ -519,12 +600,16 @@ int main(void)
         T(parts_are_read_and_files_passed_over),
         T(broken_multipart_is_refused),
         T(a_part_needs_no_blanks),
+        T(other_lines_of_a_part_are_passed_over),
         T(the_limits_of_a_multipart_form),
+        T(the_number_of_parts_is_limited),
+        T(a_boundary_has_1_to_70_bytes),
         T(no_cut_of_a_form_is_read_beyond_its_end),
         T(header_parameters),
         T(random_input_is_refused_or_clean),
         T(cookies_are_found),
         T(cookies_are_written),
+        T(only_cookie_characters_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

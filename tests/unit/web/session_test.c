@@ -1,6 +1,9 @@
 /* Tests of pando/web.h: who asks, from where, and what only this site can have made. */
 #include "site_test.h"
 #include "web/seal.h"
+#include "web/web.h"
+
+#include "http/parse.h"
 
 static pd_status log_in_cached(struct pd_ctx *c)
 {
@@ -20,6 +23,27 @@ static pd_status who(struct pd_ctx *c)
     return pd_text(c, 200, PD_STR("text/plain"),
                    pd_str_fmt(c->arena, "%lld %lld %d", (long long)c->user_id, (long long)c->org_id,
                               pd_session_get(c) != NULL));
+}
+
+/* Signs in and answers with a status of the caller's choice. */
+static pd_status log_in_as(struct pd_ctx *c)
+{
+    int64_t status = 0;
+    pd_str_to_i64(pd_query(c, "status"), &status);
+    pd_session_start(c, 1, 5);
+    who(c);
+    return pd_text(c, (int)status, PD_STR("text/plain"), c->request->body);
+}
+
+static pd_status log_out_and_look(struct pd_ctx *c)
+{
+    pd_session_end(c);
+    return who(c);
+}
+
+static pd_status is_missing(struct pd_ctx *c)
+{
+    return pd_text(c, 404, PD_STR("text/plain"), PD_STR("none"));
 }
 
 static pd_status flash(struct pd_ctx *c)
@@ -80,6 +104,9 @@ static const struct pd_route routes[] = {
     { PD_POST_, "/login", log_in },
     { PD_POST_, "/cached", log_in_cached },
     { PD_POST_, "/logout", log_out },
+    { PD_POST_, "/in", log_in_as },
+    { PD_POST_, "/out", log_out_and_look },
+    { PD_GET_, "/missing", is_missing },
     { PD_GET_, "/who", who },
     { PD_GET_, "/mine", who, .auth = PD_AUTH_USER },
     { PD_POST_, "/mine", who, .auth = PD_AUTH_USER },
@@ -152,6 +179,25 @@ SITE_TEST(sessions_sign_in_and_out)
     expect(pd_str_eq(r.body, PD_STR("0 0 0")), r);
 }
 
+SITE_TEST(the_request_that_signs_in_or_out_knows_it)
+{
+    struct reply r = post("/in?status=200", "text/plain", "");
+    expect(pd_str_eq(r.body, PD_STR("1 5 1")), r);
+    const char *cookie = cookie_line(r);
+    r = ask("GET", "/who", cookie, PD_STR_NULL);
+    expect(pd_str_eq(r.body, PD_STR("1 5 1")), r);
+    r = ask("POST", "/out", cookie, PD_STR_NULL);
+    expect(pd_str_ends(r.body, PD_STR(" 0")), r);
+}
+
+SITE_TEST(a_refused_request_starts_no_session)
+{
+    struct reply r = post("/in?status=399", "text/plain", "");
+    expect(r.status == 399 && header(r, "Set-Cookie").ptr, r);
+    r = post("/in?status=400", "text/plain", "");
+    expect(r.status == 400 && !header(r, "Set-Cookie").ptr, r);
+}
+
 /* A proxy may add a line of its own behind the one the client made up. */
 SITE_TEST(the_last_forwarded_line_counts)
 {
@@ -203,6 +249,7 @@ SITE_TEST(flash_is_shown_once)
     struct reply r = ask("GET", "/flash", cookie_line(set), PD_STR_NULL);
     expect(pd_str_eq(r.body, PD_STR("good: Saved 3")), r);
     expect(has(header(r, "Set-Cookie"), "t_flash=;"), r);
+    expect(pd_str_eq(header(r, "Cache-Control"), PD_STR("private, no-store")), r);
     for (int n = 1017; n <= 1021; n++) { /* kind and text have 1023 bytes with a NUL between */
         set = get(pd_str_fmt(&arena, "/flash?n=%d", n).ptr);
         r = ask("GET", "/flash", cookie_line(set), PD_STR_NULL);
@@ -233,32 +280,87 @@ SITE_TEST(secrets_work)
 /* --- what is in the cookie ----------------------------------------------------------------------
  */
 
-static pd_str sealed_session(const char *secret, pd_id user, pd_time started, pd_time seen,
-                             pd_time sealed)
+static pd_str sealed_bytes(const char *secret, const void *bytes, size_t n, pd_time sealed)
 {
-    int64_t wire[6] = { user, 5, 1, 2, started, seen }; /* the third and fourth are its id */
     struct pd_keys keys;
     struct pd_sealer s;
     die_of(pd_keys_init(&keys, pd_str_c(secret)));
     pd_sealer_init(&s, &keys, PD_STR("session"));
-    return pd_sealer_seal(&s, &arena, pd_str_n((const char *)wire, sizeof wire), sealed);
+    return pd_sealer_seal(&s, &arena, pd_str_n(bytes, n), sealed);
+}
+
+static pd_str sealed_session(const char *secret, pd_id user, pd_time started, pd_time seen,
+                             pd_time sealed)
+{
+    int64_t wire[6] = { user, 5, 1, 2, started, seen }; /* the third and fourth are its id */
+    return sealed_bytes(secret, wire, sizeof wire, sealed);
+}
+
+static struct reply get_with(const char *target, pd_str sealed)
+{
+    return ask("GET", target, pd_str_fmt(&arena, "Cookie: t_session=%.*s\r\n", PD_ARG(sealed)).ptr,
+               PD_STR_NULL);
 }
 
 static struct reply who_with(pd_str sealed)
 {
-    return ask("GET", "/who", pd_str_fmt(&arena, "Cookie: t_session=%.*s\r\n", PD_ARG(sealed)).ptr,
-               PD_STR_NULL);
+    return get_with("/who", sealed);
+}
+
+/* What session.c makes of a cookie within one turn of the loop, whose time stands still. */
+static struct pd_request read_at_once(pd_str sealed)
+{
+    struct pd_http_header headers[4];
+    struct pd_http_req http = { .headers = headers };
+    struct pd_http_parser parser;
+    struct pd_request q = { .http = &http, .web = web };
+    struct pd_ctx c = { .arena = &arena, .request = &q };
+    pd_str head = pd_str_fmt(&arena, "GET / HTTP/1.1\r\nHost: a\r\nCookie: t_session=%.*s\r\n\r\n",
+                             PD_ARG(sealed));
+    pd_http_parser_init(&parser, &(struct pd_http_limits){ 4, 4096, 4096 });
+    assert_int_equal(pd_http_parse_request(&parser, head.ptr, head.len, &http), PD_HTTP_HEAD);
+    pd_session_read(&c);
+    if (q.has_session)
+        pd_session_refresh(&c);
+    return q;
+}
+
+SITE_TEST(a_session_lasts_as_long_as_is_said)
+{
+    pd_time now = pd_time_now();
+    static const struct {
+        int64_t started, seen, sealed;
+        bool counts, refreshed;
+    } cases[] = {
+        { 0, 0, 0, true, false },
+        { 0, PD_HOUR - 1, 0, true, false },
+        { 0, PD_HOUR, 0, true, true },
+        { 30 * PD_DAY - 1, 0, 0, true, false },
+        { 30 * PD_DAY, 0, 0, false, false },
+        { 0, 0, 14 * PD_DAY, true, false },
+        { 0, 0, 14 * PD_DAY + 1, false, false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pd_request q = read_at_once(sealed_session(
+            SECRET, 7, now - cases[i].started, now - cases[i].seen, now - cases[i].sealed));
+        if (q.has_session != cases[i].counts ||
+            (q.session_action == PD_SESSION_REFRESH) != cases[i].refreshed)
+            fail_msg("case %zu", i);
+    }
 }
 
 SITE_TEST(sessions_are_refreshed_and_end)
 {
     pd_time now = pd_time_now(), hours = now - 2 * PD_HOUR;
+    const int64_t wire[7] = { 7, 5, 1, 2, now, now };
     struct reply r = who_with(sealed_session(SECRET, 7, hours, hours, hours));
     expect(pd_str_eq(r.body, PD_STR("7 5 1")), r);
     expect(has(header(r, "Set-Cookie"), "; Max-Age=1209600"), r); /* 14 days */
     r = ask("GET", "/who", cookie_line(r), PD_STR_NULL);
     expect(pd_str_eq(r.body, PD_STR("7 5 1")) && !header(r, "Set-Cookie").ptr, r);
-    pd_time old = now - 30 * PD_DAY + PD_HOUR; /* 30 days in all */
+    r = get_with("/missing", sealed_session(SECRET, 7, hours, hours, hours));
+    expect(r.status == 404 && header(r, "Set-Cookie").ptr, r); /* a refusal, too */
+    pd_time old = now - 30 * PD_DAY + PD_HOUR;                 /* 30 days in all */
     r = who_with(sealed_session(SECRET, 7, old, hours, hours));
     expect(pd_str_eq(r.body, PD_STR("7 5 1")), r);
     expect(has(header(r, "Set-Cookie"), "; Max-Age=3600") ||
@@ -270,6 +372,8 @@ SITE_TEST(sessions_are_refreshed_and_end)
         sealed_session(SECRET, 0, now, now, now),
         sealed_session(SECRET, -7, now, now, now),
         sealed_session("another secret of at least 32 characters", 7, now, now, now),
+        sealed_bytes(SECRET, wire, 6 * sizeof *wire - 1, now),
+        sealed_bytes(SECRET, wire, 6 * sizeof *wire + 1, now),
     };
     for (size_t i = 0; i < sizeof ended / sizeof ended[0]; i++) {
         r = who_with(ended[i]);
@@ -281,7 +385,7 @@ SITE_TEST(sessions_are_refreshed_and_end)
 
 static void ids_are_random_uuids(void **state)
 {
-    uint8_t ones[16] = { 0 }, zeros[16] = { 0 };
+    uint8_t ones[16] = { 0 }, zeros[16] = { 0 }, unlike[16] = { 0 };
     (void)state;
     for (int i = 0; i < 200; i++) {
         pd_uuid u = pd_uuid_new();
@@ -290,10 +394,12 @@ static void ids_are_random_uuids(void **state)
         for (int k = 0; k < 16; k++) {
             ones[k] |= u.b[k];
             zeros[k] |= (uint8_t)~u.b[k];
+            unlike[k] |= (u.b[k] ^ u.b[(k + 1) % 16]) & 0x0f;
         }
     }
     for (int k = 0; k < 16; k++) { /* every other bit is now this, now that */
         assert_int_equal(ones[k], k == 6 ? 0x4f : k == 8 ? 0xbf : 0xff);
+        assert_int_equal(unlike[k], 0x0f); /* none is another's */
         assert_int_equal(zeros[k], k == 6 ? 0xbf : k == 8 ? 0x7f : 0xff);
     }
 }
@@ -421,12 +527,15 @@ int main(void)
         DATA_TEST(production_is_secure_site),
         DATA_TEST(cross_site_writes_site),
         DATA_TEST(sessions_sign_in_and_out_site),
+        DATA_TEST(the_request_that_signs_in_or_out_knows_it_site),
+        DATA_TEST(a_refused_request_starts_no_session_site),
         DATA_TEST(the_last_forwarded_line_counts_site),
         DATA_TEST(a_session_cookie_is_never_cached_site),
         DATA_TEST(roles_are_checked_site),
         DATA_TEST(flash_is_shown_once_site),
         DATA_TEST(secrets_work_site),
         DATA_TEST(sessions_are_refreshed_and_end_site),
+        DATA_TEST(a_session_lasts_as_long_as_is_said_site),
         cmocka_unit_test(ids_are_random_uuids),
         DATA_TEST(keys_are_rotated_site),
         DATA_TEST(a_long_line_for_hashing_is_refused_site),

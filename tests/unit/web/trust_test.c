@@ -5,6 +5,8 @@
 #include "web/seal.h"
 #include "web_test.h"
 
+#include <sodium.h>
+
 #define OLD "old-secret-old-secret-old-secret-old"
 #define NEW "new-secret-new-secret-new-secret-new"
 #define NOW (1000 * PD_DAY)
@@ -30,10 +32,10 @@ static void what_is_sealed_opens_again(void **state)
     struct pd_sealer s = sealer(OLD, "cursor");
     pd_str plain, with_nul = PD_STR("a\0b");
     pd_time made;
-    pd_str sealed = pd_sealer_seal(&s, &arena, with_nul, NOW);
-    assert_true(pd_sealer_open(&s, &arena, sealed, NOW + 5, 0, &plain, &made));
+    pd_str sealed = pd_sealer_seal(&s, &arena, with_nul, NOW + 0x1234567);
+    assert_true(pd_sealer_open(&s, &arena, sealed, NOW + 0x1234569, 0, &plain, &made));
     assert_true(pd_str_eq(plain, with_nul));
-    assert_int_equal(made, NOW);
+    assert_int_equal(made, NOW + 0x1234567);
     pd_str empty = pd_sealer_seal(&s, &arena, PD_STR_NULL, NOW);
     assert_true(pd_sealer_open(&s, &arena, empty, NOW, 0, &plain, NULL));
     assert_int_equal(plain.len, 0);
@@ -209,9 +211,14 @@ static void malformed_proxies_are_named(void **state)
         snprintf(many + strlen(many), 16, ",10.0.0.1");
     }
     assert_int_equal(pd_proxies_parse(&p, pd_str_c(many)), PD_ECONFIG);
+    static const char longest[] = "1111:2222:3333:4444:5555:6666:177.188.199.200";
+    assert_int_equal(strlen(longest), 45);
+    assert_int_equal(pd_proxies_parse(&p, pd_str_c(longest)), PD_OK);
     char longer[80];
     memset(longer, '1', sizeof longer);
-    assert_int_equal(pd_proxies_parse(&p, pd_str_n(longer, sizeof longer)), PD_ECONFIG);
+    memcpy(longer, longest, 45);
+    for (size_t n = 46; n <= sizeof longer; n++)
+        assert_int_equal(pd_proxies_parse(&p, pd_str_n(longer, n)), PD_ECONFIG);
 }
 
 /* A unix socket has no address to trust, and none to show. */
@@ -319,6 +326,41 @@ static void every_bit_of_the_nonce_is_drawn(void **state)
         assert_true(ones[k] == 0xff && zeros[k] == 0xff);
 }
 
+/* What a seal cannot be costs nothing. */
+static void long_text_is_no_seal(void **state)
+{
+    (void)state;
+    enum { MOST = (PD_SEAL_MAX + 49) * 4 / 3 + 1 };
+    struct pd_sealer s = sealer(OLD, "s");
+    char *text = pd_arena_alloc(&arena, MOST + 1);
+    pd_str longest = pd_sealer_seal(&s, &arena, pd_str_n(text, PD_SEAL_MAX), NOW);
+    assert_int_equal(longest.len, MOST);
+    assert_true(opens(&s, longest));
+    memset(text, 'A', MOST + 1);
+    size_t used = pd_arena_used(&arena);
+    assert_false(opens(&s, pd_str_n(text, MOST + 1)));
+    assert_int_equal(pd_arena_used(&arena), used);
+}
+
+static void the_bits_of_libsodium_are_drawn_by_the_os(void **state)
+{
+    (void)state;
+    struct pd_keys k;
+    uint32_t ones[2] = { 0 }, zeros[2] = { 0 };
+    assert_int_equal(pd_keys_init(&k, PD_STR(OLD)), PD_OK);
+    assert_string_equal(randombytes_implementation_name(), "pando");
+    for (int i = 0; i < 100; i++) {
+        uint32_t drawn[2] = { randombytes_random() };
+        randombytes_buf(&drawn[1], sizeof drawn[1]);
+        for (int n = 0; n < 2; n++) {
+            ones[n] |= drawn[n];
+            zeros[n] |= ~drawn[n];
+        }
+    }
+    for (int n = 0; n < 2; n++)
+        assert_true(ones[n] == UINT32_MAX && zeros[n] == UINT32_MAX);
+}
+
 static void keys_are_wiped(void **state)
 {
     (void)state;
@@ -352,6 +394,8 @@ int main(void)
         T(what_is_sealed_opens_again),
         T(what_an_older_program_sealed_opens),
         T(every_bit_of_the_nonce_is_drawn),
+        T(long_text_is_no_seal),
+        T(the_bits_of_libsodium_are_drawn_by_the_os),
         T(keys_are_wiped),
         T(seals_have_limits),
         T(any_change_makes_it_fail),
