@@ -16,7 +16,6 @@ static void begin_row(struct csv *p)
 {
     p->len = 0;
     p->open = 1;
-    p->starts[0] = 0;
     p->quoted = p->after_quote = p->too_long = p->begun = false;
 }
 
@@ -83,11 +82,8 @@ static void take(struct csv *p, char ch)
  * the input may be cut between them, and dropped when they are complete. */
 static void drop_mark(struct csv *p)
 {
-    static const char mark[3] = "\xef\xbb\xbf";
-    if (p->row > 0 || p->taken > 3 || ++p->taken != 3 || p->len != 3 ||
-        memcmp(p->bytes, mark, 3) != 0)
-        return;
-    p->len = 0;
+    if (++p->taken == 3 && p->row == 0 && p->len == 3 && memcmp(p->bytes, "\xef\xbb\xbf", 3) == 0)
+        p->len = 0;
 }
 
 enum csv_event csv_next(struct csv *p, pd_str *input)

@@ -30,9 +30,9 @@ struct csv {
     /* private */
     char sep;
     bool quoted, after_quote, too_long, reported, begun;
-    size_t len, starts[CSV_FIELDS_MAX];
-    unsigned open; /* fields begun in this row */
-    uint8_t taken; /* bytes of the file taken into rows; 4: more */
+    size_t len, starts[CSV_FIELDS_MAX]; /* the first is 0 */
+    unsigned open;                      /* fields begun in this row */
+    uint64_t taken;                     /* bytes of the file taken into rows */
     char bytes[CSV_ROW_MAX];
 };
 
