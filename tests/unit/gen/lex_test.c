@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "../guard.h"
+
 static struct gen g;
 static char said[4096];
 
@@ -77,6 +79,8 @@ static void sql_is_cut_into_tokens(void **state)
         { "a/* b\n * / */c/**/d", "w:a w:c w:d" },
         { "a/b * c", "w:a o:/ w:b o:* w:c" },
         { "\xc3\xa9 _1", "w:\xc3\xa9 w:_1" },
+        { "\xc4\x80x \x7f", "w:\xc4\x80x o:\x7f" },
+        { "1e-3 0xe-3 0XE+3 1-3", "n:1e-3 n:0xe o:- n:3 n:0XE o:+ n:3 n:1 o:- n:3" },
         { "", "" },
         { " \t\r\n\f\v", "" },
         { "/* never", "!" },
@@ -119,6 +123,9 @@ static void nothing_behind_the_text_is_read(void **state)
     struct sql_pos start = { PD_STR("x"), 1, 1 };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sql_tokens t = { 0 };
+        pd_str text = pd_str_n(guarded(cases[i].text, cases[i].n), cases[i].n);
+        sql_lex(&s, start, text, &t); /* whoever reads on dies */
+        t = (struct sql_tokens){ 0 };
         bool ok = sql_lex(&s, start, pd_str_n(cases[i].text, cases[i].n), &t);
         if (ok != cases[i].ok)
             fail_msg("%.*s: %s", (int)cases[i].n, cases[i].text, said);
@@ -152,6 +159,17 @@ static void sql_tokens_know_their_place(void **state)
         assert_int_equal(t.at[i].match, want[i].match);
         assert_int_equal(t.at[i].space, want[i].space);
     }
+}
+
+static void comments_are_white_space(void **state)
+{
+    (void)state;
+    struct sql s = { .g = &g, .arena = &g.arena };
+    struct sql_tokens t = { 0 };
+    assert_true(sql_lex(&s, (struct sql_pos){ PD_STR("x"), 1, 1 }, PD_STR("a/**/b.c"), &t));
+    assert_int_equal(t.n, 4);
+    assert_true(t.at[1].space);
+    assert_false(t.at[2].space || t.at[3].space);
 }
 
 static void parentheses_need_no_partner(void **state)
@@ -366,6 +384,12 @@ static void what_is_no_tag_is_refused(void **state)
         "{{a..b}}",
         "{{1a}}",
         "{{a@b}}",
+        "{{a^b}}",
+        "{{a`b}}",
+        "{{a[b}}",
+        "{{a/b}}",
+        "{{a:b}}",
+        "{{a{b}}",
         "{{-a}}",
         "{{a b}}",
         "{{a | }} {{",
@@ -394,15 +418,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
     const struct CMUnitTest tests[] = {
-        T(sql_is_cut_into_tokens),
-        T(nothing_behind_the_text_is_read),
-        T(sql_tokens_know_their_place),
-        T(parentheses_need_no_partner),
-        T(quotes_are_taken_off),
-        T(words_are_compared_without_case),
-        T(headers_are_cut_into_tokens),
-        T(templates_are_cut_into_nodes),
-        T(tags_alone_on_their_lines_leave_none),
+        T(sql_is_cut_into_tokens),          T(nothing_behind_the_text_is_read),
+        T(sql_tokens_know_their_place),     T(comments_are_white_space),
+        T(parentheses_need_no_partner),     T(quotes_are_taken_off),
+        T(words_are_compared_without_case), T(headers_are_cut_into_tokens),
+        T(templates_are_cut_into_nodes),    T(tags_alone_on_their_lines_leave_none),
         T(what_is_no_tag_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
