@@ -45,9 +45,11 @@
 #include <libpq-fe.h>
 
 enum {
-    PG_LOST_TRIES = 16,           /* of a read: every connection of the pool may be a dead one */
-    PG_DEPTH = 16,                /* reads in flight on one shared connection, at most */
-    PG_GROW_AT = PD_HARD_OR(1, 4) /* in flight on the least busy one: open another */
+    PG_LOST_TRIES = 16,             /* of a read: every connection of the pool may be a dead one */
+    PG_SLOW = 8,                    /* weighs a statement of which nothing is known … */
+    PG_QUICK = 1,                   /* … and one that finds at most one row by its key */
+    PG_DEPTH = 16 * PG_SLOW,        /* in flight on one shared connection, at most */
+    PG_GROW_AT = PD_HARD_OR(1, 32), /* in flight on the least busy one: open another */
 };
 #define PG_CONNECT_US (5 * PD_SECOND)       /* for one attempt to connect */
 #define PG_GRACE_US   (2 * PD_SECOND)       /* for the server to obey a cancel */
@@ -65,7 +67,8 @@ enum {
 
 struct pg_stmt { /* a statement as one connection knows it */
     const struct pd_stmt *of;
-    unsigned number;  /* its name on the server is "s<number>" */
+    unsigned number; /* its name on the server is "s<number>" */
+    char name[12];
     unsigned refused; /* the last number that the server did not take: its Parse failed */
     bool sent;        /* the server has been told */
 };
@@ -75,8 +78,11 @@ struct pg_op {               /* a statement in flight */
     struct pg_conn *conn;    /* NULL once it is done */
     struct pg_stmt *stmt;    /* while in flight; NULL: a command */
     struct pd_fiber *waiter; /* NULL: nobody waits for it (any more) */
+    struct pd_result *out;   /* where its waiter wants the rows; NULL: it takes `result` itself */
+    bool stored;             /* they are there, and `result` has been freed */
     PGresult *result; /* when done; the first error if there was one; NULL: connection lost */
     unsigned number;  /* of the prepared statement; 0: none */
+    unsigned weight;  /* PG_QUICK, PG_SLOW */
     bool parse;       /* the answer to its Parse comes first */
     bool sync;        /* a Sync was sent behind it */
     bool left;        /* its fiber has given up */
@@ -100,8 +106,8 @@ struct pg_conn {
     bool by_hand;    /* out of pipeline mode: a fiber reads the results itself */
     struct pd_fiber *rester; /* waits until nothing is in flight */
     struct pd_list ops;
-    unsigned nops;
-    struct pd_list promised; /* waiters that got a place here, but have not run yet */
+    unsigned nops, nslow, weight; /* all of them; PG_SLOW ones; their sum */
+    struct pd_list promised;      /* waiters that got a place here, but have not run yet */
     unsigned npromised;
     struct pg_cancel *cancel; /* a request to the server that is on its way */
     struct pd_turn_hook hook; /* sends what was collected */
@@ -380,12 +386,12 @@ pd_err pd_pg_enter(struct pg_session *s) PD_MUST;
 /* pd_pg_wait, at most opts.statement_us, for an op on the session's own connection or, in a walk,
  * another; `op` NULL: it could not be sent, and the diag says why. PD_OK: it is done. */
 pd_err pd_pg_session_wait(struct pg_session *s, struct pg_op *op) PD_MUST PD_YIELDS;
-bool pd_pg_is_result(const PGresult *r);
+/* Did it end well? */
+bool pd_pg_is_good(const struct pg_op *op);
 /* The server's idea of the prepared statement was not ours. Notes if a pooler is the reason. */
 bool pd_pg_is_stale(struct pg_pool *pool, const struct pg_op *op);
-/* Decodes a good result, or takes the number of changes from it. */
-pd_err pd_pg_store(const struct pd_stmt *stmt, const PGresult *r,
-                   struct pd_result *out) PD_MUST PD_YIELDS;
+/* Decodes a good result, or takes the number of changes from it, if that has not been done. */
+pd_err pd_pg_store(struct pg_op *op, const struct pd_stmt *stmt, struct pd_result *out) PD_MUST;
 /* Commits, with the items (NULL: none) in the same flush in front of it. */
 pd_err pd_pg_commit_with(struct pg_session *s, struct pd_items *items) PD_MUST PD_YIELDS;
 
@@ -395,7 +401,7 @@ pd_err pd_pg_commit_with(struct pg_session *s, struct pd_items *items) PD_MUST P
 pd_err pd_pg_run_all(struct pd_session *s, struct pd_items *items, bool commit) PD_MUST PD_YIELDS;
 /* For the commit: into the transaction's pipeline; wait until they are done or given up; the first
  * that was refused, as a diag; give their ops back, or leave those that are not done. */
-pd_err pd_pg_items_send(struct pg_session *s, struct pd_items *items) PD_MUST;
+pd_err pd_pg_items_send(struct pg_session *s, struct pd_items *items, bool decode) PD_MUST;
 pd_err pd_pg_items_wait(struct pg_session *s, struct pd_items *items) PD_YIELDS;
 pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items) PD_MUST;
 void pd_pg_items_put(struct pg_session *s, struct pd_items *items);

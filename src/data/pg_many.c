@@ -10,15 +10,17 @@
  */
 #include "data/pg_team.h"
 
-static pd_err send(struct pg_conn *c, struct pd_items *items)
+static pd_err send(struct pg_conn *c, struct pd_items *items, bool decode)
 {
     for (struct pd_item *i = items->todo; i; i = i->next) {
         if (!i->stmt)
             continue;
         items->failed = i;
-        i->op = pd_pg_send(c, i->stmt, i->params, i->out.arena, pd_fiber_self());
-        if (!i->op)
+        struct pg_op *op = pd_pg_send(c, i->stmt, i->params, i->out.arena, pd_fiber_self());
+        i->op = op;
+        if (!op)
             return pd_diag()->code;
+        op->out = decode ? &i->out : NULL;
     }
     items->failed = NULL;
     return PD_OK;
@@ -70,11 +72,11 @@ pd_err pd_pg_items_wait(struct pg_session *s, struct pd_items *items)
 static pd_err finish_read(struct pg_session *s, const struct pg_place *at, struct pd_item *i)
 {
     struct pg_op *op = i->op;
-    if (op && op->result && pd_pg_is_result(op->result)) {
+    if (op && pd_pg_is_good(op)) {
         pg_count(&s->home->reads);
         if (at->replica)
             pg_count(&at->pool->replica_reads);
-        return pd_pg_store(i->stmt, op->result, &i->out);
+        return pd_pg_store(op, i->stmt, &i->out);
     }
     return pd_pg_read(s, i->stmt, i->params, &i->out);
 }
@@ -98,7 +100,7 @@ static pd_err read_all(struct pg_session *s, struct pd_items *items)
     if (!first)
         return PD_OK;
     PD_TRY(pd_pg_share_for(s, first, &t, true, &at, &c));
-    if (send(c, items) != PD_OK)
+    if (send(c, items, true) != PD_OK)
         pd_pg_pool_serve(
             at.pool); /* the place may be free again; what was not sent is read below */
     at.pool->reading++;
@@ -117,10 +119,10 @@ static pd_err read_all(struct pg_session *s, struct pd_items *items)
 /* --- inside one ----------------------------------------------------------------------------------
  */
 
-pd_err pd_pg_items_send(struct pg_session *s, struct pd_items *items)
+pd_err pd_pg_items_send(struct pg_session *s, struct pd_items *items, bool decode)
 {
     PD_TRY(pd_pg_enter(s));
-    pd_err e = send(s->conn, items);
+    pd_err e = send(s->conn, items, decode);
     s->ran = true;
     s->wrote |= items->write;
     return e;
@@ -142,7 +144,7 @@ pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items)
     for (struct pd_item *i = items->todo; i; i = i->next) {
         const struct pg_op *op = i->op;
         pg_count(&s->pool->writes);
-        if (!i->stmt || (op && op->result && pd_pg_is_result(op->result)))
+        if (!i->stmt || (op && pd_pg_is_good(op)))
             continue;
         items->failed = i;
         return refused(s, i);
@@ -153,17 +155,16 @@ pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items)
 static pd_err store(struct pd_items *items)
 {
     for (struct pd_item *i = items->todo; i; i = i->next) {
-        const struct pg_op *op = i->op;
         items->failed = i;
         if (i->stmt)
-            PD_TRY(pd_pg_store(i->stmt, op->result, &i->out));
+            PD_TRY(pd_pg_store(i->op, i->stmt, &i->out));
     }
     return PD_OK;
 }
 
 static pd_err inside(struct pg_session *s, struct pd_items *items)
 {
-    pd_err e = pd_pg_items_send(s, items);
+    pd_err e = pd_pg_items_send(s, items, true);
     if (e == PD_OK)
         e = pd_pg_items_wait(s, items);
     if (e == PD_OK)

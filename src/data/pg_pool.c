@@ -1,10 +1,12 @@
 /* pg_pool.c - per thread and server: the connections, who gets one and who waits, and reconnecting.
  *
  * A pool belongs to one thread, so nothing in it needs a lock, and statements are never handed to
- * another core. Reads go to the shared connection with the fewest in flight; another connection is
- * opened only when even that one is busy, so that few connections serve many fibers and pipelines
- * are long under load. A transaction wants a connection alone: an idle one, else a new one, else a
- * shared one is reserved for it, gets no more reads, and is handed over when it has come to rest.
+ * another core. Reads go to the shared connection with the least in flight, where a statement that
+ * finds a row by its key weighs little; another connection is opened only when even that one is
+ * busy, or has quick statements behind one that may be slow. So few connections serve many fibers
+ * and pipelines are long under load. A transaction wants a connection alone: an idle one, else a
+ * new one, else a shared one is reserved for it, gets no more reads, and is handed over when it has
+ * come to rest.
  *
  * Whoever cannot be served waits, in order of arrival, until its deadline: a connection that
  * becomes free goes to the reader or the transaction that has waited longest, and with a reader all
@@ -108,10 +110,10 @@ static bool is_idle(const struct pg_conn *c)
 
 static unsigned load(const struct pg_conn *c)
 {
-    return c->nops + c->npromised;
+    return c->weight + c->npromised * PG_SLOW;
 }
 
-/* The shared connection with the fewest in flight, among those with room. */
+/* The shared connection with the least in flight, among those with room. */
 static struct pg_conn *least_busy(struct pg_pool *pool)
 {
     struct pd_list *it;
@@ -181,10 +183,16 @@ static void retire(struct pg_pool *pool)
     }
 }
 
+/* Quick statements wait behind one that may take long. */
+static bool is_mixed(const struct pg_conn *c)
+{
+    return c->nslow && c->weight > c->nslow * PG_SLOW;
+}
+
 static struct pg_conn *find_shared(struct pg_pool *pool)
 {
     struct pg_conn *c = least_busy(pool);
-    if (!c || load(c) >= PG_GROW_AT)
+    if (!c || load(c) >= PG_GROW_AT || is_mixed(c))
         grow(pool);
     return c;
 }

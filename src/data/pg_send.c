@@ -22,6 +22,8 @@ static struct pg_op *sent(struct pg_conn *c, struct pg_op *op, int ok)
     }
     pd_list_push(&c->ops, &op->node);
     c->nops++;
+    c->weight += op->weight;
+    c->nslow += op->weight == PG_SLOW;
     c->unsynced = true;
     if (!c->hook.queued)
         pd_turn_end(&c->hook);
@@ -93,18 +95,16 @@ static bool is_named(const struct pg_conn *c)
 static int send_prepared(struct pg_conn *c, struct pg_op *op, const struct pg_params *p)
 {
     struct pg_stmt *s = op->stmt;
-    char name[16];
-    if (!s->sent)
-        s->number = ++c->names;
-    snprintf(name, sizeof name, "s%u", s->number);
-    op->number = s->number;
     if (!s->sent) {
+        s->number = ++c->names;
+        snprintf(s->name, sizeof s->name, "s%u", s->number);
         op->parse = true;
         s->sent = true;
-        if (!PQsendPrepare(c->pq, name, s->of->sql_postgres, p->n, p->types))
+        if (!PQsendPrepare(c->pq, s->name, s->of->sql_postgres, p->n, p->types))
             return 0;
     }
-    return PQsendQueryPrepared(c->pq, name, p->n, p->values, p->lengths, p->formats, 1);
+    op->number = s->number;
+    return PQsendQueryPrepared(c->pq, s->name, p->n, p->values, p->lengths, p->formats, 1);
 }
 
 /* An op, and the parameters as libpq wants them; NULL with a diag. */
@@ -123,6 +123,7 @@ struct pg_op *pd_pg_send(struct pg_conn *c, const struct pd_stmt *stmt, const vo
     struct pg_op *op = begin(c, stmt, params, a, waiter, &p);
     if (!op)
         return NULL;
+    op->weight = stmt->flags & PD_S_KEYED ? PG_QUICK : PG_SLOW;
     op->stmt = stmt_of(c, stmt);
     if (!op->stmt) {
         op->done = true;

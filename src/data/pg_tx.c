@@ -63,10 +63,10 @@ void pd_pg_session_put(struct pd_session *base)
 /* --- results -------------------------------------------------------------------------------------
  */
 
-bool pd_pg_is_result(const PGresult *r)
+bool pd_pg_is_good(const struct pg_op *op)
 {
-    ExecStatusType s = PQresultStatus(r);
-    return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK;
+    ExecStatusType s = PQresultStatus(op->result);
+    return op->stored || s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK;
 }
 
 static int64_t changes(const PGresult *r)
@@ -75,14 +75,17 @@ static int64_t changes(const PGresult *r)
     return n && *n ? strtoll(n, NULL, 10) : 0;
 }
 
-pd_err pd_pg_store(const struct pd_stmt *stmt, const PGresult *r, struct pd_result *out)
+pd_err pd_pg_store(struct pg_op *op, const struct pd_stmt *stmt, struct pd_result *out)
 {
     bool more = true;
+    if (op->stored)
+        return PD_OK;
     if (!(stmt->flags & PD_S_READONLY))
-        out->changes = changes(r);
+        out->changes = changes(op->result);
     if (out->kind == PD_RESULT_EXEC)
         return PD_OK;
-    return pd_pg_take_rows(stmt, r, out, &more);
+    out->n = 0;
+    return pd_pg_take_rows(stmt, op->result, out, &more);
 }
 
 /* --- reading -------------------------------------------------------------------------------------
@@ -130,6 +133,7 @@ static pd_err read_on(struct pg_conn *c, struct pg_place *at, const struct pd_st
         pd_pg_pool_serve(pool); /* the place is free again */
         return why == PD_EUNAVAIL && again(at, t, NULL) ? PD_OK : why;
     }
+    op->out = out;
     pool->reading++;
     pd_err e = pd_pg_wait(op);
     pool->reading--;
@@ -138,11 +142,10 @@ static pd_err read_on(struct pg_conn *c, struct pg_place *at, const struct pd_st
         return pd_hint(pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e)),
                        "does it read too much? else the route may get a longer .timeout_ms");
     }
-    bool reached = pd_pg_place_reached(at, asked, t),
-         good = op->result && pd_pg_is_result(op->result);
+    bool reached = pd_pg_place_reached(at, asked, t), good = pd_pg_is_good(op);
     *done = good && reached;
     if (*done)
-        e = pd_pg_store(stmt, op->result, out);
+        e = pd_pg_store(op, stmt, out);
     else if (!good && !again(at, t, op))
         e = pd_pg_fail(pool, stmt, op->result);
     pd_pg_op_put(pool, op);
@@ -249,14 +252,16 @@ pd_err pd_pg_inside(struct pg_session *s, const struct pd_stmt *stmt, const void
     if (guarded)
         PD_TRY(set_savepoint(s));
     struct pg_op *op = pd_pg_send(s->conn, stmt, params, out->arena, pd_fiber_self());
+    if (op)
+        op->out = out;
     pd_err e = pd_pg_session_wait(s, op);
     if (e != PD_OK && op)
         return pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e));
     PD_TRY(e);
-    if (op->result && pd_pg_is_result(op->result)) {
+    if (pd_pg_is_good(op)) {
         s->ran = true;
         s->wrote |= writes;
-        e = pd_pg_store(stmt, op->result, out);
+        e = pd_pg_store(op, stmt, out);
     } else {
         if (op->result)
             (void)pd_pg_is_stale(s->pool, op); /* the next one will know */
@@ -362,7 +367,7 @@ pd_err pd_pg_commit_with(struct pg_session *s, struct pd_items *items)
         pd_pg_rollback(&s->base);
         return pd_fail(PD_EIO, "fault commit_fails was injected");
     }
-    if (items && (e = pd_pg_items_send(s, items)) != PD_OK && s->begun && !s->conn->broken)
+    if (items && (e = pd_pg_items_send(s, items, false)) != PD_OK && s->begun && !s->conn->broken)
         (void)!tell(s, "rollback");
     if (s->begun && e == PD_OK)
         e = await_commit(s, items);
