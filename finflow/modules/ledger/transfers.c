@@ -1,8 +1,8 @@
 /* transfers.c - transfers between accounts, and deposits from outside.
  *
- * The order is the same for all: begin (from here on nobody else writes), look whether the key was
- * used before, read and lock the accounts in the order of their ids, post, write the balances. The
- * platform commits before the answer leaves.
+ * The order is the same for all: begin, read and lock the accounts in the order of their ids, look
+ * whether the key was used before (a transfer that held the locks has committed by then, and is
+ * seen), post, write the balances. The platform commits before the answer leaves.
  */
 #include "ledger/post.h"
 
@@ -43,10 +43,9 @@ static struct ledger_account *find_in(struct ledger_account_list accounts, pd_id
 }
 
 static enum ledger_outcome make_transfer(struct pd_ctx *c, const struct ledger_transfer_input *in,
+                                         struct ledger_account_list accounts,
                                          struct ledger_transfer **stored)
 {
-    struct ledger_account_list accounts = ledger_accounts_to_change(
-        c, (struct pd_ids){ (pd_id[]){ in->from, in->to }, 2 }, c->org_id);
     struct ledger_posting p = {
         .org_id = c->org_id,
         .from = find_in(accounts, in->from),
@@ -76,11 +75,17 @@ enum ledger_outcome ledger_make_transfer(struct pd_ctx *c, const struct ledger_t
     if (!pd_begin(c))
         return LEDGER_FAILED;
     enum ledger_outcome outcome = LEDGER_REPEATED;
-    struct ledger_transfer *transfer = ledger_transfer_by_key(c, c->org_id, in->id);
+    struct ledger_account_list accounts;
+    struct ledger_transfer *transfer;
+    struct pd_ids both = { (pd_id[]){ in->from, in->to }, 2 };
+    pd_later(c, &accounts, ledger_accounts_to_change, both, c->org_id);
+    pd_later(c, &transfer, ledger_transfer_by_key, c->org_id, in->id);
+    if (!pd_await(c))
+        return LEDGER_FAILED;
     if (transfer && !is_repeat(transfer, in))
         return LEDGER_MISMATCH;
     if (!transfer)
-        outcome = make_transfer(c, in, &transfer);
+        outcome = make_transfer(c, in, accounts, &transfer);
     if (c->failed)
         return LEDGER_FAILED;
     if (outcome == LEDGER_MADE || outcome == LEDGER_REPEATED)
@@ -115,10 +120,14 @@ static enum ledger_outcome make_deposit(struct pd_ctx *c, struct ledger_posting 
         ledger_external_account(c, c->org_id, account->currency, ledger_shard_of(p->key));
     if (!external)
         return LEDGER_FAILED;
-    struct ledger_account_list accounts = ledger_accounts_to_change(
-        c, (struct pd_ids){ (pd_id[]){ external->id, account->id }, 2 }, c->org_id);
-    if (accounts.n != 2)
+    struct ledger_account_list accounts;
+    struct pd_ids both = { (pd_id[]){ external->id, account->id }, 2 };
+    pd_later(c, &accounts, ledger_accounts_to_change, both, c->org_id);
+    pd_later(c, stored, ledger_transfer_by_key, c->org_id, p->key);
+    if (!pd_await(c) || accounts.n != 2)
         return LEDGER_FAILED;
+    if (*stored) /* made while the locks were waited for */
+        return deposited_before(*stored, account_id, p->amount) ? LEDGER_REPEATED : LEDGER_MISMATCH;
     bool external_first = accounts.rows[0].id == external->id;
     p->from = &accounts.rows[external_first ? 0 : 1];
     p->to = &accounts.rows[external_first ? 1 : 0];
