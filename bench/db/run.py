@@ -158,7 +158,7 @@ def show_marks(name, seen):
             mark("single: user and system CPU of a request, of fastify's", sum(ours[3:5]) / sum(fastify[3:5]), 1 / 6)
         if case == "many" and bare:
             mark("many: user and system CPU, of the bare program's", sum(ours[3:5]) / sum(bare[3:5]), 1.3)
-        if fastify:
+        if fastify and fastify[6]:
             mark(f"{case}: connections to PostgreSQL, of fastify's", ours[6] / fastify[6], 0.25)
 
 
@@ -186,7 +186,7 @@ def main():
     parser.add_argument("--only", default=",".join(CASES))
     parser.add_argument("--servers", default="pando,bare,fastify")
     parser.add_argument("--layout", choices=("one", "split", "both"), default="both")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of pando's")
+    parser.add_argument("--set", action="append", default=["DATABASE_CONNECTIONS=2"], metavar="NAME=VALUE", help="a setting of pando's")
     args = parser.parse_args()
     build = pathlib.Path(args.build).resolve()
     peers.keep_nice(os.getpid())

@@ -7,7 +7,7 @@
  */
 #include <pando/json.h>
 
-#include "base/digits.h"
+#include "base/put.h"
 #include "base/scan.h"
 #include "base/utf8.h"
 
@@ -79,25 +79,18 @@ void pd_json_write_str(struct pd_buf *b, pd_str s)
 
 /* --- scalars: stored at p, which has SCALAR_ROOM bytes; return the end ----------------------- */
 
-static char *store(char *p, pd_str s)
-{
-    memcpy(p, s.ptr, s.len);
-    return p + s.len;
-}
-
 static char *store_i64(char *p, int64_t v)
 {
-    char digits[PD_U64_DIGITS];
     if (v < 0)
         *p++ = '-';
-    return store(p, pd_u64_format(v < 0 ? 0 - (uint64_t)v : (uint64_t)v, digits));
+    return pd_put_u64(p, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 static char *store_scalar(char *p, unsigned type, int64_t v)
 {
     char text[PD_UUID_TEXT];
     switch (type) {
-    case PD_T_BOOL: return store(p, v ? PD_STR("true") : PD_STR("false"));
+    case PD_T_BOOL: return pd_put(p, v ? PD_STR("true") : PD_STR("false"));
     case PD_T_I32:
     case PD_T_I64:
     case PD_T_MONEY: return store_i64(p, v);
@@ -105,9 +98,9 @@ static char *store_scalar(char *p, unsigned type, int64_t v)
     }
     *p++ = '"';
     if (type == PD_T_TIME)
-        p = store(p, pd_time_format(v, text));
+        p = pd_put(p, pd_time_format(v, text));
     else if (type == PD_T_DATE)
-        p = store(p, pd_date_format((pd_date)v, text));
+        p = pd_put(p, pd_date_format((pd_date)v, text));
     else
         p = store_i64(p, v);
     *p++ = '"';
@@ -118,7 +111,7 @@ static char *store_uuid(char *p, const pd_uuid *u)
 {
     char text[PD_UUID_TEXT];
     *p++ = '"';
-    p = store(p, pd_uuid_format(*u, text));
+    p = pd_put(p, pd_uuid_format(*u, text));
     *p++ = '"';
     return p;
 }
@@ -217,7 +210,7 @@ static void write_name(struct pd_buf *b, const struct pd_field *f, bool first)
     if (!first)
         *to++ = ',';
     *to++ = '"';
-    to = store(to, pd_str_n(f->name, f->name_len));
+    to = pd_put(to, pd_str_n(f->name, f->name_len));
     *to++ = '"';
     *to++ = ':';
     b->len += (size_t)(to - p);

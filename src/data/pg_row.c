@@ -345,10 +345,17 @@ static bool read_numeric(const unsigned char *v, int n, int64_t *out)
 
 static bool read_be(const unsigned char *v, int n, int64_t *out)
 {
-    uint64_t x = 0;
-    for (int i = 0; i < n; i++)
-        x = x << 8 | v[i];
-    *out = n == 8 ? (int64_t)x : n == 4 ? (int32_t)(uint32_t)x : (int16_t)(uint16_t)x;
+    uint64_t eight;
+    uint32_t four;
+    if (n == 8) {
+        memcpy(&eight, v, sizeof eight);
+        *out = (int64_t)be64toh(eight);
+    } else if (n == 4) {
+        memcpy(&four, v, sizeof four);
+        *out = (int32_t)be32toh(four);
+    } else {
+        *out = (int16_t)(v[0] << 8 | v[1]);
+    }
     return true;
 }
 
