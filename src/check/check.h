@@ -142,7 +142,8 @@ struct check_finding {
 };
 
 struct check_opts {
-    pd_str app; /* its folder */
+    pd_str app;      /* its folder */
+    pd_str postgres; /* as in gen_opts */
     bool no_build, json, write_todo;
     const char *only; /* findings of this code; NULL: all */
 };

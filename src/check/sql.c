@@ -35,7 +35,8 @@ pd_err check_gen(struct check *k)
 {
     k->gen.report = take;
     k->gen.report_arg = k;
-    pd_err e = gen_look(&k->gen, &(struct gen_opts){ .app = k->opts.app });
+    pd_err e =
+        gen_look(&k->gen, &(struct gen_opts){ .app = k->opts.app, .postgres = k->opts.postgres });
     return k->gen.errors ? PD_OK : e;
 }
 

@@ -2,6 +2,8 @@
 #include "check/check.h"
 #include "cli/cli.h"
 
+#include <stdlib.h>
+
 static int run(struct cli_args *args)
 {
     const char *app = cli_option(args, "--app");
@@ -9,6 +11,7 @@ static int run(struct cli_args *args)
     if (cli_option(args, "--only") && cli_option(args, "--todo"))
         return cli_usage_error(args->command, "--todo is for all findings, --only for some");
     check_init(&k, &(struct check_opts){ .app = pd_str_c(app ? app : "."),
+                                         .postgres = pd_str_c(getenv("PANDO_POSTGRES")),
                                          .no_build = cli_option(args, "--no-build"),
                                          .json = cli_option(args, "--json"),
                                          .only = cli_option(args, "--only"),

@@ -3,6 +3,7 @@
 #include "gen/gen.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static int report(const struct cli_command *command, struct gen *g, pd_err e)
 {
@@ -18,6 +19,7 @@ static int run(struct cli_args *args)
     struct gen_opts opts = { .app = pd_str_c(app),
                              .out = pd_str_c(out),
                              .name = pd_str_c(cli_option(args, "--name")),
+                             .postgres = pd_str_c(getenv("PANDO_POSTGRES")),
                              .check = cli_option(args, "--check") };
     if (!app)
         return cli_usage_error(args->command, "it needs to know the app's folder: --app DIR");
@@ -43,6 +45,10 @@ const struct cli_command cmd_gen = {
             { "--check", NULL, "write nothing; fail if something is wrong or pando.lock is old" },
             { 0 } },
     .help = "Errors of your sources are printed as file:line:column with a remedy.\n"
+            "\n"
+            "With PANDO_POSTGRES=URL (of a superuser) a server describes and plans all statements, "
+            "too; it\n"
+            "is left as it was.\n"
             "\n"
             "  pando gen --app . --out build/gen     what every build does first\n"
             "  pando gen --app . --check             in CI: is pando.lock what the sources say?\n",

@@ -14,6 +14,7 @@ pd_err gen_look(struct gen *g, const struct gen_opts *opts)
     PD_TRY(gen_scan(g, opts->app));
     g->out_dir = opts->out;
     g->app_name = opts->name;
+    g->postgres = opts->postgres;
     gen_sql_read(g);
     gen_shapes_read(g);
     gen_model_resolve(g);

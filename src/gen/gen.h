@@ -14,10 +14,11 @@
 #include "gen/model.h"
 
 struct gen_opts {
-    pd_str app;  /* the folder that contains modules/ */
-    pd_str out;  /* where the C goes; made if absent */
-    pd_str name; /* of the app, as its assets are called; null: that of the folder */
-    bool check;  /* write nothing; fail if pando.lock is not up to date */
+    pd_str app;      /* the folder that contains modules/ */
+    pd_str out;      /* where the C goes; made if absent */
+    pd_str name;     /* of the app, as its assets are called; null: that of the folder */
+    pd_str postgres; /* URL of a server that is asked about all statements, too; null: none */
+    bool check;      /* write nothing; fail if pando.lock is not up to date */
 };
 pd_err gen_run(struct gen *g, const struct gen_opts *opts) PD_MUST;
 /* Reads and checks all of it; writes nothing and does not ask for the lock file. */

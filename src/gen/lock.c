@@ -69,17 +69,24 @@ static pd_str variant_line(struct sql *s, const struct sql_stmt *st, const struc
     put_tables(&b, " writes ", st->writes, st->nwrites);
     if (v->plan.len)
         pd_buf_fmt(&b, " plan %.*s", PD_ARG(v->plan));
+    if (v->apart.len)
+        pd_buf_fmt(&b, " apart %.*s", PD_ARG(v->apart));
     if (st->scan_ok.len)
         pd_buf_fmt(&b, " scan ok: %.*s", PD_ARG(st->scan_ok));
     return pd_buf_str(&b);
 }
 
+static pd_str migration_line(struct sql *s, const struct sql_module *m,
+                             const struct sql_migration *g)
+{
+    return pd_str_fmt(s->arena, "%.*s/%.*s %016llx", PD_ARG(m->name), PD_ARG(g->name),
+                      (unsigned long long)g->checksum);
+}
+
 static void add_module(struct sql *s, const struct sql_module *m, struct lines *l)
 {
     for (struct sql_migration *g = m->migrations; g; g = g->next)
-        add(s, l,
-            pd_str_fmt(s->arena, "%.*s/%.*s %016llx", PD_ARG(m->name), PD_ARG(g->name),
-                       (unsigned long long)g->checksum));
+        add(s, l, migration_line(s, m, g));
     for (struct sql_stmt *st = m->stmts; st; st = st->next) {
         for (uint32_t i = 0; i < st->nvariants; i++)
             add(s, l, variant_line(s, st, &st->variants[i]));
@@ -107,6 +114,41 @@ pd_str sql_lock_text(struct sql *s)
 static pd_str lock_path(struct gen *g)
 {
     return pd_str_fmt(&g->arena, "%.*s/pando.lock", PD_ARG(g->app_dir));
+}
+
+/* Whether the lock file as it was is of this schema. */
+static bool is_same_schema(struct sql *s)
+{
+    for (struct sql_module *m = s->modules; m; m = m->next) {
+        for (struct sql_migration *g = m->migrations; g; g = g->next) {
+            pd_str line = pd_str_fmt(s->arena, "\n%.*s\n", PD_ARG(migration_line(s, m, g)));
+            if (pd_str_find_str(s->lock, line) == PD_NPOS)
+                return false;
+        }
+    }
+    return true;
+}
+
+void sql_lock_read(struct sql *s)
+{
+    pd_str path = lock_path(s->g);
+    bool there = gen_exists(s->g, path) && gen_read(s->g, path, &s->lock) == PD_OK;
+    if (!there || pd_str_find_str(s->lock, PD_STR(" apart ")) == PD_NPOS || !is_same_schema(s))
+        s->lock = PD_STR_NULL;
+}
+
+pd_str sql_lock_apart(struct sql *s, const struct sql_stmt *st, const struct sql_variant *v)
+{
+    pd_str begin =
+        pd_str_fmt(s->arena, "\n%.*s.%.*s%.*s %016llx (", PD_ARG(st->module->name),
+                   PD_ARG(st->name), PD_ARG(v->suffix), (unsigned long long)sql_hash(v->sql));
+    size_t at = s->lock.len ? pd_str_find_str(s->lock, begin) : PD_NPOS;
+    if (at == PD_NPOS)
+        return PD_STR_NULL;
+    pd_str line = pd_str_sub(s->lock, at + 1, s->lock.len);
+    line.len = pd_str_find(line, '\n') == PD_NPOS ? line.len : pd_str_find(line, '\n');
+    at = pd_str_find_str(line, PD_STR(" apart "));
+    return at == PD_NPOS ? PD_STR_NULL : pd_str_sub(line, at + 7, line.len);
 }
 
 static bool has_sql(const struct sql *s)

@@ -47,6 +47,7 @@ struct gen {
     struct pd_arena arena;
     pd_str app_dir, out_dir;
     pd_str app_name; /* as given; null: the folder's */
+    pd_str postgres; /* URL of a server that is asked, too; null: none */
     struct gen_module *modules;
     struct gen_struct *structs;    /* in order of definition */
     struct gen_view *views;        /* compiled pages; private to the template compiler */

@@ -246,8 +246,10 @@ void gen_sql_read(struct gen *g)
     add_modules(s);
     if (open_scratch(s)) {
         sql_schema_read(s);
-        if (g->errors == before)
+        sql_lock_read(s);
+        if (g->errors == before && (!g->postgres.len || sql_server_open(s, g->postgres)))
             read_statements(s);
+        sql_server_close(s);
     }
     sqlite3_close(s->db);
     s->db = NULL;

@@ -16,6 +16,7 @@
  *   sql_keys.c     what a statement filters and orders by, as an index would have it
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
  *   sql_index.c    the index that mends a finding, tried; indexes that nobody needs
+ *   sql_server.c   what a PostgreSQL says of all that, if there is one
  *   sql_crud.c     statements nobody has to write, as text, sent down the same way
  *   sql_rows.c     row structs and relations
  *   sql_emit_h.c, sql_emit_c.c, lock.c   what is written
@@ -195,6 +196,7 @@ struct sql_result {
     pd_str name;
     int type;
     bool nullable;
+    bool claimed;              /* by the author's mark */
     struct sql_column *origin; /* NULL: an expression */
 };
 
@@ -207,6 +209,7 @@ struct sql_variant {
     uint16_t params[SQL_PARAMS_MAX]; /* ?1 … ?n -> index in the statement's params */
     pd_str plan;
     struct sql_analysis *analysis; /* NULL: it has no plan */
+    pd_str apart; /* "PostgreSQL: scans": what only one database cannot do better */
 };
 
 enum sql_mode { SQL_ONE, SQL_MANY, SQL_EXEC, SQL_EACH };
@@ -300,11 +303,12 @@ struct sql {
     struct gen *g;
     struct pd_arena *arena;
     sqlite3 *db;
+    struct sql_server *server; /* a PostgreSQL; NULL if none is given */
     struct sql_module *modules;
     struct sql_table *tables, **last_table;
     struct sql_made *made;  /* newest first */
     struct sql_view *views; /* private to sql_views.c */
-    pd_str lock;            /* text of the lock file */
+    pd_str lock;            /* text of the lock file, as it was */
     pd_str within;          /* not null: the authorizer notes what this trigger does only */
     /* collected by the authorizer during a prepare */
     struct sql_table **reads, **writes;
@@ -325,6 +329,8 @@ struct sql_column *sql_column_find(struct sql_table *t, pd_str name);
 /* "did you mean …" among the names of a table's columns or of all tables. */
 pd_str sql_nearest_column(struct sql *s, struct sql_table *t, pd_str name);
 pd_str sql_nearest_table(struct sql *s, pd_str name);
+/* Where the name stands in the text as a word of its own; PD_NPOS if it does not. */
+size_t sql_find_word(pd_str text, pd_str name);
 bool sql_is_name(pd_str s); /* [a-z][a-z0-9_]*, no C keyword: usable in C and SQL */
 pd_str sql_quoted(struct sql *s, pd_str name); /* "order": in quotes if SQL would not take it */
 const char *sql_type_name(int type);           /* as authors write it: "money" */
@@ -458,6 +464,10 @@ unsigned sql_conditions(struct sql *s, const struct sql_tokens *t, uint32_t from
                         pd_str *out, unsigned max);
 pd_str sql_key_text(struct sql *s, const struct sql_key *key); /* as it stands in `create index` */
 
+/* Begins a transaction in which the migrations have run (sql_server.c). False after an error. */
+bool sql_server_open(struct sql *s, pd_str url);
+void sql_server_close(struct sql *s);
+
 /* Puts v->postgres. */
 void sql_postgres(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
                   const struct sql_tokens *tokens);
@@ -482,6 +492,10 @@ bool sql_is_positional(const struct sql_stmt *st);
 bool sql_param_optional(const struct sql_param *p); /* stands in fragments only */
 bool sql_param_is_opt(const struct sql_param *p);   /* pd_opt_i64 */
 pd_str sql_lock_text(struct sql *s);
+void sql_lock_read(struct sql *s); /* for sql_lock_apart */
+/* Where the databases differ about this variant, as the lock file says; null if it says nothing, or
+ * was made for another text or schema. */
+pd_str sql_lock_apart(struct sql *s, const struct sql_stmt *st, const struct sql_variant *v);
 uint64_t sql_hash(pd_str s); /* FNV-1a: the same everywhere and for ever */
 
 #endif

@@ -106,16 +106,51 @@ static pd_str column_list(struct sql *s, const struct candidate *c)
     return pd_buf_str(&b);
 }
 
-static bool run(struct sql *s, pd_str sql)
+struct trial { /* before one database */
+    struct sql_planner l;
+    struct sql_plan before;
+};
+struct wanted {
+    const struct sql_table *t;
+    bool scan;  /* that the table is not scanned any more, */
+    bool fully; /* and nothing sorted either */
+    struct trial on[2];
+    unsigned n;
+};
+
+static bool run(const struct sql_planner *l, pd_str sql)
 {
-    return sqlite3_exec(s->db, pd_str_cstr(s->arena, sql), NULL, NULL, NULL) == SQLITE_OK;
+    if (l->postgres)
+        return sql_server_run(l->s, sql);
+    return sqlite3_exec(l->s->db, pd_str_cstr(l->s->arena, sql), NULL, NULL, NULL) == SQLITE_OK;
 }
 
-static bool make(struct sql_planner *l, const struct sql_table *t, const struct candidate *c,
-                 const char *name)
+static void drop(const struct wanted *w, pd_str name, unsigned n)
 {
-    return run(l->s, pd_str_fmt(l->s->arena, "create index %s on %.*s(%.*s)", name, PD_ARG(t->name),
-                                PD_ARG(column_list(l->s, c))));
+    for (unsigned i = 0; i < n; i++)
+        run(&w->on[i].l, pd_str_fmt(w->on[i].l.s->arena, "drop index %.*s", PD_ARG(name)));
+}
+
+/* In all databases, or in none. */
+static bool make(const struct wanted *w, const struct candidate *c, pd_str name)
+{
+    struct sql *s = w->on[0].l.s;
+    pd_str sql = pd_str_fmt(s->arena, "create index %.*s on %.*s(%.*s)", PD_ARG(name),
+                            PD_ARG(w->t->name), PD_ARG(column_list(s, c)));
+    for (unsigned i = 0; i < w->n; i++) {
+        const struct sql_planner *l = &w->on[i].l;
+        pd_str large = l->postgres
+                           ? pd_str_fmt(s->arena,
+                                        "; update pg_class set relpages = 1, reltuples = 1e6 "
+                                        "where oid in ('%.*s'::regclass, '%.*s'::regclass)",
+                                        PD_ARG(name), PD_ARG(w->t->name))
+                           : PD_STR("");
+        if (run(l, pd_str_fmt(s->arena, "%.*s%.*s", PD_ARG(sql), PD_ARG(large))))
+            continue;
+        drop(w, name, i);
+        return false;
+    }
+    return true;
 }
 
 static unsigned scans_of(const struct sql_plan *p, const struct sql_table *t)
@@ -126,30 +161,35 @@ static unsigned scans_of(const struct sql_plan *p, const struct sql_table *t)
     return n;
 }
 
-struct wanted { /* of a trial */
-    const struct sql_table *t;
-    bool scan; /* that it does not scan the table any more, */
-    bool fully /* and does not sort either */;
-    const struct sql_plan *before;
-};
-
 /* The table is scanned less often, and no other instead. */
-static bool is_better(const struct sql_planner *l, const struct sql_plan *p, const struct wanted *w)
+static bool is_better(const struct sql_planner *l, const struct sql_plan *p,
+                      const struct sql_plan *before, const struct wanted *w)
 {
     bool sorts = sql_plan_sorts(l, p);
     if (!w->scan)
-        return !sorts && p->nscans <= w->before->nscans;
-    bool fewer = scans_of(p, w->t) < scans_of(w->before, w->t) && p->nscans < w->before->nscans;
+        return !sorts && p->nscans <= before->nscans;
+    bool fewer = scans_of(p, w->t) < scans_of(before, w->t) && p->nscans < before->nscans;
     return (fewer || !sql_plan_scans(l, p)) && !(w->fully && sorts);
 }
 
-static bool proves(struct sql_planner *l, const struct candidate *c, const struct wanted *w)
+/* With what is made at the moment, before all databases. */
+static bool is_mended(struct wanted *w, unsigned finds)
 {
     struct sql_plan p;
-    if (!make(l, w->t, c, SQL_PROBE))
+    for (unsigned i = 0; i < w->n; i++) {
+        if (!sql_explain(&w->on[i].l, &p, NULL) || p.probed < finds ||
+            !is_better(&w->on[i].l, &p, &w->on[i].before, w))
+            return false;
+    }
+    return true;
+}
+
+static bool proves(struct wanted *w, const struct candidate *c)
+{
+    if (!make(w, c, PD_STR(SQL_PROBE)))
         return false;
-    bool ok = sql_explain(l, &p, NULL) && is_better(l, &p, w) && p.probed >= c->finds;
-    run(l->s, PD_STR("drop index " SQL_PROBE));
+    bool ok = is_mended(w, c->finds);
+    drop(w, PD_STR(SQL_PROBE), w->n);
     return ok;
 }
 
@@ -194,67 +234,68 @@ static pd_str probe_name(struct sql *s, unsigned i)
     return pd_str_fmt(s->arena, "pd_probe_%u", i);
 }
 
-static void drop(struct sql_planner *l, struct together *all, unsigned i)
+static void make_one(const struct wanted *w, struct together *all, unsigned i)
 {
-    all->made[i] = false;
-    run(l->s, pd_str_fmt(l->s->arena, "drop index %.*s", PD_ARG(probe_name(l->s, i))));
+    all->made[i] = make(w, &all->at[i], probe_name(w->on[0].l.s, i));
 }
 
-static void make_again(struct sql_planner *l, const struct sql_table *t, struct together *all,
-                       unsigned i)
+static void drop_one(const struct wanted *w, struct together *all, unsigned i)
 {
-    all->made[i] = make(l, t, &all->at[i], pd_str_cstr(l->s->arena, probe_name(l->s, i)));
+    all->made[i] = false;
+    drop(w, probe_name(w->on[0].l.s, i), w->n);
 }
 
 /* `a = :x or b = :x` wants an index for each side. */
-static pd_str find_several(struct sql_planner *l, const struct sql_seen *seen,
-                           const struct wanted *w)
+static pd_str find_several(struct wanted *w, const struct sql_seen *seen)
 {
-    struct together all = { .n = 0 };
-    struct sql_plan p;
+    struct sql *s = w->on[0].l.s;
+    struct together *all = pd_arena_new(s->arena, struct together);
     struct pd_buf text;
-    for (unsigned i = 0; i < seen->nequal + seen->nrange && all.n < MAX_TOGETHER; i++) {
-        struct candidate *c = &all.at[all.n++];
-        extend(c, i < seen->nequal ? &seen->equal[i] : &seen->range[i - seen->nequal], false);
-        make_again(l, w->t, &all, all.n - 1);
+    for (unsigned i = 0; i < seen->nequal + seen->nrange && all->n < MAX_TOGETHER; i++) {
+        const struct sql_key *key =
+            i < seen->nequal ? &seen->equal[i] : &seen->range[i - seen->nequal];
+        extend(&all->at[all->n++], key, false);
+        make_one(w, all, all->n - 1);
     }
-    bool ok = all.n > 1 && sql_explain(l, &p, NULL) && is_better(l, &p, w);
-    for (unsigned i = 0; i < all.n && ok; i++) { /* what is not needed goes again */
-        if (all.made[i])
-            drop(l, &all, i);
-        if (!sql_explain(l, &p, NULL) || !is_better(l, &p, w))
-            make_again(l, w->t, &all, i);
+    bool ok = all->n > 1 && is_mended(w, 0);
+    for (unsigned i = 0; i < all->n && ok; i++) { /* what is not needed goes again */
+        if (all->made[i])
+            drop_one(w, all, i);
+        if (!is_mended(w, 0))
+            make_one(w, all, i);
     }
-    pd_buf_init(&text, l->s->arena, 4096);
-    for (unsigned i = 0; i < all.n; i++) {
-        if (!all.made[i])
+    pd_buf_init(&text, s->arena, 4096);
+    for (unsigned i = 0; i < all->n; i++) {
+        if (!all->made[i])
             continue;
         if (ok)
             pd_buf_fmt(&text, "%s%.*s", text.len ? " " : "",
-                       PD_ARG(statement(l->s, w->t, &all.at[i])));
-        drop(l, &all, i);
+                       PD_ARG(statement(s, w->t, &all->at[i])));
+        drop_one(w, all, i);
     }
     return ok ? pd_buf_str(&text) : PD_STR_NULL;
 }
 
-pd_str sql_index_for(struct sql_planner *l, struct sql_seen *seen, bool scan)
+pd_str sql_index_for(struct sql_planner *const *l, unsigned n, struct sql_seen *seen, bool scan)
 {
-    struct candidates *all = pd_arena_new(l->s->arena, struct candidates);
-    struct sql_plan before;
-    struct sql_planner trial = *l;
-    trial.trial = true;
-    struct wanted w = { .t = seen->table, .scan = scan, .fully = true, .before = &before };
-    if (!sql_explain(&trial, &before, NULL))
-        return PD_STR_NULL;
-    make_candidates(l, seen, all);
+    struct sql *s = l[0]->s;
+    struct candidates *all = pd_arena_new(s->arena, struct candidates);
+    struct wanted w = { .t = seen->table, .scan = scan };
+    for (; w.n < n; w.n++) {
+        w.on[w.n].l = *l[w.n];
+        w.on[w.n].l.trial = true;
+        if (!sql_explain(&w.on[w.n].l, &w.on[w.n].before, NULL))
+            return PD_STR_NULL;
+    }
+    make_candidates(l[0], seen, all);
     for (int fully = 1; fully >= !scan; fully--) {
         w.fully = fully;
         for (unsigned i = 0; i < all->n; i++) {
-            if (proves(&trial, &all->at[i], &w))
-                return statement(l->s, seen->table, &all->at[i]);
+            if (proves(&w, &all->at[i]))
+                return statement(s, seen->table, &all->at[i]);
         }
     }
-    return scan ? find_several(&trial, seen, &w) : PD_STR_NULL;
+    return scan ? find_several(&w, seen) : PD_STR_NULL;
 }
 
 /* --- indexes that nobody needs ------------------------------------------------------------- */
@@ -324,13 +365,14 @@ static struct sql_index *find_longer(struct sql *s, const struct sql_table *t,
     struct sql_index *b = t->exists && a->made && !a->unused_ok.len ? longer(t, a) : NULL;
     if (!b)
         return NULL;
-    bool needless = run(s, pd_str_fmt(s->arena, "savepoint pd_drop; drop index %.*s",
-                                      PD_ARG(sql_quoted(s, a->name))));
+    const struct sql_planner sqlite = { .s = s };
+    bool needless = run(&sqlite, pd_str_fmt(s->arena, "savepoint pd_drop; drop index %.*s",
+                                            PD_ARG(sql_quoted(s, a->name))));
     for (struct sql_module *m = s->modules; m && needless; m = m->next) {
         for (struct sql_stmt *st = m->stmts; st && needless; st = st->next)
             needless = does_without(s, st, a->name);
     }
-    run(s, PD_STR("rollback to pd_drop; release pd_drop"));
+    run(&sqlite, PD_STR("rollback to pd_drop; release pd_drop"));
     return needless ? b : NULL;
 }
 

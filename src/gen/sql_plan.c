@@ -36,7 +36,7 @@ static pd_str index_in(pd_str detail)
     return at == PD_NPOS ? PD_STR_NULL : until(pd_str_sub(detail, at + 7, detail.len), " (");
 }
 
-static struct sql_index *index_named(struct sql *s, pd_str name)
+struct sql_index *sql_index_named(struct sql *s, pd_str name)
 {
     for (struct sql_table *t = s->tables; t && name.len; t = t->next) {
         for (struct sql_index *i = t->indexes; i; i = i->next) {
@@ -122,7 +122,7 @@ static void read_access(struct sql_planner *l, struct sql_plan *p, const struct 
 {
     pd_str alias = until(pd_str_sub(step->detail, step->scan ? 5 : 7, step->detail.len), " USING");
     struct sql_seen *seen = seen_as(l->a, alias);
-    struct sql_index *index = index_named(l->s, index_in(step->detail));
+    struct sql_index *index = sql_index_named(l->s, index_in(step->detail));
     if (index && !l->trial)
         index->used = true;
     if (pd_str_eq(index_in(step->detail), PD_STR(SQL_PROBE)))
@@ -172,6 +172,8 @@ static void read_step(struct sql_planner *l, struct sql_plan *p, pd_str detail, 
 
 bool sql_explain(struct sql_planner *l, struct sql_plan *p, struct pd_buf *text)
 {
+    if (l->postgres)
+        return sql_server_explain(l, p);
     sqlite3_stmt *q = NULL;
     pd_str sql = pd_str_fmt(l->s->arena, "explain query plan %.*s", PD_ARG(l->v->sql));
     *p = (struct sql_plan){ 0 };
@@ -203,7 +205,7 @@ static bool is_page(const struct sql_planner *l, const struct sql_plan *p)
 static struct sql_seen *worst_scan(const struct sql_planner *l, const struct sql_plan *p)
 {
     for (unsigned i = 0; i < p->nscans; i++) {
-        if (!p->scans[i].outermost || !is_page(l, p))
+        if (l->postgres || !p->scans[i].outermost || !is_page(l, p))
             return p->scans[i].seen;
     }
     return NULL;
@@ -222,26 +224,66 @@ bool sql_plan_sorts(const struct sql_planner *l, const struct sql_plan *p)
 
 /* --- reports ------------------------------------------------------------------------------- */
 
-static pd_str shown(struct sql_planner *l)
+enum verdict { FINE, SORTS, SCANS };
+struct judged { /* one variant before each database that was asked */
+    struct sql_planner on[2];
+    struct sql_plan plans[2];
+    enum verdict verdicts[2];
+};
+static const char *const engines[] = { "SQLite", "PostgreSQL" };
+
+static pd_str shown(const struct sql_planner *l)
 {
     if (!l->v->suffix.len)
         return l->st->name;
     return pd_str_fmt(l->s->arena, "%.*s%.*s", PD_ARG(l->st->name), PD_ARG(l->v->suffix));
 }
 
-static pd_str index_for(struct sql_planner *l, struct sql_seen *seen, bool scan)
+static pd_str index_before(struct sql_planner *const *l, unsigned n, struct sql_seen *seen,
+                           bool scan)
 {
     pd_str index = PD_STR_NULL;
-    for (struct sql_seen *s = l->a->seen; s && !index.len; s = s->next) {
+    for (struct sql_seen *s = l[0]->a->seen; s && !index.len; s = s->next) {
         if (s->table == seen->table && pd_str_eq_nocase(s->alias, seen->alias))
-            index = sql_index_for(l, s, scan); /* SQLite's plan does not tell them apart */
+            index = sql_index_for(l, n, s, scan); /* SQLite's plan does not tell them apart */
     }
     return index;
 }
 
-static void report_scan(struct sql_planner *l, struct sql_seen *seen)
+/* Proven before all databases that have the finding; if that cannot be, before one of them. */
+static pd_str index_for(struct judged *j, struct sql_seen *seen, bool scan)
 {
-    pd_str index = index_for(l, seen, true);
+    struct sql_planner *with[2];
+    unsigned n = 0;
+    for (unsigned e = 0; e < 2; e++) {
+        if (j->verdicts[e] != FINE)
+            with[n++] = &j->on[e];
+    }
+    pd_str index = index_before(with, n, seen, scan);
+    for (unsigned e = 0; e < 2 && n == 2 && !index.len; e++)
+        index = index_before(&with[e], 1, seen, scan);
+    return index;
+}
+
+/* An error if no database can do better; what only one of them cannot is a warning. */
+static void tell(struct judged *j, bool serious, const char *code, pd_str remedy, pd_str what)
+{
+    struct sql_planner *l = &j->on[0];
+    pd_str apart = l->v->apart;
+    if (serious && !apart.len) {
+        l->st->failed = true;
+        sql_error(l->s, l->st->pos, code, remedy, "%.*s", PD_ARG(what));
+    } else {
+        sql_warn(l->s, l->st->pos, code, remedy, "%.*s%s%.*s", PD_ARG(what),
+                 apart.len ? ", only in " : "", (int)pd_str_find(apart, ':') * (apart.len > 0),
+                 apart.ptr);
+    }
+}
+
+static void report_scan(struct judged *j, struct sql_seen *seen)
+{
+    struct sql_planner *l = &j->on[0];
+    pd_str index = index_for(j, seen, true);
     if (!index.len && l->a->has_like)
         index =
             PD_STR("no index finds a part of a text: compare a beginning as a range (name >= :from "
@@ -250,30 +292,28 @@ static void report_scan(struct sql_planner *l, struct sql_seen *seen)
     else if (!index.len)
         index = PD_STR("let it compare an indexed column, mark the table `-- small: why`, or write "
                        "`-- scan ok: reason`");
-    l->st->failed = true;
-    sql_error(l->s, l->st->pos, "PD-SQL-040", index, "\"%.*s\" scans table \"%.*s\", which grows",
-              PD_ARG(shown(l)), PD_ARG(seen->table->name));
+    tell(j, true, "PD-SQL-040", index,
+         pd_str_fmt(l->s->arena, "\"%.*s\" scans table \"%.*s\", which grows", PD_ARG(shown(l)),
+                    PD_ARG(seen->table->name)));
 }
 
-static void report_sort(struct sql_planner *l)
+static void report_sort(struct judged *j)
 {
-    struct sql_seen *first = NULL;
-    for (struct sql_seen *s = l->a->seen; s; s = s->next) {
-        if (s->table->small.len)
-            continue;
-        first = s;
-        pd_str index = l->a->orders_more ? PD_STR_NULL : sql_index_for(l, s, false);
-        if (!index.len)
-            continue;
-        l->st->failed = true;
-        sql_error(l->s, l->st->pos, "PD-SQL-041", index,
-                  "\"%.*s\" reads and sorts everything to return a page", PD_ARG(shown(l)));
-        return;
+    struct sql_planner *l = &j->on[0];
+    bool grows = false;
+    pd_str index = PD_STR_NULL;
+    for (struct sql_seen *s = l->a->seen; s && !index.len; s = s->next) {
+        grows |= !s->table->small.len;
+        if (!s->table->small.len && !l->a->orders_more)
+            index = index_for(j, s, false);
     }
-    if (first)
-        sql_warn(l->s, l->st->pos, "PD-SQL-041",
-                 PD_STR("order by an indexed column, or write `-- scan ok: reason`"),
-                 "\"%.*s\" reads and sorts everything to return a page", PD_ARG(shown(l)));
+    bool mendable = index.len > 0;
+    if (!mendable)
+        index = PD_STR("order by an indexed column, or write `-- scan ok: reason`");
+    if (grows)
+        tell(j, mendable, "PD-SQL-041", index,
+             pd_str_fmt(l->s->arena, "\"%.*s\" reads and sorts everything to return a page",
+                        PD_ARG(shown(l))));
 }
 
 static void report_offset(struct sql_planner *l)
@@ -285,25 +325,73 @@ static void report_offset(struct sql_planner *l)
              "OFFSET reads and throws away all rows before the page");
 }
 
+static enum verdict verdict_of(const struct sql_planner *l, const struct sql_plan *p)
+{
+    if (sql_plan_scans(l, p))
+        return SCANS;
+    return sql_plan_sorts(l, p) ? SORTS : FINE;
+}
+
+/* Where the databases differ is noted in the lock file, and holds as long as nothing changes: a
+ * build without a server says what the one with a server said. */
+static void compare(struct judged *j)
+{
+    static const char *const words[] = { "fine", "sorts", "scans" };
+    struct sql *s = j->on[0].s;
+    struct sql_variant *v = j->on[0].v;
+    v->apart = s->server ? PD_STR_NULL : sql_lock_apart(s, j->on[0].st, v);
+    if (!s->server || (j->verdicts[0] == FINE) == (j->verdicts[1] == FINE))
+        return;
+    unsigned e = j->verdicts[0] == FINE;
+    v->apart = pd_str_fmt(s->arena, "%s: %s", engines[e], words[j->verdicts[e]]);
+}
+
+static void report_recorded(struct judged *j)
+{
+    struct sql_planner *l = &j->on[0];
+    bool scans = pd_str_ends(l->v->apart, PD_STR("scans"));
+    tell(j, false, scans ? "PD-SQL-040" : "PD-SQL-041",
+         PD_STR("build with PANDO_POSTGRES to see its index, or write `-- scan ok: reason`"),
+         pd_str_fmt(l->s->arena, "\"%.*s\" %s", PD_ARG(shown(l)),
+                    scans ? "scans a table that grows"
+                          : "reads and sorts everything to return a page"));
+}
+
+static void judge(struct judged *j)
+{
+    compare(j);
+    unsigned e = j->verdicts[0] == FINE && j->verdicts[1] != FINE;
+    struct sql_seen *scanned = worst_scan(&j->on[e], &j->plans[e]);
+    if (scanned)
+        report_scan(j, scanned);
+    else if (j->verdicts[e] == SORTS)
+        report_sort(j);
+    else if (pd_str_starts(j->on[0].v->apart, PD_STR("PostgreSQL: ")))
+        report_recorded(j);
+}
+
 void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct sql_analysis *a)
 {
-    struct sql_planner l = { .s = s, .st = st, .v = v, .a = a };
-    struct sql_plan p;
+    struct judged j = { .on[0] = { .s = s, .st = st, .v = v, .a = a } };
+    struct sql_plan *p = &j.plans[0];
     struct pd_buf text;
     pd_buf_init(&text, s->arena, 64 << 10);
-    if (!sql_explain(&l, &p, &text))
+    if (!sql_explain(&j.on[0], p, &text))
         return;
     v->plan = pd_buf_str(&text);
     v->analysis = a;
-    bool keyed = st->readonly && !a->has_in && p.loops && p.loops == p.keyed_loops;
+    bool keyed = st->readonly && !a->has_in && p->loops && p->loops == p->keyed_loops;
     st->keyed = keyed && (st->keyed || v == st->variants);
-    if (st->generated || st->scan_ok.len)
+    j.verdicts[0] = verdict_of(&j.on[0], p);
+    j.on[1] = j.on[0];
+    j.on[1].postgres = true;
+    if (s->server)
+        sql_server_describe(&j.on[1]);
+    if (s->server && !st->failed && sql_explain(&j.on[1], &j.plans[1], NULL))
+        j.verdicts[1] = verdict_of(&j.on[1], &j.plans[1]);
+    if (st->generated || st->scan_ok.len || st->failed)
         return;
-    struct sql_seen *scanned = worst_scan(&l, &p);
-    if (scanned)
-        report_scan(&l, scanned);
-    else if (sql_plan_sorts(&l, &p))
-        report_sort(&l);
+    judge(&j);
     if (a->has_offset && v == st->variants)
-        report_offset(&l);
+        report_offset(&j.on[0]);
 }

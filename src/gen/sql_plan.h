@@ -26,7 +26,8 @@ struct sql_planner {
     struct sql_stmt *st;
     struct sql_variant *v;
     struct sql_analysis *a;
-    bool trial; /* an index is on trial: what is used does not count */
+    bool postgres; /* the server's plans, not SQLite's */
+    bool trial;    /* an index is on trial: what is used does not count */
 };
 
 /* The name of an index on trial. */
@@ -38,8 +39,17 @@ bool sql_explain(struct sql_planner *l, struct sql_plan *p, struct pd_buf *text)
 bool sql_plan_scans(const struct sql_planner *l, const struct sql_plan *p);
 bool sql_plan_sorts(const struct sql_planner *l, const struct sql_plan *p);
 
-/* The statements that create indexes with which the finding is gone; null if none helps. `seen`:
- * the table scanned, or a table whose order is asked for (`scan` is false). */
-pd_str sql_index_for(struct sql_planner *l, struct sql_seen *seen, bool scan);
+/* The statements that create indexes with which the finding is gone before all `n` planners; null
+ * if none helps. `seen`: the table scanned, or a table whose order is asked for (`scan` is false).
+ */
+pd_str sql_index_for(struct sql_planner *const *l, unsigned n, struct sql_seen *seen, bool scan);
+struct sql_index *sql_index_named(struct sql *s, pd_str name); /* NULL: there is none */
+
+/* --- sql_server.c; s->server is there -------------------------------------------------------- */
+
+bool sql_server_explain(struct sql_planner *l, struct sql_plan *p);
+/* Prepares the variant and compares what it gives with what SQLite and the analysis said. */
+void sql_server_describe(struct sql_planner *l);
+bool sql_server_run(struct sql *s, pd_str sql); /* as if it had not been tried if it fails */
 
 #endif

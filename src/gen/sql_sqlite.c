@@ -99,8 +99,7 @@ static bool is_word(pd_str text, size_t i)
     return isalnum(c) || c == '_' || c >= 0x80;
 }
 
-/* Where the name stands as a word of its own; PD_NPOS if it does not. */
-static size_t find_word(pd_str text, pd_str name)
+size_t sql_find_word(pd_str text, pd_str name)
 {
     for (size_t from = 0;;) {
         size_t at = pd_str_find_str(pd_str_sub(text, from, text.len), name);
@@ -117,7 +116,7 @@ static pd_str nearest_in_text(struct sql *s, pd_str text, pd_str name, pd_str *t
 {
     pd_str best = PD_STR_NULL;
     for (struct sql_table *t = s->tables; t; t = t->next) {
-        if (find_word(text, t->name) == PD_NPOS)
+        if (sql_find_word(text, t->name) == PD_NPOS)
             continue;
         pd_str near = sql_nearest_column(s, t, name);
         if (!best.len ||
@@ -136,8 +135,8 @@ void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, con
     int offset = sqlite3_error_offset(s->db);
     size_t colon = pd_str_find_str(name, PD_STR(": "));
     name = colon == PD_NPOS ? PD_STR_NULL : pd_str_sub(name, colon + 2, name.len);
-    if (offset < 0 && find_word(text, name) != PD_NPOS)
-        offset = (int)find_word(text, name);
+    if (offset < 0 && sql_find_word(text, name) != PD_NPOS)
+        offset = (int)sql_find_word(text, name);
     if (offset < 0 && (strstr(message, "values for") || strstr(message, "columns but"))) {
         size_t at = pd_str_find_str(text, PD_STR("values"));
         offset = at == PD_NPOS ? -1 : (int)at;
@@ -151,8 +150,8 @@ void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, con
     if (strstr(message, "no such column") || strstr(message, "has no column named")) {
         if (!name.len)
             name = pd_str_c(strrchr(message, ' ') + 1);
-        if (offset < 0 && find_word(text, name) != PD_NPOS)
-            pos = sql_text_pos(x, file, find_word(text, name));
+        if (offset < 0 && sql_find_word(text, name) != PD_NPOS)
+            pos = sql_text_pos(x, file, sql_find_word(text, name));
         pd_str near = nearest_in_text(s, text, last_part(name), &table), alias = name;
         pd_str quoted = pd_str_fmt(s->arena, "\"%.*s\"", PD_ARG(name));
         if (pd_str_find_str(text, quoted) != PD_NPOS && !pd_str_starts(near, PD_STR("did")))
@@ -220,7 +219,7 @@ static void read_result(struct sql *s, struct sql_stmt *st, struct sql_analysis 
     enum sql_null null = f->null;
     *out = (struct sql_result){ .name = pd_str_dup(s->arena, pd_str_c(sqlite3_column_name(q, i))) };
     pd_str name = f->name;
-    sql_mark_cut(&name, &null);
+    out->claimed = sql_mark_cut(&name, &null);
     out->origin = f->column && f->column == origin ? origin : NULL;
     out->type = f->type;
     out->nullable = null != SQL_NOT_NULL;

@@ -9,6 +9,7 @@
 #include "gen_app.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* --- a schema and its cases ----------------------------------------------------------------------
  */
@@ -95,6 +96,7 @@ enum { SAID_MAX = 64 };
 struct said {
     pd_str code, name, remedy;
     pd_str index; /* "store_order(total)", several with a space between; "-": none is asked for */
+    bool error, apart; /* apart: of one database only */
 };
 
 static pd_str index_of(struct app *a, pd_str remedy)
@@ -124,7 +126,9 @@ static size_t read_said(struct app *a, struct said *out)
         assert_true(n < SAID_MAX);
         out[n] = (struct said){ .code = pd_str_sub(line, code + 1, code + 11),
                                 .name = PD_STR("-"),
-                                .index = PD_STR("-") };
+                                .index = PD_STR("-"),
+                                .error = pd_str_find_str(line, PD_STR(": error ")) != PD_NPOS,
+                                .apart = pd_str_find_str(line, PD_STR(", only in ")) != PD_NPOS };
         if (quote != PD_NPOS) {
             size_t end = quote + 1;
             while (end < line.len && !strchr("\"?|", line.ptr[end]))
@@ -271,6 +275,132 @@ static void mistakes_are_found_and_what_is_right_is_left_alone(void **state)
     assert_int_equal(t.proved, t.indexes);
 }
 
+/* --- before both databases
+ * ------------------------------------------------------------------------ */
+
+/* Those that are statements and no more stand in one app. Returns the lines that are to be found.
+ */
+static pd_str put_all(struct app *a, const char *schema, struct app *files)
+{
+    struct mistake m;
+    struct pd_buf finds;
+    pd_buf_init(&finds, &files->arena, 1 << 16);
+    pd_str path = pd_str_fmt(&files->arena, "lint/%s/wrong.txt", schema);
+    pd_str rest = source_file(files, pd_str_cstr(&files->arena, path));
+    open_schema(a, schema);
+    while (next_mistake(&rest, &m)) {
+        bool plain =
+            !m.migration.len && m.queries.len && !pd_str_starts(m.finds, PD_STR("PD-SQL-042"));
+        if (!plain)
+            continue;
+        add_text(a, m.module.len ? m.module : pd_str_c(schema), "queries.sql", m.queries);
+        pd_buf_put(&finds, m.finds);
+    }
+    return pd_buf_str(&finds);
+}
+
+static void both_find(const char *schema, int *found, int *mistakes)
+{
+    struct app a, files;
+    app_begin(&files);
+    pd_str rest = put_all(&a, schema, &files), line, code, name;
+    a.g.postgres = pd_str_c(getenv("TEST_POSTGRES"));
+    app_run(&a);
+    struct said *said = pd_arena_new_n(&files.arena, struct said, SAID_MAX);
+    size_t n = read_said(&a, said);
+    while (pd_str_split(&rest, '\n', &line)) {
+        bool here = false;
+        if (!pd_str_split(&line, ' ', &code) || !pd_str_split(&line, ' ', &name))
+            continue;
+        for (size_t i = 0; i < n; i++)
+            here |=
+                pd_str_eq(said[i].code, code) && pd_str_eq(said[i].name, name) && !said[i].apart;
+        ++*mistakes;
+        *found += here;
+        if (!here)
+            print_error("%s: %.*s %.*s is not found by both\n", schema, PD_ARG(code), PD_ARG(name));
+    }
+    app_close(&a);
+    app_close(&files);
+}
+
+static void both_say_nothing(const char *schema)
+{
+    struct app a;
+    open_schema(&a, schema);
+    a.g.postgres = pd_str_c(getenv("TEST_POSTGRES"));
+    app_run(&a);
+    if (a.said.len)
+        fail_msg("%s: %.*s", schema, PD_ARG(pd_buf_str(&a.said)));
+    app_close(&a);
+}
+
+static void both_databases_agree(void **state)
+{
+    static const char *const schemas[] = { "store", "tracker", "finflow" };
+    int found = 0, mistakes = 0;
+    (void)state;
+    if (!getenv("TEST_POSTGRES"))
+        skip();
+    for (size_t i = 0; i < 3; i++) {
+        both_say_nothing(schemas[i]);
+        both_find(schemas[i], &found, &mistakes);
+    }
+    print_message("%d of %d mistakes found by SQLite and PostgreSQL, no false alarm\n", found,
+                  mistakes);
+    assert_true(mistakes >= 50);
+    assert_int_equal(found, mistakes);
+}
+
+/* One row of the category, so its products would come in order: SQLite knows, PostgreSQL does not.
+ */
+static const char joined[] =
+    "-- name: joined :many\n"
+    "select p.id from store_category c join store_product p on p.category_id = c.id\n"
+    "where c.slug = :slug and p.active order by p.price, p.id limit :limit;\n";
+
+static void run_joined(struct app *a, pd_str lock, bool server, const char *more)
+{
+    open_schema(a, "store");
+    add_text(a, PD_STR("store"), "queries.sql", pd_str_c(joined));
+    if (more)
+        add_text(a, PD_STR("store"), "migrations/0002_more.sql", pd_str_c(more));
+    if (lock.len)
+        app_write(a, "pando.lock", lock);
+    if (server)
+        a->g.postgres = pd_str_c(getenv("TEST_POSTGRES"));
+    app_run(a);
+}
+
+static bool is_told(struct app *a)
+{
+    return pd_str_find_str(pd_buf_str(&a->said),
+                           PD_STR("warning PD-SQL-041: \"joined\" reads and sorts "
+                                  "everything to return a page, only in "
+                                  "PostgreSQL")) != PD_NPOS;
+}
+
+/* A build without a server says what the one with a server said, as long as nothing changes. */
+static void what_one_database_says_stays_in_the_lock_file(void **state)
+{
+    struct app with, without, other;
+    (void)state;
+    if (!getenv("TEST_POSTGRES"))
+        skip();
+    run_joined(&with, PD_STR_NULL, true, NULL);
+    assert_true(is_told(&with));
+    assert_int_equal(with.g.errors, 0);
+    pd_str lock = sql_lock_text(with.g.sql);
+    run_joined(&without, lock, false, NULL);
+    assert_true(is_told(&without));
+    assert_true(pd_str_eq(sql_lock_text(without.g.sql), lock));
+    run_joined(&other, lock, false, "create table store_more (id id);");
+    assert_false(is_told(&other));
+    app_close(&other);
+    app_close(&without);
+    app_close(&with);
+}
+
 /* A small table may be read for each page, but not for each row of a loop. */
 static void reading_a_small_table_is_no_key(void **state)
 {
@@ -289,6 +419,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading_a_small_table_is_no_key),
         cmocka_unit_test(mistakes_are_found_and_what_is_right_is_left_alone),
+        cmocka_unit_test(both_databases_agree),
+        cmocka_unit_test(what_one_database_says_stays_in_the_lock_file),
     };
     return cmocka_run_group_tests_name("gen/lint", tests, NULL, NULL);
 }

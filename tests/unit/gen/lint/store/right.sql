@@ -60,8 +60,8 @@ where category_id = :category_id and active
 order by price, id limit :limit;
 
 -- name: shelf_of_slug :many
-select p.id, p.name, p.price from store_category c join store_product p on p.category_id = c.id
-where c.slug = :slug and p.active
+select p.id, p.name, p.price from store_product p
+where p.category_id = (select c.id from store_category c where c.slug = :slug) and p.active
 order by p.price, p.id limit :limit;
 
 -- name: products_of_category :many
