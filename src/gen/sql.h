@@ -56,6 +56,11 @@ struct sql_token {
     enum sql_engine engine; /* of a statement's token: in whose text it stands */
     bool list;              /* SQL_PARAM: :name[] */
     bool space;             /* white space or a comment stood before it */
+    enum {
+        SQL_NULLS_AS_IS,
+        SQL_NULLS_FIRST,
+        SQL_NULLS_LAST
+    } nulls; /* of the term that ends here */
     int line, column;
     uint32_t match; /* '(' and ')': index of the partner, else own index */
     pd_str text;

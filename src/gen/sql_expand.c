@@ -195,6 +195,10 @@ static void column(struct expansion *x, struct sql_table *table, uint32_t from, 
         return;
     rest += points ? 3 : 0;
     check_default(x, rest, to);
+    c.not_null = c.alias == SQL_A_ID;
+    for (uint32_t i = rest; i < to; i++)
+        c.not_null |= (sql_is(&t[i], "not") && i + 1 < to && sql_is(&t[i + 1], "null")) ||
+                      sql_is(&t[i], "primary");
     put(x, from);
     put_type(x, &c, from + 1);
     bool referred = c.alias != SQL_A_REF;
@@ -211,7 +215,7 @@ static void column(struct expansion *x, struct sql_table *table, uint32_t from, 
     sql_column_add(x->s, table, c);
 }
 
-/* --- statements ---------------------------------------------------------------------------- */
+/* --- indexes ------------------------------------------------------------------------------- */
 
 static uint32_t part_end(struct expansion *x, uint32_t from, uint32_t to)
 {
@@ -220,6 +224,56 @@ static uint32_t part_end(struct expansion *x, uint32_t from, uint32_t to)
         i = (sql_is(&x->t->at[i], "(") && x->t->at[i].match > i ? x->t->at[i].match : i) + 1;
     return i < to ? i : to;
 }
+
+/* Whether something in [from, to) may be null: a name of a column that may be. */
+static bool may_be_null(struct expansion *x, struct sql_table *table, uint32_t from, uint32_t to)
+{
+    bool maybe = false;
+    for (uint32_t i = from; i < to; i++) {
+        struct sql_column *c = sql_column_find(table, sql_unquote(x->s, &x->t->at[i]));
+        maybe |= c && !c->not_null;
+    }
+    return maybe;
+}
+
+/* Null is the least value in both databases: an index has the order that statements ask for. */
+static void put_key(struct expansion *x, struct sql_table *table, uint32_t from, uint32_t to)
+{
+    bool desc = false, said = false;
+    for (uint32_t i = from; i < to; i++) {
+        desc |= sql_is(&x->t->at[i], "desc");
+        said |= sql_is(&x->t->at[i], "nulls");
+    }
+    put_range(x, from, to);
+    if (table && !said && may_be_null(x, table, from, to))
+        pd_buf_put(&x->out->postgres, desc ? PD_STR(" nulls last") : PD_STR(" nulls first"));
+}
+
+/* create [unique] index [if not exists] name on table (…) [where …] */
+static void create_index(struct expansion *x, uint32_t from, uint32_t to)
+{
+    struct sql_token *t = x->t->at;
+    uint32_t on = from;
+    while (on < to && !sql_is(&t[on], "on"))
+        on++;
+    uint32_t open = on + 2;
+    if (open >= to || !sql_is(&t[open], "(") || t[open].match == open) {
+        put_range(x, from, to);
+        return;
+    }
+    struct sql_table *table = sql_table_find(x->s, sql_unquote(x->s, &t[on + 1]));
+    put_range(x, from, open + 1);
+    for (uint32_t at = open + 1; at < t[open].match;) {
+        uint32_t end = part_end(x, at, t[open].match);
+        put_key(x, table, at, end);
+        if (end < t[open].match)
+            put(x, end);
+        at = end + 1;
+    }
+    put_range(x, t[open].match, to);
+}
+
+/* --- statements ---------------------------------------------------------------------------- */
 
 static void check_prefix(struct expansion *x, uint32_t at, pd_str name)
 {
@@ -236,6 +290,19 @@ static void check_prefix(struct expansion *x, uint32_t at, pd_str name)
     sql_error(x->s, pos_of(x, at), "PD-SQL-005",
               pd_str_fmt(x->s->arena, "call it %.*s_%.*s", PD_ARG(x->m->name), PD_ARG(name)),
               "table \"%.*s\" does not begin with its module's name", PD_ARG(name));
+}
+
+static void table_constraint(struct expansion *x, struct sql_table *table, uint32_t from,
+                             uint32_t to)
+{
+    bool key = false;
+    for (uint32_t i = from; i < to; i++) {
+        key |= sql_is(&x->t->at[i], "primary");
+        struct sql_column *c = key ? sql_column_find(table, sql_unquote(x->s, &x->t->at[i])) : NULL;
+        if (c)
+            c->not_null = true;
+    }
+    put_range(x, from, to);
 }
 
 static void put_strict(struct expansion *x, uint32_t close, uint32_t to)
@@ -270,7 +337,7 @@ static void create_table(struct expansion *x, uint32_t from, uint32_t name, uint
     for (uint32_t at = open + 1; at < close;) {
         uint32_t end = part_end(x, at, close);
         if (sql_is_any(&t[at], "constraint primary unique check foreign"))
-            put_range(x, at, end);
+            table_constraint(x, table, at, end);
         else
             column(x, table, at, end);
         if (end < close)
@@ -340,6 +407,9 @@ bool sql_expand(struct sql *s, struct sql_module *m, pd_str file, struct sql_tok
         alter_table(&x, from, to);
     else if (to - from > 2 && sql_is(&t[from], "drop") && sql_is(&t[from + 1], "table"))
         drop_table(&x, from, to);
+    else if (to - from > 5 && sql_is(&t[from], "create") &&
+             sql_is_any(&t[from + 1], "index unique"))
+        create_index(&x, from, to);
     else
         put_range(&x, from, to);
     pd_buf_put(&out->sqlite.buf, PD_STR(";"));

@@ -194,6 +194,8 @@ static bool read_window(struct sql_expr *x, bool *windowed)
     uint32_t close = sql_token_at(x)->match;
     if (close == x->at)
         may_be_empty = true; /* a named window: its frame is elsewhere */
+    if (close > x->at)
+        sql_frame_read(x->a, x->scope, x->at);
     for (uint32_t i = x->at; i < close; i++)
         may_be_empty |= sql_is_any(&x->a->t->at[i], "rows range groups");
     x->at = close + 1;

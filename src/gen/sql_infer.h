@@ -113,6 +113,8 @@ bool sql_has_window(struct sql_analysis *a, uint32_t from, uint32_t to);
 struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,
                                  uint32_t to, bool top);
 struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name);
+/* The order in a window's parentheses: where null comes is noted. */
+void sql_frame_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t open);
 void sql_cols_name(struct sql_analysis *a, uint32_t open, struct sql_cols *cols); /* (a, b, …) */
 bool sql_is_select(const struct sql_analysis *a, uint32_t at);
 pd_str sql_token_name(const struct sql_analysis *a, uint32_t at);

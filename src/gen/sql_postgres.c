@@ -7,6 +7,7 @@
  *     in (:ids[])                = any($1)
  *     not in (:ids[])            <> all($1)
  *     is :x, is not :x           is not distinct from $1, is distinct from $1
+ *     order by x               order by x nulls first, if x may be null (desc: nulls last)
  *     like, glob                 ilike (SQLite's like does not heed the case of ASCII letters);
  *                                glob has no counterpart
  *     cast(x as integer)         cast(x as bigint)
@@ -178,7 +179,11 @@ void sql_postgres(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
 {
     struct writer w = { .s = s, .st = st, .v = v, .t = tokens };
     pd_buf_init(&w.b, s->arena, SQL_TEXT_MAX);
-    for (uint32_t i = 0; i < tokens->n && !st->failed;)
+    for (uint32_t i = 0; i < tokens->n && !st->failed;) {
         i = put_token(&w, i);
+        if (tokens->at[i - 1].nulls != SQL_NULLS_AS_IS)
+            pd_buf_put(&w.b, tokens->at[i - 1].nulls == SQL_NULLS_FIRST ? PD_STR(" nulls first")
+                                                                        : PD_STR(" nulls last"));
+    }
     v->postgres = pd_buf_str(&w.b);
 }

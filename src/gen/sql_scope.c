@@ -390,19 +390,53 @@ static void read_values(struct sql_analysis *a, struct sql_scope *outer, uint32_
     }
 }
 
+/* A term that is a column of the result by number or by name; else what it was read as. */
+static enum sql_null null_of_term(const struct sql_analysis *a, uint32_t from, uint32_t to,
+                                  const struct sql_cols *results, enum sql_null null)
+{
+    int64_t number;
+    if (to - from != 1 || !results)
+        return null;
+    if (tok(a, from)->kind == SQL_NUMBER && pd_str_to_i64(tok(a, from)->text, &number))
+        return number >= 1 && number <= results->n ? results->at[number - 1].null : SQL_AMBIGUOUS;
+    for (uint32_t i = 0; i < results->n; i++) {
+        pd_str name = results->at[i].name;
+        enum sql_null marked;
+        sql_mark_cut(&name, &marked);
+        if (pd_str_eq_nocase(name, sql_token_name(a, from)))
+            return results->at[i].null;
+    }
+    return null;
+}
+
+/* For SQLite null is the least value, for PostgreSQL the greatest: SQLite's order is meant. Nothing
+ * is said where there is no null, or where the author did. */
+static void note_nulls(struct sql_analysis *a, uint32_t from, uint32_t to, enum sql_null null)
+{
+    bool said = false, desc = false;
+    for (uint32_t i = from; i < to; i++) {
+        said |= is(a, i, "nulls");
+        desc |= is(a, i, "desc");
+    }
+    if (to > from)
+        tok(a, to - 1)->nulls = said || null == SQL_NOT_NULL ? SQL_NULLS_AS_IS
+                                : desc                       ? SQL_NULLS_LAST
+                                                             : SQL_NULLS_FIRST;
+}
+
 /* The terms of an ORDER BY; those of the statement itself are candidates for an index. */
 static void read_order(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to,
-                       bool top)
+                       const struct sql_cols *results, bool top)
 {
-    struct sql_expr x = { .a = a, .scope = scope, .at = from, .end = to };
-    while (x.at < to) {
+    for (uint32_t at = from; at < to;) {
+        uint32_t end = find(a, at, to, ",");
+        struct sql_expr x = { .a = a, .scope = scope, .at = at, .end = end };
         struct sql_val v = sql_expr_read(&x);
         bool desc = is(a, x.at, "desc");
-        while (x.at < to && !is(a, x.at, ","))
-            x.at++;
-        x.at++;
+        note_nulls(a, at, end, null_of_term(a, at, x.at, results, v.null));
         struct sql_key key;
         struct sql_seen *seen = top ? sql_key_of(a, v, &key) : NULL;
+        at = end + 1;
         a->orders_more |= top && (!seen || a->norder == SQL_INDEX_COLUMNS);
         if (!seen || a->orders_more)
             continue;
@@ -410,6 +444,13 @@ static void read_order(struct sql_analysis *a, struct sql_scope *scope, uint32_t
         a->order[a->norder].key = key;
         a->order[a->norder++].desc = desc;
     }
+}
+
+void sql_frame_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t open)
+{
+    uint32_t close = tok(a, open)->match, order = find(a, open + 1, close, "order");
+    if (order < close)
+        read_order(a, scope, order + 2, find(a, order, close, "rows range groups"), NULL, false);
 }
 
 static void read_limit(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to,
@@ -461,6 +502,11 @@ static void read_core(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
     read_results(a, scope, grouped, first, results_end, top, out);
     if (having < window)
         sql_expr_all(a, scope, having + 1, window);
+    for (uint32_t i = window; i < to; i++) {
+        if (is(a, i, "("))
+            sql_frame_read(a, scope, i);
+        i = tok(a, i)->match > i ? tok(a, i)->match : i;
+    }
     a->has_where |= top && where < to;
 }
 
@@ -566,7 +612,7 @@ struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer
     bool compound = find(a, from, body, "union intersect except") < body;
     a->whole |= top && compound;
     if (order < to)
-        read_order(a, &scope, order + 2, limit, top && !compound);
+        read_order(a, &scope, order + 2, limit, out, top && !compound);
     out = out ? out : pd_arena_new(a->s->arena, struct sql_cols);
     if (limit < to) {
         read_limit(a, &scope, limit + 1, to, top);

@@ -167,6 +167,18 @@ static bool is_split(const struct sql_stmt *st)
     return false;
 }
 
+/* What the analysis of SQLite's text noted, for the same places of the other text. */
+static void copy_nulls(const struct sql_tokens *from, struct sql_tokens *to)
+{
+    for (uint32_t i = 0; i < from->n; i++) {
+        const struct sql_token *t = &from->at[i];
+        for (uint32_t j = 0; j < to->n && t->nulls != SQL_NULLS_AS_IS; j++) {
+            if (to->at[j].line == t->line && to->at[j].column == t->column)
+                to->at[j].nulls = t->nulls;
+        }
+    }
+}
+
 /* `tokens` are those of SQLite's text, every star of a select written out. */
 static void put_in_other_words(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
                                const struct sql_tokens *tokens)
@@ -174,6 +186,7 @@ static void put_in_other_words(struct sql *s, struct sql_stmt *st, struct sql_va
     struct sql_tokens own;
     if (is_split(st)) {
         own = assemble(s, st, v, SQL_ONLY_SQLITE);
+        copy_nulls(tokens, &own);
         tokens = &own;
     }
     sql_postgres(s, st, v, tokens);

@@ -71,6 +71,129 @@ static void words_differ(void **state)
     }
 }
 
+/* --- where null comes ----------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *written, *expected;
+} orders[] = {
+    { "select id from shop_t order by o, id desc",
+      "select id from shop_t order by o nulls first, id desc" },
+    { "select id from shop_t order by o desc, n",
+      "select id from shop_t order by o desc nulls last, n" },
+    { "select id from shop_t order by o asc nulls last, o desc nulls first, id",
+      "select id from shop_t order by o asc nulls last, o desc nulls first, id" },
+    { "select o, id from shop_t order by 1, 2",
+      "select o, id from shop_t order by 1 nulls first, 2" },
+    { "select o as x, id as y from shop_t order by x desc, y",
+      "select o as x, id as y from shop_t order by x desc nulls last, y" },
+    { "select id from shop_t union select o from shop_t order by 1 desc",
+      "select id from shop_t union select o from shop_t order by 1 desc nulls last" },
+    { "select id, row_number() over (partition by b order by o desc, id) as x from shop_t order by "
+      "x",
+      "select id, row_number() over (partition by b order by o desc nulls last, id) as x from "
+      "shop_t "
+      "order by x" },
+    { "select id, row_number() over w as x from shop_t window w as (order by o) order by id",
+      "select id, row_number() over w as x from shop_t window w as (order by o nulls first) order "
+      "by id" },
+    { "select t.id from shop_t t left join shop_t u on u.id = t.o order by u.n, t.id",
+      "select t.id from shop_t t left join shop_t u on u.id = t.o order by u.n nulls first, t.id" },
+    { "select id from shop_t\n-- order: it(o desc, id) | other(id)\n",
+      "select id from shop_t order by o desc nulls last, id" },
+    { "select id from shop_t order by o, id\n-- postgres:  for update\n",
+      "select id from shop_t order by o nulls first, id for update" },
+};
+
+static struct sql_stmt *read_statement(struct app *a, const char *text)
+{
+    app_begin(a);
+    app_write(a, "modules/shop/migrations/0001_shop.sql", pd_str_c(schema));
+    app_write(a, "modules/shop/queries.sql", statement(a, text));
+    app_run(a);
+    struct sql_stmt *st = a->g.sql->modules ? sql_stmt_find(a->g.sql->modules, PD_STR("it")) : NULL;
+    if (!st || !st->nvariants || st->failed)
+        fail_msg("%s: %.*s", text, PD_ARG(pd_buf_str(&a->said)));
+    return st;
+}
+
+static void null_comes_first_as_in_sqlite(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        struct app a;
+        pd_str got = read_statement(&a, orders[i].written)->variants[0].postgres;
+        if (!pd_str_eq(got, pd_str_c(orders[i].expected)))
+            fail_msg("%s\n  became   %.*s\n  expected %s", orders[i].written, PD_ARG(got),
+                     orders[i].expected);
+        app_close(&a);
+    }
+}
+
+static const char rows[] = "insert into shop_t (n, o, s, b, y) values (3, 7, 'c', %s, %s), "
+                           "(1, null, 'a', %s, %s), (2, 1, 'b', %s, %s), (4, null, 'd', %s, %s)";
+
+static pd_str in_postgres(struct app *a, PGconn *pq, const char *ddl, pd_str sql)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, &a->arena, 1 << 16);
+    PQclear(PQexec(pq, "begin; create schema gen_nulls; set local search_path = gen_nulls"));
+    PQclear(PQexec(pq, ddl));
+    pd_str fill =
+        pd_str_fmt(&a->arena, rows, "true", "''", "true", "''", "false", "''", "false", "''");
+    PQclear(PQexec(pq, pd_str_cstr(&a->arena, fill)));
+    PGresult *r = PQexec(pq, pd_str_cstr(&a->arena, sql));
+    if (PQresultStatus(r) != PGRES_TUPLES_OK)
+        fail_msg("%.*s: %s", PD_ARG(sql), PQerrorMessage(pq));
+    for (int i = 0; i < PQntuples(r); i++)
+        pd_buf_fmt(&b, "%s ", PQgetisnull(r, i, 0) ? "null" : PQgetvalue(r, i, 0));
+    PQclear(r);
+    PQclear(PQexec(pq, "rollback"));
+    return pd_buf_str(&b);
+}
+
+static int add_value(void *arg, int n, char **values, char **names)
+{
+    (void)n, (void)names;
+    pd_buf_fmt(arg, "%s ", values[0] ? values[0] : "null");
+    return 0;
+}
+
+static pd_str in_sqlite(struct app *a, const char *ddl, pd_str sql)
+{
+    struct pd_buf b;
+    sqlite3 *db;
+    pd_buf_init(&b, &a->arena, 1 << 16);
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, ddl, NULL, NULL, NULL), SQLITE_OK);
+    pd_str fill = pd_str_fmt(&a->arena, rows, "1", "x''", "1", "x''", "0", "x''", "0", "x''");
+    assert_int_equal(sqlite3_exec(db, pd_str_cstr(&a->arena, fill), NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, pd_str_cstr(&a->arena, sql), add_value, &b, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    return pd_buf_str(&b);
+}
+
+static void rows_with_null_have_one_order(void **state)
+{
+    (void)state;
+    if (!getenv("TEST_POSTGRES"))
+        skip();
+    PGconn *pq = PQconnectdb(getenv("TEST_POSTGRES"));
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        struct app a;
+        struct sql_variant *v = read_statement(&a, orders[i].written)->variants;
+        struct sql_migration *m = a.g.sql->modules->migrations;
+        pd_str there = in_postgres(&a, pq, pd_str_cstr(&a.arena, m->postgres), v->postgres);
+        pd_str here = in_sqlite(&a, pd_str_cstr(&a.arena, m->sqlite), v->sql);
+        assert_true(here.len >= 8);
+        if (!pd_str_eq(here, there))
+            fail_msg("%s\n  SQLite     %.*s\n  PostgreSQL %.*s", orders[i].written, PD_ARG(here),
+                     PD_ARG(there));
+        app_close(&a);
+    }
+    PQfinish(pq);
+}
+
 /* --- a real server -------------------------------------------------------------------------------
  */
 
@@ -162,6 +285,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_differ),
+        cmocka_unit_test(null_comes_first_as_in_sqlite),
+        cmocka_unit_test(rows_with_null_have_one_order),
         cmocka_unit_test(the_test_app_is_taken),
         cmocka_unit_test(what_differs_in_postgres_is_an_error),
         cmocka_unit_test(a_server_that_is_not_there_is_an_error),

@@ -44,6 +44,12 @@ select m.id, m.title, m.due,
        (select count(*) from tracker_issue i where i.milestone_id = m.id and i.state = 'closed') as "closed!"
 from tracker_milestone m where m.project_id = :project_id order by m.title;
 
+-- name: milestones_by_due :many
+select id, title, due from tracker_milestone where project_id = :project_id order by due desc, id desc limit :limit;
+
+-- name: milestones_next :many
+select id, title, due from tracker_milestone where project_id = :project_id order by due, id limit :limit;
+
 -- name: issue_by_number :one
 select i.id, i.title, i.state, u.handle as author, a.handle as assignee
 from tracker_project p

@@ -25,6 +25,7 @@ create table tracker_milestone (
     due date,
     unique (project_id, title)
 );
+create index tracker_milestone_due on tracker_milestone (project_id, due desc, id desc);
 
 create table tracker_issue (
     id id,
