@@ -13,11 +13,12 @@
  *   sql_views.c    the same for the views of the schema
  *   sql_types.c    types and nullability of every expression; types of parameters
  *   sql_functions.c  the same for calls
+ *   sql_order.c    ORDER BY
  *   sql_keys.c     what a statement filters and orders by, as an index would have it
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
  *   sql_index.c    the index that mends a finding, tried; indexes that nobody needs
- *   sql_server.c   what a PostgreSQL says of all that, if there is one
- *   sql_crud.c     statements nobody has to write, as text, sent down the same way
+ *   sql_server.c   what a PostgreSQL says of all that, if there is one; its plans:
+ * sql_server_plan.c sql_crud.c     statements nobody has to write, as text, sent down the same way
  *   sql_rows.c     row structs and relations
  *   sql_emit_h.c, sql_emit_c.c, lock.c   what is written
  *

@@ -109,12 +109,19 @@ struct sql_val sql_call_read(struct sql_expr *x); /* a call at the cursor: name,
 bool sql_has_aggregate(struct sql_analysis *a, uint32_t from, uint32_t to);
 bool sql_has_window(struct sql_analysis *a, uint32_t from, uint32_t to);
 
+/* --- sql_order.c --------------------------------------------------------------------------- */
+/* The terms of an ORDER BY over `results` (NULL: it sees none). Those of the statement itself
+ * (`top`) are candidates for an index. */
+void sql_order_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to,
+                    const struct sql_cols *results, bool top);
+void sql_frame_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t open); /* OVER (…) */
+
 /* --- sql_scope.c --------------------------------------------------------------------------- */
 struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,
                                  uint32_t to, bool top);
 struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name);
-/* The order in a window's parentheses: where null comes is noted. */
-void sql_frame_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t open);
+/* First of `words` in [from, to) outside parentheses, or `to`. */
+uint32_t sql_find(const struct sql_analysis *a, uint32_t from, uint32_t to, const char *words);
 void sql_cols_name(struct sql_analysis *a, uint32_t open, struct sql_cols *cols); /* (a, b, …) */
 bool sql_is_select(const struct sql_analysis *a, uint32_t at);
 pd_str sql_token_name(const struct sql_analysis *a, uint32_t at);

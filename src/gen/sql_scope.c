@@ -33,8 +33,7 @@ bool sql_is_select(const struct sql_analysis *a, uint32_t at)
     return is(a, at, "select with values");
 }
 
-/* First of `words` in [from, to) outside parentheses, or `to`. */
-static uint32_t find(const struct sql_analysis *a, uint32_t from, uint32_t to, const char *words)
+uint32_t sql_find(const struct sql_analysis *a, uint32_t from, uint32_t to, const char *words)
 {
     for (uint32_t i = from; i < to; i++) {
         bool distinct_from = sql_is(tok(a, i), "from") && i > from && is(a, i - 1, "distinct") &&
@@ -184,7 +183,7 @@ static uint32_t read_sources(struct sql_analysis *a, struct sql_scope *scope, ui
         at = read_source(a, scope, at, to);
         for (struct sql_source *s = *added; left && s; s = s->next)
             s->nullable = true;
-        uint32_t end = find(a, at, to, joins), on = find(a, at, end, "on");
+        uint32_t end = sql_find(a, at, to, joins), on = sql_find(a, at, end, "on");
         if (on < end && n < MAX_ON) {
             on_from[n] = on + 1;
             on_to[n++] = end;
@@ -359,7 +358,7 @@ static void read_results(struct sql_analysis *a, struct sql_scope *scope, bool g
                          uint32_t from, uint32_t to, bool top, struct sql_cols *out)
 {
     while (from < to) {
-        uint32_t end = find(a, from, to, ",");
+        uint32_t end = sql_find(a, from, to, ",");
         if (end > from)
             read_result(a, scope, grouped, from, end, top, out);
         from = end + 1;
@@ -390,69 +389,6 @@ static void read_values(struct sql_analysis *a, struct sql_scope *outer, uint32_
     }
 }
 
-/* A term that is a column of the result by number or by name; else what it was read as. */
-static enum sql_null null_of_term(const struct sql_analysis *a, uint32_t from, uint32_t to,
-                                  const struct sql_cols *results, enum sql_null null)
-{
-    int64_t number;
-    if (to - from != 1 || !results)
-        return null;
-    if (tok(a, from)->kind == SQL_NUMBER && pd_str_to_i64(tok(a, from)->text, &number))
-        return number >= 1 && number <= results->n ? results->at[number - 1].null : SQL_AMBIGUOUS;
-    for (uint32_t i = 0; i < results->n; i++) {
-        pd_str name = results->at[i].name;
-        enum sql_null marked;
-        sql_mark_cut(&name, &marked);
-        if (pd_str_eq_nocase(name, sql_token_name(a, from)))
-            return results->at[i].null;
-    }
-    return null;
-}
-
-/* For SQLite null is the least value, for PostgreSQL the greatest: SQLite's order is meant. Nothing
- * is said where there is no null, or where the author did. */
-static void note_nulls(struct sql_analysis *a, uint32_t from, uint32_t to, enum sql_null null)
-{
-    bool said = false, desc = false;
-    for (uint32_t i = from; i < to; i++) {
-        said |= is(a, i, "nulls");
-        desc |= is(a, i, "desc");
-    }
-    if (to > from)
-        tok(a, to - 1)->nulls = said || null == SQL_NOT_NULL ? SQL_NULLS_AS_IS
-                                : desc                       ? SQL_NULLS_LAST
-                                                             : SQL_NULLS_FIRST;
-}
-
-/* The terms of an ORDER BY; those of the statement itself are candidates for an index. */
-static void read_order(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to,
-                       const struct sql_cols *results, bool top)
-{
-    for (uint32_t at = from; at < to;) {
-        uint32_t end = find(a, at, to, ",");
-        struct sql_expr x = { .a = a, .scope = scope, .at = at, .end = end };
-        struct sql_val v = sql_expr_read(&x);
-        bool desc = is(a, x.at, "desc");
-        note_nulls(a, at, end, null_of_term(a, at, x.at, results, v.null));
-        struct sql_key key;
-        struct sql_seen *seen = top ? sql_key_of(a, v, &key) : NULL;
-        at = end + 1;
-        a->orders_more |= top && (!seen || a->norder == SQL_INDEX_COLUMNS);
-        if (!seen || a->orders_more)
-            continue;
-        a->order[a->norder].seen = seen;
-        a->order[a->norder].key = key;
-        a->order[a->norder++].desc = desc;
-    }
-}
-
-void sql_frame_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t open)
-{
-    uint32_t close = tok(a, open)->match, order = find(a, open + 1, close, "order");
-    if (order < close)
-        read_order(a, scope, order + 2, find(a, order, close, "rows range groups"), NULL, false);
-}
-
 static void read_limit(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to,
                        bool top)
 {
@@ -479,9 +415,9 @@ static void read_core(struct sql_analysis *a, struct sql_scope *scope, uint32_t 
         return;
     }
     uint32_t first = from + 1 + is(a, from + 1, "distinct all");
-    uint32_t sources = find(a, first, to, "from"), where = find(a, first, to, "where"),
-             group = find(a, first, to, "group"), having = find(a, first, to, "having"),
-             window = find(a, first, to, "window");
+    uint32_t sources = sql_find(a, first, to, "from"), where = sql_find(a, first, to, "where"),
+             group = sql_find(a, first, to, "group"), having = sql_find(a, first, to, "having"),
+             window = sql_find(a, first, to, "window");
     uint32_t after_group = having < window ? having : window;
     uint32_t after_where = group < after_group ? group : after_group;
     uint32_t after_from = where < after_where ? where : after_where;
@@ -554,7 +490,7 @@ static uint32_t read_cte(struct sql_analysis *a, struct sql_scope *outer, uint32
         at++; /* as [not] materialized */
     if (at >= to)
         return to;
-    uint32_t close = tok(a, at)->match, part = find(a, at + 1, close, "union intersect except");
+    uint32_t close = tok(a, at)->match, part = sql_find(a, at + 1, close, "union intersect except");
     cte->cols = sql_select_read(a, outer, at + 1, part, false);
     if (names)
         sql_cols_name(a, names, cte->cols);
@@ -595,11 +531,11 @@ struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer
     struct sql_cols *out = NULL;
     struct sql_cte *known = a->ctes;
     from = read_with(a, outer, from, to);
-    uint32_t order = find(a, from, to, "order"), limit = find(a, from, to, "limit");
+    uint32_t order = sql_find(a, from, to, "order"), limit = sql_find(a, from, to, "limit");
     uint32_t body = order < limit ? order : limit, at = from;
     struct sql_scope scope = { 0 };
     while (at < body) {
-        uint32_t end = find(a, at, body, "union intersect except");
+        uint32_t end = sql_find(a, at, body, "union intersect except");
         struct sql_cols *part = pd_arena_new(a->s->arena, struct sql_cols);
         init_scope(&scope, outer);
         read_core(a, &scope, at, end, top, part);
@@ -609,10 +545,10 @@ struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer
             out = part;
         at = end + 1 + (end < body && is(a, end + 1, "all"));
     }
-    bool compound = find(a, from, body, "union intersect except") < body;
+    bool compound = sql_find(a, from, body, "union intersect except") < body;
     a->whole |= top && compound;
     if (order < to)
-        read_order(a, &scope, order + 2, limit, out, top && !compound);
+        sql_order_read(a, &scope, order + 2, limit, out, top && !compound);
     out = out ? out : pd_arena_new(a->s->arena, struct sql_cols);
     if (limit < to) {
         read_limit(a, &scope, limit + 1, to, top);
@@ -636,7 +572,7 @@ static void read_assignments(struct sql_analysis *a, struct sql_scope *scope, st
                              uint32_t from, uint32_t to)
 {
     while (from < to) {
-        uint32_t end = find(a, from, to, ","), equals = find(a, from, end, "=");
+        uint32_t end = sql_find(a, from, to, ","), equals = sql_find(a, from, end, "=");
         struct sql_expr x = { .a = a, .scope = scope, .at = equals + 1, .end = end };
         if (equals == end)
             return;
@@ -711,7 +647,7 @@ static struct targets read_targets(struct sql_analysis *a, struct sql_table *t, 
 
 static uint32_t find_conflict(struct sql_analysis *a, uint32_t from, uint32_t to)
 {
-    for (uint32_t at = find(a, from, to, "on"); at < to; at = find(a, at + 1, to, "on")) {
+    for (uint32_t at = sql_find(a, from, to, "on"); at < to; at = sql_find(a, at + 1, to, "on")) {
         if (is(a, at + 1, "conflict"))
             return at;
     }
@@ -721,7 +657,7 @@ static uint32_t find_conflict(struct sql_analysis *a, uint32_t from, uint32_t to
 static void read_upsert(struct sql_analysis *a, struct sql_scope *scope, struct sql_table *t,
                         uint32_t from, uint32_t to)
 {
-    uint32_t set = find(a, from, to, "set"), where = find(a, set, to, "where");
+    uint32_t set = sql_find(a, from, to, "set"), where = sql_find(a, set, to, "where");
     struct sql_source *excluded = add_source(a, scope, PD_STR("excluded"));
     excluded->table = t;
     if (set < to)
@@ -734,7 +670,7 @@ static void read_insert(struct sql_analysis *a, uint32_t from, uint32_t to, stru
 {
     struct sql_scope scope;
     init_scope(&scope, NULL);
-    uint32_t at = find(a, from, to, "into") + 1;
+    uint32_t at = sql_find(a, from, to, "into") + 1;
     if (at >= to)
         return;
     pd_str name = sql_token_name(a, at++), alias = name;
@@ -743,7 +679,7 @@ static void read_insert(struct sql_analysis *a, uint32_t from, uint32_t to, stru
     struct sql_source *source = add_source(a, &scope, alias);
     struct sql_table *t = source->table = sql_table_find(a->s, name);
     struct targets into = read_targets(a, t, &at);
-    uint32_t returning = find(a, at, to, "returning");
+    uint32_t returning = sql_find(a, at, to, "returning");
     uint32_t conflict = find_conflict(a, at, returning);
     if (is(a, at, "values"))
         store_values(a, &into, at + 1, conflict);
@@ -758,12 +694,13 @@ static void read_update(struct sql_analysis *a, uint32_t from, uint32_t to, stru
 {
     struct sql_scope scope;
     init_scope(&scope, NULL);
-    uint32_t at = from + 1 + (is(a, from + 1, "or") ? 2 : 0), set = find(a, at, to, "set");
+    uint32_t at = from + 1 + (is(a, from + 1, "or") ? 2 : 0), set = sql_find(a, at, to, "set");
     pd_str name = sql_token_name(a, at), alias = name;
     read_alias(a, at + 1, set, &alias);
     struct sql_table *t = add_table(a, &scope, name, alias)->table;
-    uint32_t returning = find(a, set, to, "returning");
-    uint32_t where = find(a, set, returning, "where"), sources = find(a, set, where, "from");
+    uint32_t returning = sql_find(a, set, to, "returning");
+    uint32_t where = sql_find(a, set, returning, "where"),
+             sources = sql_find(a, set, where, "from");
     if (sources < where)
         read_sources(a, &scope, sources + 1, where);
     read_assignments(a, &scope, t, set + 1, sources);
@@ -780,8 +717,8 @@ static void read_delete(struct sql_analysis *a, uint32_t from, uint32_t to, stru
 {
     struct sql_scope scope;
     init_scope(&scope, NULL);
-    uint32_t at = from + 2, returning = find(a, at, to, "returning");
-    uint32_t where = find(a, at, returning, "where");
+    uint32_t at = from + 2, returning = sql_find(a, at, to, "returning");
+    uint32_t where = sql_find(a, at, returning, "where");
     if (at >= to)
         return;
     pd_str name = sql_token_name(a, at), alias = name;

@@ -1,0 +1,53 @@
+/* sql_server.h - private to sql_server.c and sql_server_plan.c: the PostgreSQL that is asked. */
+#ifndef PD_GEN_SQL_SERVER_H
+#define PD_GEN_SQL_SERVER_H
+
+#include "gen/sql_plan.h"
+
+#include <libpq-fe.h>
+
+struct column_fact {
+    Oid table;
+    int number;
+    bool not_null;
+};
+struct index_fact {
+    pd_str name, first; /* column; empty if it is an expression */
+    bool partial;
+};
+struct sql_server {
+    PGconn *pq;
+    pd_str schema;
+    struct column_fact *columns;
+    int ncolumns;
+    struct index_fact *indexes; /* constraints have them under names of their own */
+    int nindexes;
+};
+
+PGresult *sql_server_ask(struct sql *s, pd_str sql); /* NULL if it refuses */
+bool sql_server_command(struct sql *s, pd_str sql);
+bool sql_server_prepare(struct sql_planner *l); /* the variant, as pd_it */
+/* What is known of an index by its name there; all zero if nothing is. */
+const struct index_fact *sql_server_index(const struct sql *s, pd_str name);
+
+/* --- plans --------------------------------------------------------------------------------- */
+
+enum { NODES_MAX = 256 };
+struct server_node {
+    size_t indent;
+    pd_str kind, table, alias, index, cond, output;
+    bool filter, aside; /* aside: heads a subquery that is evaluated by itself */
+    int parent, place;  /* among its parent's children */
+    int children;
+};
+struct server_nodes {
+    struct server_node at[NODES_MAX];
+    int n;
+};
+
+/* Reads the plan of pd_it. False if it cannot be planned. */
+bool sql_server_plan(struct sql_planner *l, struct server_nodes *all);
+/* Whether the n-th result is a column of a table on the open side of an outer join. */
+bool sql_server_is_open(const struct server_nodes *all, uint32_t n);
+
+#endif
