@@ -7,6 +7,8 @@ STMT(sleeps, PD_S_READONLY, "select ?1", "select $1 from pg_sleep($1 / 1000.0)",
      number_cols, sizeof(struct number));
 STMT(divides, PD_S_READONLY, "select 1 / ?1", "select 1 / $1", id_param, number_cols,
      sizeof(struct number));
+STMT(quick, PD_S_READONLY | PD_S_KEYED, "select 1 / ?1", "select 1 / $1", id_param, number_cols,
+     sizeof(struct number));
 STMT(forgets, PD_S_READONLY, "", "deallocate all", none, none, 0);
 STMT(all_of_owner, PD_S_READONLY, "", "select * from t_owner", none, owner_cols,
      sizeof(struct owner));
@@ -80,6 +82,50 @@ static void test_pg_reads_of_a_turn_leave_together(void **state)
         skip();
     test_opts.connections = 1;
     with_db(read_together);
+}
+
+/* Connections come by themselves, and soon. */
+static void await_connections(struct pd_db *db, unsigned n)
+{
+    for (int i = 0; i < 5000 && stats(db).connections < n; i++)
+        die_of(pd_sleep(1000));
+    assert_true(stats(db).connections >= n);
+}
+
+TEST_WITH_DB(statements_that_find_a_row_by_key_need_few_connections)
+{
+    struct reader all[READERS];
+    for (int i = 0; i < READERS; i++)
+        all[i] = (struct reader){ .stmt = &quick, .arg = 1 };
+    read_all(db, all, READERS);
+    die_of(pd_sleep(200000)); /* another one would be there by then */
+    if (!PD_HARD)
+        assert_int_equal(stats(db).connections, 1);
+    for (int i = 0; i < READERS; i++)
+        all[i].stmt = &divides;
+    read_all(db, all, READERS);
+    await_connections(db, 2);
+}
+
+TEST_WITH_DB(quick_statements_do_not_wait_behind_a_slow_one_for_long)
+{
+    struct pd_group g;
+    struct reader slow = { .db = db, .stmt = &sleeps, .arg = 60000 },
+                  behind[2] = { { .db = db, .stmt = &quick, .arg = 1 },
+                                { .db = db, .stmt = &quick, .arg = 1 } },
+                  next = { .db = db, .stmt = &quick, .arg = 1 };
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "slow", read_one, &slow));
+    for (int i = 0; i < 2; i++)
+        die_of(pd_group_go(&g, "behind", read_one, &behind[i]));
+    await_connections(db, 2);
+    pd_mono old = pd_deadline_within(20 * PD_SECOND);
+    read_one(&next); /* on the other connection */
+    pd_deadline_restore(old);
+    assert_int_equal(next.n, 1);
+    pd_group_cancel(&g);
+    (void)!pd_group_wait(&g);
+    assert_int_equal(slow.failed, PD_ECANCELED);
 }
 
 TEST_WITH_DB(an_error_fails_one_reader)
@@ -656,6 +702,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PG_TEST(reads_of_a_turn_leave_together),
+        PG_TEST(statements_that_find_a_row_by_key_need_few_connections),
+        PG_TEST(quick_statements_do_not_wait_behind_a_slow_one_for_long),
         PG_TEST(an_error_fails_one_reader),
         PG_TEST(what_does_not_fit_is_corrupt),
         PG_TEST(a_pooler_that_forgets_statements_is_survived),
