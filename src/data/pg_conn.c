@@ -41,7 +41,7 @@ void pd_pg_op_put(struct pg_pool *pool, struct pg_op *op)
     pd_assert(op->done);
     PQclear(op->result);
     op->result = NULL;
-    if (pool->nops >= PD_HARD_OR(0, 256)) {
+    if (PD_HARD_OR(true, pool->nops >= 256)) {
         free(op);
         return;
     }
