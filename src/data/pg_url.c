@@ -27,7 +27,7 @@ static pd_str part(const PQconninfoOption *parts, const char *keyword)
     return PD_STR("");
 }
 
-static char *copy(pd_str s)
+static char *copy_setting(pd_str s)
 {
     char *to = malloc(s.len + 1);
     if (!to)
@@ -54,7 +54,7 @@ static char *next(pd_str *list, bool all)
         return NULL;
     if (!all)
         (void)pd_str_split(list, ',', &one);
-    return copy(one);
+    return copy_setting(one);
 }
 
 static pd_err add_one(struct pg_db *pg, pd_str url, pd_str *names, pd_str *addrs, pd_str *ports,
@@ -63,7 +63,7 @@ static pd_err add_one(struct pg_db *pg, pd_str url, pd_str *names, pd_str *addrs
     if (pg->nhosts == PG_HOSTS_MAX)
         return pd_fail(PD_ECONFIG, "more than %d database servers", PG_HOSTS_MAX);
     struct pg_host *h = &pg->hosts[pg->nhosts++];
-    h->url = copy(url);
+    h->url = copy_setting(url);
     snprintf(h->label, sizeof h->label, "%.*s", PD_ARG(names->len ? *names : *addrs));
     if (n == 1)
         return check_host(*names); /* libpq takes it from the URL */
@@ -95,7 +95,7 @@ static pd_err add_parts(struct pg_db *pg, pd_str url, const PQconninfoOption *pa
  * have it inside: that part is left out. */
 static pd_err add_url(struct pg_db *pg, pd_str url)
 {
-    char *why = NULL, *text = copy(url);
+    char *why = NULL, *text = copy_setting(url);
     PQconninfoOption *parts = PQconninfoParse(text, &why);
     free(text);
     if (parts) {
