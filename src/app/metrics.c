@@ -127,6 +127,36 @@ static void put_servers(struct pd_buf *b, struct pd_instance *in)
 /* --- database, process
  * ----------------------------------------------------------------------------- */
 
+/* Only if there are several. */
+static void put_servers_of(struct pd_buf *b, struct pd_db *db, const struct pd_db_stats *s)
+{
+    static const char *const roles[] = { "away", "primary", "replica", "unused" };
+    struct pd_db_server all[PD_SERVERS_MAX];
+    unsigned n = pd_db_servers(db, all, PD_SERVERS_MAX);
+    if (!n)
+        return;
+    head(b, "db_reads_by_role_total", "counter", "Reads outside transactions, by server's role.");
+    pd_buf_fmt(b,
+               "db_reads_by_role_total{role=\"primary\"} %llu\n"
+               "db_reads_by_role_total{role=\"replica\"} %llu\n",
+               (unsigned long long)(s->reads - s->replica_reads),
+               (unsigned long long)s->replica_reads);
+    number(b, "db_reads_moved_total", "counter",
+           "Reads tried on a replica first that was behind or failed.", s->moved_reads);
+    number(b, "db_failovers_total", "counter", "Times another server became the primary.",
+           s->failovers);
+    head(b, "db_server_role", "gauge", "1 for the role that a server has now.");
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned r = 0; r < sizeof roles / sizeof roles[0]; r++)
+            pd_buf_fmt(b, "db_server_role{server=\"%s\",role=\"%s\"} %d\n", all[i].name, roles[r],
+                       r == all[i].role);
+    head(b, "db_replica_lag_seconds", "gauge", "Age of what a replica shows, if it is known.");
+    for (unsigned i = 0; i < n; i++)
+        if (all[i].lag_us >= 0)
+            pd_buf_fmt(b, "db_replica_lag_seconds{server=\"%s\"} %.6f\n", all[i].name,
+                       (double)all[i].lag_us / 1e6);
+}
+
 static void put_database(struct pd_buf *b, struct pd_db *db)
 {
     struct pd_db_stats s;
@@ -145,6 +175,7 @@ static void put_database(struct pd_buf *b, struct pd_db *db)
     number(b, "db_repeated_keyed_loads_total", "counter",
            "N+1: keyed statements repeated in one request.", s.nplus1);
     number(b, "db_wal_pages", "gauge", "Pages in the write-ahead log.", s.wal_pages);
+    put_servers_of(b, db, &s);
 }
 
 static uint64_t resident_bytes(void)

@@ -227,6 +227,7 @@ struct sql_stmt {
     struct sql_pos pos;
     enum sql_mode mode;
     bool generated, named /* always with an args struct */, batch, boolean /* answers n > 0 */;
+    bool primary;   /* -- primary: never on a replica */
     pd_str scan_ok; /* the reason; null: the lint applies */
     struct sql_tokens body;
     struct sql_fragment fragments[SQL_FRAGMENTS_MAX];

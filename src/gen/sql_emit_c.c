@@ -105,7 +105,7 @@ static void put_tables(struct pd_buf *b, const char *member, struct sql_table **
 
 static void put_flags(struct pd_buf *b, const struct sql_stmt *st)
 {
-    const char *names[3];
+    const char *names[4];
     unsigned n = 0;
     if (st->readonly)
         names[n++] = "PD_S_READONLY";
@@ -113,6 +113,8 @@ static void put_flags(struct pd_buf *b, const struct sql_stmt *st)
         names[n++] = "PD_S_KEYED";
     if (st->batch)
         names[n++] = "PD_S_BATCH";
+    if (st->primary)
+        names[n++] = "PD_S_PRIMARY";
     pd_buf_fmt(b, "    .flags = %s", n ? names[0] : "0");
     for (unsigned i = 1; i < n; i++)
         pd_buf_fmt(b, " | %s", names[i]);

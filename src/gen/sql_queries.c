@@ -482,6 +482,8 @@ static void read_comment(struct reader *r, struct sql_token *t)
         read_order(r, t, text);
     else if (strip(&text, "scan ok"))
         read_scan_ok(r, t, text);
+    else if (pd_str_eq(text, PD_STR("primary")))
+        r->st->primary = true;
     else if (strip(&text, "sqlite:"))
         read_engine(r, t, text, SQL_ONLY_SQLITE);
     else if (strip(&text, "postgres:"))

@@ -83,6 +83,8 @@ static void identify(struct pd_ctx *c)
     struct pd_request *q = c->request;
     if (q->entry->index < q->web->opts.nplatform || q->entry->route == &pd_asset_route)
         return;
+    if (pd_db_has_replicas(c->db))
+        pd_floor_read(c);
     if (!pd_http_known(q->http, PD_H_COOKIE).len)
         return;
     pd_session_read(c);
@@ -227,14 +229,16 @@ static void put_reason(struct pd_ctx *c, const struct pd_diag *d)
 /* A fresh context for the page that tells of the failure, on behalf of the same person. */
 static void start_over(struct pd_ctx *c)
 {
-    struct pd_ctx old = *c;
+    struct pd_ctx next;
+    pd_ctx_init(&next, c->db, c->arena);
+    next.request = c->request;
+    next.user_id = c->user_id;
+    next.org_id = c->org_id;
+    next.role = c->role;
+    next.statements = c->statements;
+    pd_ctx_read_likewise(&next, c);
     pd_ctx_fini(c);
-    pd_ctx_init(c, old.db, old.arena);
-    c->request = old.request;
-    c->user_id = old.user_id;
-    c->org_id = old.org_id;
-    c->role = old.role;
-    c->statements = old.statements;
+    *c = next;
 }
 
 static void fail(struct pd_ctx *c)
@@ -328,6 +332,8 @@ static void send_reply(struct pd_ctx *c)
     q->lines.max = PD_REPLY_HEAD_MAX; /* the handler had half of it */
     if (q->session_action != PD_SESSION_KEEP)
         pd_session_send(c);
+    if (pd_db_has_replicas(c->db))
+        pd_floor_send(c);
     pd_str fixed = q->is_page ? w->page_lines : w->other_lines;
     if (q->fixed_lines.ptr)
         fixed = q->fixed_lines;

@@ -1,4 +1,5 @@
-/* session.c - who asks, in a sealed cookie; and the flash message, in another.
+/* session.c - who asks, in a sealed cookie; the flash message, and what replicas must have, in
+ * others.
  *
  * The cookie holds the whole session, sealed: the server keeps nothing, so any instance can serve
  * any request. It counts for SESSION_IDLE after it was last refreshed and SESSION_MOST in all, then
@@ -6,6 +7,7 @@
  * no cookie. Whether a session was ended elsewhere, only the app can know: its authenticate hook.
  */
 #include "base/wire.h"
+#include "data/data.h"
 #include "web/cookie.h"
 #include "web/web.h"
 #include <stdarg.h>
@@ -15,7 +17,7 @@
 #define SESSION_FRESH PD_HOUR
 #define FLASH_LIFE    (5 * PD_MINUTE)
 
-enum { WIRE = 8 + 8 + 16 + 8 + 8, FLASH_MAX = 1024 };
+enum { WIRE = 8 + 8 + 16 + 8 + 8, FLASH_MAX = 1024, FLOOR_WIRE = 8 + 8 + 8 + 8 };
 
 static void session_write(const struct pd_session_data *s, uint8_t wire[WIRE])
 {
@@ -127,6 +129,69 @@ pd_uuid pd_uuid_new(void)
     u.b[6] = (uint8_t)((u.b[6] & 0x0f) | 0x40);
     u.b[8] = (uint8_t)((u.b[8] & 0x3f) | 0x80);
     return u;
+}
+
+/* --- floor: system, position, timeline, until
+ * -----------------------------------------------------
+ */
+
+static bool is_safe(const struct pd_request *q)
+{
+    return q->http->method == PD_GET || q->http->method == PD_HEAD;
+}
+
+static bool floor_open(struct pd_ctx *c, struct pd_floor *f)
+{
+    struct pd_request *q = c->request;
+    const struct pd_web *w = q->web;
+    pd_str text = cookie_text(q, w->floor_cookie, w->host_floor_cookie), plain;
+    if (!text.len || !pd_sealer_open(&w->floor, c->arena, text, pd_time_now(), 0, &plain, NULL) ||
+        plain.len != FLOOR_WIRE)
+        return false;
+    const uint8_t *wire = (const uint8_t *)plain.ptr;
+    *f = (struct pd_floor){
+        .system = (uint64_t)pd_wire_get_i64(wire),
+        .lsn = (uint64_t)pd_wire_get_i64(wire + 8),
+        .timeline = (uint32_t)pd_wire_get_i64(wire + 16),
+        .until = pd_wire_get_i64(wire + 24),
+    };
+    return f->until > pd_time_now();
+}
+
+void pd_floor_read(struct pd_ctx *c)
+{
+    struct pd_floor f;
+    bool has = floor_open(c, &f);
+    if (has)
+        pd_db_floor_heard(c->db, &f);
+    if (is_safe(c->request))
+        pd_ctx_read_replicas(c, has ? &f : NULL);
+}
+
+void pd_floor_send(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    struct pd_floor f;
+    if (!pd_ctx_floor(c, &f)) {
+        if (is_safe(q) || !c->statements)
+            return;
+        pd_db_floor_now(c->db, &f); /* a repeat that found its first attempt, an unknown outcome */
+    }
+    uint8_t wire[FLOOR_WIRE];
+    pd_wire_put_i64(wire, (int64_t)f.system);
+    pd_wire_put_i64(wire + 8, (int64_t)f.lsn);
+    pd_wire_put_i64(wire + 16, f.timeline);
+    pd_wire_put_i64(wire + 24, f.until);
+    pd_time now = pd_time_now();
+    pd_str plain = pd_str_n((const char *)wire, FLOOR_WIRE);
+    q->sets_cookie = true;
+    pd_cookie_put(pd_reply_lines(c),
+                  &(struct pd_cookie){
+                      .name = q->web->floor_cookie,
+                      .value = pd_sealer_seal(&q->web->floor, c->arena, plain, now),
+                      .max_age_s = (f.until - now) / PD_SECOND + 1,
+                      .secure = q->secure,
+                  });
 }
 
 /* --- flash: "kind" NUL "text" -------------------------------------------------------------------

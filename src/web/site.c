@@ -60,8 +60,10 @@ static void name_cookies(struct pd_web *w)
     struct pd_arena *a = &w->arena;
     w->session_cookie = pd_str_fmt(a, "%s_session", app);
     w->flash_cookie = pd_str_fmt(a, "%s_flash", app);
+    w->floor_cookie = pd_str_fmt(a, "%s_floor", app);
     w->host_session_cookie = pd_str_fmt(a, PD_HOST_PREFIX "%s_session", app);
     w->host_flash_cookie = pd_str_fmt(a, PD_HOST_PREFIX "%s_flash", app);
+    w->host_floor_cookie = pd_str_fmt(a, PD_HOST_PREFIX "%s_floor", app);
 }
 
 static pd_err open_parts(struct pd_web *w)
@@ -69,6 +71,7 @@ static pd_err open_parts(struct pd_web *w)
     PD_TRY(pd_keys_init(&w->keys, w->opts.secret_keys));
     pd_sealer_init(&w->session, &w->keys, PD_STR("session"));
     pd_sealer_init(&w->flash, &w->keys, PD_STR("flash"));
+    pd_sealer_init(&w->floor, &w->keys, PD_STR("floor"));
     PD_TRY(pd_proxies_parse(&w->proxies, w->opts.trusted_proxies));
     pd_str cdn = w->opts.cdn_url;
     while (pd_str_ends(cdn, PD_STR("/")))

@@ -44,15 +44,15 @@ struct pd_web {
     const struct pd_route **routes; /* by index */
     const char **modules;
     struct pd_keys keys;
-    struct pd_sealer session, flash;
+    struct pd_sealer session, flash, floor;
     struct pd_proxies proxies;
     struct pd_assets assets;
-    pd_str api_prefix;                             /* null: none */
-    pd_str session_cookie, flash_cookie;           /* without prefix */
-    pd_str host_session_cookie, host_flash_cookie; /* with it */
-    pd_str page_lines, other_lines;                /* constant header lines of pages, of all else */
-    uint64_t serial;                               /* tells this pd_web from one freed before */
-    pthread_mutex_t lock;                          /* guards the two below */
+    pd_str api_prefix;                                                /* null: none */
+    pd_str session_cookie, flash_cookie, floor_cookie;                /* without prefix */
+    pd_str host_session_cookie, host_flash_cookie, host_floor_cookie; /* with it */
+    pd_str page_lines, other_lines; /* constant header lines of pages, of all else */
+    uint64_t serial;                /* tells this pd_web from one freed before */
+    pthread_mutex_t lock;           /* guards the two below */
     struct pd_web_thread *threads[PD_THREADS_MAX];
     unsigned nthreads;
 };
@@ -121,6 +121,11 @@ void pd_errors_reset(struct pd_request *q);
 void pd_session_read(struct pd_ctx *c); /* opens the cookie */
 void pd_session_refresh(struct pd_ctx *c);
 void pd_session_send(struct pd_ctx *c); /* the cookie into the reply, as session_action says */
+/* Where the request reads, if the database has replicas: a GET or HEAD on those that have what its
+ * sender has written and seen, which the cookie says; every other one on the primary. And the
+ * cookie for the next, if this one has written, or has seen what the primary has. */
+void pd_floor_read(struct pd_ctx *c);
+void pd_floor_send(struct pd_ctx *c);
 
 /* headers.c */
 void pd_header_lines_make(struct pd_web *w);

@@ -71,6 +71,28 @@ static void words_differ(void **state)
     }
 }
 
+static void a_statement_may_demand_the_primary(void **state)
+{
+    (void)state;
+    struct app a;
+    app_open(&a);
+    app_write(&a, "modules/crew/queries.sql", PD_STR("-- none\n"));
+    app_write(&a, "modules/shop/migrations/0001_shop.sql", pd_str_c(schema));
+    app_write(&a, "modules/shop/migrations/0002_rename.sql", PD_STR("-- none\n"));
+    app_write(&a, "modules/shop/queries.sql",
+              PD_STR("-- name: newest :one\n-- primary\nselect n from shop_t where id = :id;\n"
+                     "-- name: any :one\nselect n from shop_t where id = :id;\n"));
+    app_run(&a);
+    app_emit(&a);
+    pd_str out = app_read(&a, "out/shop_sql.c");
+    size_t newest = pd_str_find_str(out, PD_STR("\"shop.newest\""));
+    size_t any = pd_str_find_str(out, PD_STR("\"shop.any\""));
+    size_t flag = pd_str_find_str(out, PD_STR("PD_S_READONLY | PD_S_KEYED | PD_S_PRIMARY"));
+    assert_true(newest < flag && flag < any && any < out.len);
+    assert_int_equal(pd_str_find_str(pd_str_sub(out, any, PD_NPOS), PD_STR("PRIMARY")), PD_NPOS);
+    app_close(&a);
+}
+
 /* --- where null comes ----------------------------------------------------------------------------
  */
 
@@ -285,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_differ),
+        cmocka_unit_test(a_statement_may_demand_the_primary),
         cmocka_unit_test(null_comes_first_as_in_sqlite),
         cmocka_unit_test(rows_with_null_have_one_order),
         cmocka_unit_test(the_test_app_is_taken),
