@@ -133,7 +133,7 @@ static pd_err read_on(struct pg_conn *c, struct pg_place *at, const struct pd_st
         pd_pg_pool_serve(pool); /* the place is free again */
         return why == PD_EUNAVAIL && again(at, t, NULL) ? PD_OK : why;
     }
-    op->out = out;
+    op->out = at->verify ? NULL : out; /* it may not count */
     pool->reading++;
     pd_err e = pd_pg_wait(op);
     pool->reading--;
