@@ -210,6 +210,10 @@ struct pd_migration {
     const char *sqlite; /* the SQL, aliases expanded */
     const char *postgres;
     uint64_t checksum; /* of the author's text */
+    /* On PostgreSQL, instead of .postgres where tables have users: statements that run one by one
+     * outside of a transaction, and may run again after they failed or were cut off; ends with
+     * NULL. NULL: none. */
+    const char *const *postgres_alone;
 };
 struct pd_sql_module { /* one per module: what `pando gen` made of its SQL */
     const char *name;

@@ -86,6 +86,9 @@ const struct pd_platform_setting pd_platform_settings[] = {
     { SECS("REQUEST_SECONDS", "30", "deadline of a request", 1, 3600) },
     { INT("HANDLER_BUDGET_MS", "50",
           "in tests: CPU time a handler may take between two waits; 0 = unlimited", 0, 60000) },
+    { SECS("MIGRATION_WAIT_SECONDS", "0",
+           "in production: how long serve waits for migrations that another program applies", 0,
+           3600) },
     { SECS("DRAIN_SECONDS", "10", "how long a stop waits for requests in flight", 0, 3600) },
     { TEXT("PANDO_FAULTS", "", "faults to inject; builds with assertions only") },
 };

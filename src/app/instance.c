@@ -65,6 +65,27 @@ static unsigned connections(const struct pd_config *cfg)
     return all && !each ? 1 : each;
 }
 
+static void say_missing(void)
+{
+    pd_log_warn("waiting for a migration", "missing", pd_str_c(pd_diag()->message));
+}
+
+static void say_busy(void *arg)
+{
+    (void)arg;
+    pd_log_warn("waiting: another program is migrating the database");
+}
+
+/* Commands do not wait: who calls them can call again. */
+static pd_err await_schema(struct pd_instance *in, enum pd_open_mode mode,
+                           const struct pd_sql_module *const *modules, unsigned n)
+{
+    int64_t seconds =
+        mode == PD_OPEN_SERVE ? pd_config_int(in->config, "MIGRATION_WAIT_SECONDS") : 0;
+    pd_err e = pd_db_await_migrated(in->db, modules, n, seconds * PD_SECOND, say_missing);
+    return e == PD_ECONFIG ? pd_hint(e, "run: %s migrate", in->app->name) : e;
+}
+
 static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
 {
     const struct pd_sql_module **modules =
@@ -79,10 +100,10 @@ static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
     PD_TRY(pd_db_open(pd_config_get(in->config, "DATABASE_URL"), &opts, &in->db));
     if (mode == PD_OPEN_MIGRATE)
         return PD_OK;
-    if (!pd_config_is(in->config, "PANDO_ENV", "production"))
-        return pd_db_migrate(in->db, modules, n, NULL);
-    pd_err e = pd_db_is_migrated(in->db, modules, n);
-    return e == PD_OK ? PD_OK : pd_hint(e, "run: %s migrate", in->app->name);
+    if (pd_config_is(in->config, "PANDO_ENV", "production"))
+        return await_schema(in, mode, modules, n);
+    struct pd_migrate_report report = { .waiting = say_busy };
+    return pd_db_migrate(in->db, modules, n, &report);
 }
 
 static pd_err open_web(struct pd_instance *in)

@@ -87,6 +87,12 @@ static void say_migrated(void *arg, const char *module, const char *name)
     printf("%s/%s\n", module, name);
 }
 
+static void say_waiting(void *arg)
+{
+    (void)arg;
+    printf("waiting: another program is migrating the database\n");
+}
+
 static pd_err migrate(void *arg)
 {
     struct program *p = arg;
@@ -96,7 +102,7 @@ static pd_err migrate(void *arg)
     if (!modules)
         pd_panic("out of memory");
     unsigned n = pd_app_sql(p->app, modules);
-    struct pd_migrate_report report = { .each = say_migrated };
+    struct pd_migrate_report report = { .each = say_migrated, .waiting = say_waiting };
     pd_err e = n ? pd_db_migrate(pd_instance_db(in), modules, n, &report) : PD_OK;
     if (e == PD_OK)
         printf("%u applied, %u were there already\n", report.applied, report.present);

@@ -63,17 +63,26 @@ struct pd_migrate_report {
     unsigned newer;   /* in the database, unknown to this program: made by a newer one; fine */
     /* Called after each applied one; may be NULL. */
     void (*each)(void *arg, const char *module, const char *name);
+    /* Called once if another program is migrating, before it is waited for; may be NULL. */
+    void (*waiting)(void *arg);
     void *arg;
 };
 /* Brings the schema of every module up to date, in the order given, each migration in a transaction
  * of its own together with its line in pando_migration. A migration whose text has changed since it
  * was applied, or one that would have to go in before an applied one, is PD_ECONFIG and nothing
- * more is done. `report` may be NULL. */
+ * more is done. If another program is migrating it is waited for, ten minutes at most (or the
+ * fiber's deadline); PD_EBUSY then, and when a table stays locked by somebody for some tries of
+ * five seconds. If nothing is missing nothing is written or locked. `report` may be NULL. */
 pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
                      struct pd_migrate_report *report) PD_MUST PD_YIELDS;
-/* PD_OK if nothing is left to migrate; PD_ECONFIG naming the first that is missing. */
+/* PD_OK if nothing is left to migrate, also if there are migrations that this program does not
+ * know; PD_ECONFIG naming the first that is missing. */
 pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
                          unsigned n) PD_MUST PD_YIELDS;
+/* The same, but what is missing may come within `us`: another program migrates. `waiting` is called
+ * once if there is something to wait for; the diag then says for what. */
+pd_err pd_db_await_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
+                            unsigned n, int64_t us, void (*waiting)(void)) PD_MUST PD_YIELDS;
 
 /* --- replicas
  * -----------------------------------------------------------------------------------------------

@@ -109,6 +109,8 @@ struct pd_session {
 /* --- driver
  * -------------------------------------------------------------------------------------------- */
 
+struct pd_hold; /* the driver's */
+
 struct pd_driver {
     const char *name;
     pd_err (*open)(struct pd_db *db, pd_str where) PD_YIELDS;
@@ -129,8 +131,16 @@ struct pd_driver {
     pd_err (*run_all)(struct pd_session *s, struct pd_items *items, bool commit) PD_YIELDS;
     /* A migration's text for this engine: several statements, in the transaction. */
     pd_err (*script)(struct pd_session *s, const struct pd_migration *m) PD_YIELDS;
-    /* Keeps other programs from migrating until the transaction ends; NULL: begin does that. */
+    /* Keeps other programs from migrating until the transaction ends; NULL: begin does that. What
+     * the transaction cannot lock within some seconds is PD_EBUSY from then on. */
     pd_err (*migrate_lock)(struct pd_session *s) PD_YIELDS;
+    /* Keeps other programs from migrating until let go, or this process ends; PD_EBUSY at once if
+     * one does. Holds nothing that statements could wait for. All NULL: there is no other program.
+     */
+    pd_err (*hold)(struct pd_db *db, struct pd_hold **out) PD_YIELDS;
+    /* A statement outside of any transaction. */
+    pd_err (*hold_run)(struct pd_hold *hold, const char *sql) PD_YIELDS;
+    void (*let_go)(struct pd_hold *hold) PD_YIELDS;
 
     /* begin sets s->in_tx; after commit (whatever it returns) and rollback it is clear. */
     pd_err (*begin)(struct pd_session *s) PD_YIELDS;

@@ -11,10 +11,16 @@
  *                           a newer program's   changed           too late
  *
  * Each migration runs in an ordinary write transaction together with its row, so a crash leaves
- * either both or none of them.
+ * either both or none of them; on PostgreSQL some run outside of one (db.h), and may run twice.
  */
 #include "data/driver.h"
+#include "os/os.h"
 #include <stdio.h>
+
+enum { TRIES = 4 }; /* to lock a table */
+#define AGAIN_US (1 * PD_SECOND)
+#define ASK_US   (PD_SECOND / 5)   /* between two looks whether somebody else is done */
+#define HOLD_US  (600 * PD_SECOND) /* for other programs to migrate */
 
 /* --- the history's statements
  * --------------------------------------------------------------------- */
@@ -176,13 +182,12 @@ static pd_err begin(struct pd_ctx *c)
     return c->db->driver->migrate_lock ? c->db->driver->migrate_lock(c->session) : PD_OK;
 }
 
-static pd_err apply_parts(struct pd_ctx *c, const struct pd_sql_module *m,
-                          const struct pd_migration *mig)
+static pd_err remember(struct pd_ctx *c, const struct pd_sql_module *m,
+                       const struct pd_migration *mig)
 {
     char text[CHECKSUM_TEXT];
     struct add_params row = { pd_str_c(m->name), pd_str_c(mig->name), checksum_text(mig, text),
                               pd_time_now() };
-    PD_TRY(c->db->driver->script(c->session, mig));
     pd_stmt_exec(c, &add_stmt, &row, PD_SITE);
     return c->failed;
 }
@@ -190,83 +195,188 @@ static pd_err apply_parts(struct pd_ctx *c, const struct pd_sql_module *m,
 /* In the open transaction. */
 static pd_err apply(struct pd_ctx *c, const struct pd_sql_module *m, const struct pd_migration *mig)
 {
-    pd_err e = apply_parts(c, m, mig);
+    pd_err e = c->db->driver->script(c->session, mig);
+    if (e == PD_OK)
+        e = remember(c, m, mig);
     return e == PD_OK ? e : pd_wrap(e, "applying migration %s of module %s", mig->name, m->name);
 }
 
-static pd_err apply_alone(struct pd_ctx *c, const struct pd_sql_module *m,
-                          const struct pd_migration *mig)
+static pd_err commit(struct pd_ctx *c, const struct pd_sql_module *m,
+                     const struct pd_migration *mig)
 {
-    PD_TRY(apply(c, m, mig));
     pd_err e = pd_commit(c);
     return e == PD_OK ? e : pd_wrap(e, "applying migration %s of module %s", mig->name, m->name);
 }
 
-/* The next one that is missing. Another program may have applied it while this one waited for the
- * lock: what the history says behind the lock is what counts. */
-static pd_err step(struct pd_ctx *c, const struct pd_sql_module *m, uint32_t *present,
-                   struct pd_migrate_report *report)
+struct run { /* of all migrations */
+    struct pd_ctx *c;
+    struct pd_hold *hold; /* NULL: the engine has none */
+    struct pd_migrate_report *report;
+};
+
+/* Another program may have applied it while this one waited for the lock: what the history says
+ * behind the lock is what counts. */
+static pd_err step_in_transaction(struct run *r, const struct pd_sql_module *m, uint32_t *present)
 {
     unsigned newer = 0;
     uint32_t before = *present;
-    PD_TRY(begin(c));
-    PD_TRY(history(c, m, present, &newer));
+    const struct pd_migration *mig = &m->migrations[before];
+    PD_TRY(begin(r->c));
+    PD_TRY(history(r->c, m, present, &newer));
     if (*present > before) {
-        report->present += *present - before;
-        pd_rollback(c);
+        r->report->present += *present - before;
+        pd_rollback(r->c);
         return PD_OK;
     }
-    const struct pd_migration *mig = &m->migrations[before];
-    PD_TRY(apply_alone(c, m, mig));
+    PD_TRY(apply(r->c, m, mig));
+    PD_TRY(commit(r->c, m, mig));
     *present = before + 1;
-    report->applied++;
-    if (report->each)
-        report->each(report->arg, m->name, mig->name);
     return PD_OK;
 }
 
-static pd_err migrate_module(struct pd_ctx *c, const struct pd_sql_module *m,
-                             struct pd_migrate_report *report)
+/* The hold keeps others away. A crash in between leaves some of it done and no row: it is done
+ * again, which such migrations bear. */
+static pd_err step_alone(struct run *r, const struct pd_sql_module *m, uint32_t *present)
+{
+    const struct pd_migration *mig = &m->migrations[*present];
+    for (const char *const *sql = mig->postgres_alone; *sql; sql++) {
+        pd_err e = r->c->db->driver->hold_run(r->hold, *sql);
+        if (e != PD_OK)
+            return pd_wrap(e, "applying migration %s of module %s", mig->name, m->name);
+    }
+    PD_TRY(pd_begin(r->c) ? PD_OK : r->c->failed);
+    PD_TRY(remember(r->c, m, mig));
+    PD_TRY(commit(r->c, m, mig));
+    ++*present;
+    return PD_OK;
+}
+
+/* The next one that is missing. */
+static pd_err step(struct run *r, const struct pd_sql_module *m, uint32_t *present)
+{
+    const struct pd_migration *mig = &m->migrations[*present];
+    uint32_t before = r->report->present;
+    bool alone = r->hold && mig->postgres_alone;
+    PD_TRY(alone ? step_alone(r, m, present) : step_in_transaction(r, m, present));
+    if (r->report->present > before)
+        return PD_OK; /* somebody else did it */
+    r->report->applied++;
+    if (r->report->each)
+        r->report->each(r->report->arg, m->name, mig->name);
+    return PD_OK;
+}
+
+/* Who waits for a table makes others wait behind him: so he does not wait long, but comes again. */
+static pd_err step_patiently(struct run *r, const struct pd_sql_module *m, uint32_t *present)
+{
+    for (unsigned tries = 1;; tries++) {
+        uint32_t jitter;
+        pd_err e = step(r, m, present);
+        if (e != PD_EBUSY || tries == TRIES || r->c->failed != PD_OK)
+            return e;
+        pd_rollback(r->c);
+        pd_os_random(&jitter, sizeof jitter);
+        PD_TRY(pd_sleep(AGAIN_US / 2 + (int64_t)(jitter % AGAIN_US)));
+    }
+}
+
+static pd_err migrate_module(struct run *r, const struct pd_sql_module *m)
 {
     uint32_t present = 0;
     unsigned newer = 0;
-    PD_TRY(history(c, m, &present, &newer));
-    report->present += present;
-    report->newer += newer;
+    PD_TRY(history(r->c, m, &present, &newer));
+    r->report->present += present;
+    r->report->newer += newer;
     while (present < m->nmigrations)
-        PD_TRY(step(c, m, &present, report));
+        PD_TRY(step_patiently(r, m, &present));
+    return PD_OK;
+}
+
+static pd_err make_history(struct pd_ctx *c)
+{
+    PD_TRY(begin(c));
+    PD_TRY(c->db->driver->script(c->session, &create));
+    return pd_commit(c);
+}
+
+static pd_err migrate_held(struct run *r, const struct pd_sql_module *const *modules, unsigned n)
+{
+    PD_TRY(make_history(r->c));
+    for (unsigned i = 0; i < n; i++)
+        PD_TRY(migrate_module(r, modules[i]));
+    return PD_OK;
+}
+
+/* Waits for its turn. */
+static pd_err take_hold(struct run *r)
+{
+    const struct pd_driver *driver = r->c->db->driver;
+    pd_mono give_up = pd_mono_now() + HOLD_US;
+    pd_err e = PD_OK;
+    bool said = false;
+    while (driver->hold && (e = driver->hold(r->c->db, &r->hold)) == PD_EBUSY &&
+           pd_mono_now() < give_up) {
+        if (!said && r->report->waiting)
+            r->report->waiting(r->report->arg);
+        said = true;
+        e = pd_sleep(ASK_US);
+        if (e != PD_OK)
+            break;
+    }
+    if (said && (e == PD_ETIME || e == PD_ECANCELED))
+        return pd_fail(e, "%s while another program is migrating the database", pd_err_text(e));
+    return e == PD_EBUSY ? pd_hint(e, "it has been for ten minutes: pg_stat_activity says more")
+                         : e;
+}
+
+/* What there is, and what is missing first. */
+struct state {
+    unsigned present, newer;
+    const struct pd_sql_module *module; /* NULL: nothing is missing */
+    const struct pd_migration *missing;
+};
+
+static pd_err look(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n,
+                   struct state *s)
+{
+    const struct exists_row *there = pd_stmt_one(c, &exists_stmt, NULL, PD_SITE);
+    PD_TRY(c->failed);
+    *s = (struct state){ 0 };
+    for (unsigned i = 0; i < n; i++) {
+        const struct pd_sql_module *m = modules[i];
+        uint32_t present = 0;
+        unsigned newer = 0;
+        if (there && there->n)
+            PD_TRY(history(c, m, &present, &newer));
+        s->present += present;
+        s->newer += newer;
+        if (present < m->nmigrations && !s->module) {
+            s->module = m;
+            s->missing = &m->migrations[present];
+        }
+    }
     return PD_OK;
 }
 
 static pd_err migrate_all(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n,
                           struct pd_migrate_report *report)
 {
-    PD_TRY(begin(c));
-    PD_TRY(c->db->driver->script(c->session, &create));
-    PD_TRY(pd_commit(c));
-    for (unsigned i = 0; i < n; i++)
-        PD_TRY(migrate_module(c, modules[i], report));
-    return PD_OK;
-}
-
-static pd_err is_migrated(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n,
-                          unsigned *newer)
-{
-    const struct exists_row *there = pd_stmt_one(c, &exists_stmt, NULL, PD_SITE);
-    PD_TRY(c->failed);
-    for (unsigned i = 0; i < n; i++) {
-        const struct pd_sql_module *m = modules[i];
-        uint32_t present = 0;
-        unsigned beyond = 0;
-        if (there && there->n)
-            PD_TRY(history(c, m, &present, &beyond));
-        *newer += beyond;
-        if (present < m->nmigrations)
-            return pd_hint(pd_fail(PD_ECONFIG, "migration %s of module %s has not been applied",
-                                   m->migrations[present].name, m->name),
-                           "run `migrate` first");
+    struct run r = { .c = c, .report = report };
+    struct state s;
+    PD_TRY(look(c, modules, n, &s));
+    if (!s.module) {
+        report->present += s.present;
+        report->newer += s.newer;
+        return PD_OK;
     }
-    return PD_OK;
+    PD_TRY(take_hold(&r));
+    pd_err e = migrate_held(&r, modules, n);
+    if (!r.hold)
+        return e;
+    struct pd_diag why = *pd_diag();
+    pd_rollback(c); /* its locks go before others may come */
+    c->db->driver->let_go(r.hold);
+    return e == PD_OK ? PD_OK : pd_diag_restore(&why);
 }
 
 /* --- entrances
@@ -293,21 +403,54 @@ pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *module
     return finish(&c, &a, migrate_all(&c, modules, n, report ? report : &ignored));
 }
 
-pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
-{
-    unsigned newer;
-    return pd_migrate_look(db, modules, n, &newer);
-}
-
-pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
-                       unsigned *newer)
+static pd_err look_alone(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
+                         struct state *s)
 {
     struct pd_arena a;
     struct pd_ctx c;
     pd_arena_init(&a, &(struct pd_arena_opts){ .name = "migrate" });
     pd_ctx_init(&c, db, &a);
-    *newer = 0;
-    return finish(&c, &a, is_migrated(&c, modules, n, newer));
+    return finish(&c, &a, look(&c, modules, n, s));
+}
+
+static pd_err is_missing(const struct state *s)
+{
+    if (!s->module)
+        return PD_OK;
+    return pd_hint(pd_fail(PD_ECONFIG, "migration %s of module %s has not been applied",
+                           s->missing->name, s->module->name),
+                   "run `migrate` first");
+}
+
+pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
+                       unsigned *newer)
+{
+    struct state s;
+    PD_TRY(look_alone(db, modules, n, &s));
+    *newer = s.newer;
+    return is_missing(&s);
+}
+
+pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
+{
+    return pd_db_await_migrated(db, modules, n, 0, NULL);
+}
+
+/* An engine without a hold has no other program that could migrate. */
+pd_err pd_db_await_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
+                            unsigned n, int64_t us, void (*waiting)(void))
+{
+    struct state s;
+    pd_mono until = pd_mono_now() + (db->driver->hold ? us : 0);
+    for (bool said = false;; said = true) {
+        PD_TRY(look_alone(db, modules, n, &s));
+        pd_err e = is_missing(&s);
+        if (e == PD_OK || pd_mono_now() >= until)
+            return e;
+        if (!said && waiting)
+            waiting();
+        PD_TRY(pd_sleep(ASK_US));
+    }
 }
 
 pd_err pd_migrate_inside(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n)

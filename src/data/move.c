@@ -67,7 +67,7 @@ static pd_err check_file(struct move *m, pd_str from)
 
 static pd_err open_source(struct move *m, pd_str from)
 {
-    const struct pd_db_opts opts = { .statement_us = LONGEST };
+    const struct pd_db_opts opts = { .statement_us = LONGEST, .mmap_bytes = 1 << 20 };
     unsigned newer;
     PD_TRY(check_file(m, from));
     PD_TRY(pd_db_open(from, &opts, &m->from));

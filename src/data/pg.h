@@ -17,6 +17,7 @@
  *   pg_tx.c       sessions: reading, transactions, savepoints
  *   pg_many.c     statements that wait together (pd_later)
  *   pg_walk.c     results that are walked row by row; scripts of migrations
+ *   pg_migrate.c  one program at a time migrates; what runs outside of a transaction
  *   pg_copy.c     COPY in and out, for a move from SQLite
  *
  * A connection is in one of two uses. *Shared*: reads of many fibers, each in a transaction of its
@@ -412,11 +413,14 @@ void pd_pg_items_put(struct pg_session *s, struct pd_items *items);
 pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                   struct pd_result *out) PD_MUST PD_YIELDS;
 pd_err pd_pg_script(struct pd_session *s, const struct pd_migration *m) PD_MUST PD_YIELDS;
-pd_err pd_pg_migrate_lock(struct pd_session *s) PD_MUST PD_YIELDS;
+/* pd_pg_script for a text of ours. */
+pd_err pd_pg_script_text(struct pd_session *s, const char *sql) PD_MUST PD_YIELDS;
 /* Out of pipeline mode, for what excludes it, in the session's transaction: between the two the
  * caller sends and reads with libpq itself, and waits with hand_wait. No limit for statements. */
 pd_err pd_pg_hand_begin(struct pg_session *s) PD_MUST PD_YIELDS;
 void pd_pg_hand_end(struct pg_session *s);
+/* Runs a text of several statements, out of pipeline mode. */
+pd_err pd_pg_hand_run(struct pg_conn *c, const char *sql) PD_MUST PD_YIELDS;
 /* Sends what is left, then waits for input. */
 pd_err pd_pg_hand_wait(struct pg_conn *c) PD_MUST PD_YIELDS;
 
@@ -437,5 +441,13 @@ pd_err pd_pg_copy_end(struct pg_copy *copy, bool keep) PD_MUST PD_YIELDS;
 /* COPY (query) TO stdout, row by row into out->fn: memory is one row's, however many there are. */
 pd_err pd_pg_copy_out(struct pd_session *s, const struct pd_stmt *stmt, const char *sql,
                       struct pd_result *out) PD_MUST PD_YIELDS;
+
+/* --- pg_migrate.c
+ * ----------------------------------------------------------------------------------------- */
+
+pd_err pd_pg_migrate_lock(struct pd_session *s) PD_MUST PD_YIELDS;
+pd_err pd_pg_hold(struct pd_db *db, struct pd_hold **out) PD_MUST PD_YIELDS;
+pd_err pd_pg_hold_run(struct pd_hold *hold, const char *sql) PD_MUST PD_YIELDS;
+void pd_pg_let_go(struct pd_hold *hold) PD_YIELDS;
 
 #endif

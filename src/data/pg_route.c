@@ -91,6 +91,24 @@ pd_err pd_pg_take_primary(struct pg_session *s, struct pg_conn **out)
     return e;
 }
 
+pd_err pd_pg_open_primary(struct pg_pool *home, struct pg_conn **out)
+{
+    struct pg_team *t = home->team;
+    struct pg_pool *pool = home;
+    if (!t)
+        return pd_pg_conn_open(home, out);
+    pd_mono old = pd_deadline_within(t->pg->db->opts.wait_us);
+    pd_err e = await_primary(t, &pool);
+    if (e == PD_OK)
+        e = pd_pg_conn_open(pool, out);
+    pd_deadline_restore(old);
+    if (e == PD_OK && !is_sound(t, *out)) {
+        pd_pg_conn_close(*out);
+        e = pd_fail(PD_EBUSY, "the database server is not the primary any more");
+    }
+    return e;
+}
+
 /* --- replicas ------------------------------------------------------------------------------------
  */
 

@@ -69,6 +69,8 @@ pd_err pd_pg_probe_first(struct pg_team *t) PD_MUST PD_YIELDS;
 
 /* A connection for a transaction that may write: to the primary, whoever that is; waits for one. */
 pd_err pd_pg_take_primary(struct pg_session *s, struct pg_conn **out) PD_MUST PD_YIELDS;
+/* A further connection to the primary, on no list; PD_EBUSY if it has just ceased to be one. */
+pd_err pd_pg_open_primary(struct pg_pool *home, struct pg_conn **out) PD_MUST PD_YIELDS;
 
 /* Where a read runs. */
 struct pg_place {

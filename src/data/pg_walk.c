@@ -142,7 +142,7 @@ pd_err pd_pg_hand_wait(struct pg_conn *c)
     return PD_OK;
 }
 
-static pd_err run_by_hand(struct pg_conn *c, const char *sql)
+pd_err pd_pg_hand_run(struct pg_conn *c, const char *sql)
 {
     pd_err e = PD_OK;
     if (!PQsendQuery(c->pq, sql))
@@ -192,18 +192,18 @@ void pd_pg_hand_end(struct pg_session *s)
 static pd_err script(struct pg_session *s, const char *sql)
 {
     PD_TRY(pd_pg_hand_begin(s));
-    pd_err e = run_by_hand(s->conn, sql);
+    pd_err e = pd_pg_hand_run(s->conn, sql);
     if (e == PD_OK && PQtransactionStatus(s->conn->pq) != PQTRANS_INTRANS)
         e = pd_fail(PD_EINVAL, "the script ended the transaction it runs in");
     pd_pg_hand_end(s);
     return e;
 }
 
-static pd_err script_waiting(struct pg_session *s, const char *sql, const char *why)
+pd_err pd_pg_script_text(struct pd_session *base, const char *sql)
 {
     pd_noyield_end();
-    pd_err e = script(s, sql);
-    pd_noyield_begin(why);
+    pd_err e = script((struct pg_session *)base, sql);
+    pd_noyield_begin("a migration is being applied");
     return e;
 }
 
@@ -211,12 +211,5 @@ pd_err pd_pg_script(struct pd_session *base, const struct pd_migration *m)
 {
     if (!m->postgres)
         return pd_fail(PD_ECONFIG, "migration %s was not made for PostgreSQL", m->name);
-    return script_waiting((struct pg_session *)base, m->postgres, "a migration is being applied");
-}
-
-/* One program at a time migrates; the number is "pando" in ASCII. */
-pd_err pd_pg_migrate_lock(struct pd_session *base)
-{
-    return script_waiting((struct pg_session *)base, "select pg_advisory_xact_lock(482906891375)",
-                          "a migration is being applied");
+    return pd_pg_script_text(base, m->postgres);
 }

@@ -282,6 +282,9 @@ struct sql_row { /* a row struct */
 
 struct sql_migration {
     pd_str name, file, sqlite, postgres;
+    bool alone;    /* on PostgreSQL without a transaction, if the tables have users: */
+    pd_str *steps; /* statements */
+    uint32_t nsteps;
     uint64_t checksum;
     struct sql_migration *next;
 };
@@ -306,6 +309,26 @@ struct sql_made {
     struct sql_made *next;
 };
 
+/* A constraint that a migration added: table and name, and the column that it keeps from null. */
+struct sql_check {
+    pd_str table, name, not_null, path;
+    bool valid; /* all rows are known to keep it */
+    struct sql_check *next;
+};
+
+/* What sql_lint.c knows of the file it is in. */
+struct sql_names {
+    pd_str name;
+    struct sql_names *next;
+};
+struct sql_lint {
+    pd_str path;
+    int phase;                          /* 0: none was named */
+    bool alone;                         /* it has nothing but indexes */
+    pd_str unsafe_ok;                   /* of the next statement; null: none */
+    struct sql_names *tables, *columns; /* that it made */
+};
+
 struct sql {
     struct gen *g;
     struct pd_arena *arena;
@@ -313,7 +336,8 @@ struct sql {
     struct sql_server *server; /* a PostgreSQL; NULL if none is given */
     struct sql_module *modules;
     struct sql_table *tables, **last_table;
-    struct sql_made *made;  /* newest first */
+    struct sql_made *made; /* newest first */
+    struct sql_check *checks;
     struct sql_view *views; /* private to sql_views.c */
     pd_str lock;            /* text of the lock file, as it was */
     pd_str within;          /* not null: the authorizer notes what this trigger does only */
@@ -376,12 +400,20 @@ struct sql_piece { /* one statement of a migration */
 /* Expands the statement tokens [from, to). False after an error. */
 bool sql_expand(struct sql *s, struct sql_module *m, pd_str file, struct sql_tokens *t,
                 uint32_t from, uint32_t to, struct sql_piece *out);
+/* Adds what PostgreSQL runs without a transaction instead of CREATE or DROP INDEX. */
+void sql_expand_alone(struct sql *s, struct sql_module *m, struct sql_migration *migration,
+                      const struct sql_tokens *t);
 /* The next row of a question to the scratch schema. False at the end; an answer that fails (there
  * is no memory) ends the process: what would be made without it is wrong. */
 bool sql_next(struct sql *s, sqlite3_stmt *q);
 void sql_schema_read(struct sql *s); /* all migrations of all modules, then the tables */
-void sql_views_read(struct sql *s);  /* once all migrations have run */
-void sql_reach(struct sql *s);       /* views, triggers, indexes, foreign keys: whose tables? */
+/* Refuses what would hurt the program that runs: true if it said so. */
+bool sql_lint(struct sql *s, struct sql_lint *file, const struct sql_tokens *t,
+              enum sql_engine engine);
+bool sql_lint_is_alone(const struct sql_tokens *t); /* a file: it has nothing but indexes */
+void sql_lint_phase(struct sql *s, struct sql_lint *file, struct sql_pos pos, pd_str name);
+void sql_views_read(struct sql *s); /* once all migrations have run */
+void sql_reach(struct sql *s);      /* views, triggers, indexes, foreign keys: whose tables? */
 /* What SQLite said last, as an error of the author's text. */
 void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, const char *code);
 struct sql_table *sql_table_add(struct sql *s, pd_str name);

@@ -315,6 +315,17 @@ static bool points_to(const struct sql_module *m, const struct sql_module *other
     return false;
 }
 
+static void put_steps(struct pd_buf *b, const struct sql_migration *g)
+{
+    pd_buf_put(b, PD_STR(",\n      .postgres_alone = (const char *const[]){\n"));
+    for (uint32_t i = 0; i < g->nsteps; i++) {
+        pd_buf_put(b, PD_STR("          "));
+        put_string(b, g->steps[i], "          ");
+        pd_buf_put(b, PD_STR(",\n"));
+    }
+    pd_buf_put(b, PD_STR("          NULL }"));
+}
+
 static void put_migrations(struct pd_buf *b, const struct sql_module *m)
 {
     if (!m->migrations)
@@ -325,6 +336,8 @@ static void put_migrations(struct pd_buf *b, const struct sql_module *m)
         put_string(b, g->sqlite, "          ");
         pd_buf_put(b, PD_STR(",\n      .postgres =\n          "));
         put_string(b, g->postgres, "          ");
+        if (g->alone)
+            put_steps(b, g);
         pd_buf_fmt(b, ",\n      .checksum = 0x%016llxull },\n", (unsigned long long)g->checksum);
     }
     pd_buf_put(b, PD_STR("};\n\n"));

@@ -362,7 +362,9 @@ static void alter_table(struct expansion *x, uint32_t from, uint32_t to)
     struct sql_token *t = x->t->at;
     struct sql_table *table = sql_table_find(x->s, sql_unquote(x->s, &t[from + 2]));
     uint32_t verb = from + 3, at = from + 4;
-    if (table && verb + 2 < to && sql_is(&t[verb], "add")) {
+    bool adds = verb + 2 < to && sql_is(&t[verb], "add") &&
+                !sql_is_any(&t[at], "constraint check foreign unique primary exclude");
+    if (table && adds) {
         at += sql_is(&t[at], "column");
         put_range(x, from, at);
         column(x, table, at, to);
@@ -415,4 +417,52 @@ bool sql_expand(struct sql *s, struct sql_module *m, pd_str file, struct sql_tok
     pd_buf_put(&out->sqlite.buf, PD_STR(";"));
     pd_buf_put(&out->postgres, PD_STR(";"));
     return !x.failed;
+}
+
+/* --- without a transaction ----------------------------------------------------------------- */
+
+static void add_step(struct sql *s, struct sql_migration *m, pd_str text)
+{
+    size_t size = sizeof *m->steps;
+    m->steps = pd_arena_grow(s->arena, m->steps, m->nsteps * size, (m->nsteps + 1) * size);
+    m->steps[m->nsteps++] = text;
+}
+
+static void add_word(struct sql *s, struct sql_tokens *t, const struct sql_token *near,
+                     const char *word)
+{
+    struct sql_token w = *near;
+    w.kind = SQL_WORD;
+    w.text = pd_str_c(word);
+    w.space = true;
+    sql_tokens_add(s, t, w);
+}
+
+/* "create index i on …" is tried again if the process ends in the middle. What was built halfway
+ * is in the way then, and invalid: it goes first. */
+void sql_expand_alone(struct sql *s, struct sql_module *m, struct sql_migration *migration,
+                      const struct sql_tokens *t)
+{
+    struct sql_tokens out = { 0 };
+    struct sql_piece piece = { 0 };
+    uint32_t i = 0, index = 1;
+    while (index + 1 < t->n && !sql_is(&t->at[index], "index"))
+        index++;
+    for (; i <= index && i < t->n; i++)
+        sql_tokens_add(s, &out, t->at[i]);
+    while (i < t->n && sql_is_any(&t->at[i], "concurrently if not exists"))
+        i++;
+    if (i >= t->n)
+        return; /* SQLite has said what is wrong */
+    pd_str drop =
+        pd_str_fmt(s->arena, "drop index concurrently if exists %.*s;", PD_ARG(t->at[i].text));
+    add_step(s, migration, drop);
+    if (sql_is(&t->at[0], "drop"))
+        return;
+    add_word(s, &out, &t->at[index], "concurrently");
+    for (; i < t->n; i++)
+        sql_tokens_add(s, &out, t->at[i]);
+    sql_tokens_match(&out);
+    if (sql_expand(s, m, migration->file, &out, 0, out.n, &piece))
+        add_step(s, migration, pd_str_dup(s->arena, pd_buf_str(&piece.postgres)));
 }

@@ -24,6 +24,7 @@ struct reader { /* one migration file */
         struct note *next;
     } * notes;
     bool only_sqlite, only_postgres;
+    struct sql_lint lint;
     int blocks;             /* BEGIN and CASE not yet closed by END, in a trigger */
     struct sql_table *last; /* created last */
     int last_line;          /* of its ';' */
@@ -46,7 +47,9 @@ static void check_owner(struct sql *s, struct sql_module *m, struct sql_pos pos,
     }
 }
 
-static void run(struct sql *s, struct sql_module *m, pd_str file, struct sql_piece *piece)
+/* `refused`: the author has been told already that it cannot stay. */
+static void run(struct sql *s, struct sql_module *m, pd_str file, struct sql_piece *piece,
+                bool refused)
 {
     sqlite3_stmt *stmt = NULL;
     s->nreads = s->nwrites = 0;
@@ -59,9 +62,9 @@ static void run(struct sql *s, struct sql_module *m, pd_str file, struct sql_pie
     }
     while (rc == SQLITE_OK || rc == SQLITE_ROW)
         rc = sqlite3_step(stmt);
-    if (rc != SQLITE_DONE)
+    if (rc != SQLITE_DONE && !refused)
         sql_report_sqlite(s, &piece->sqlite, file, "PD-SQL-007");
-    else {
+    if (rc == SQLITE_DONE) {
         check_owner(s, m, piece->pos, s->reads, s->nreads);
         check_owner(s, m, piece->pos, s->writes, s->nwrites);
     }
@@ -121,6 +124,18 @@ static bool is_allowed(struct reader *r)
     return false;
 }
 
+static void add_postgres(struct reader *r, const struct sql_piece *piece)
+{
+    if (r->lint.alone)
+        sql_expand_alone(r->s, r->m, r->migration, &r->stmt);
+    pd_buf_fmt(&r->postgres, "%.*s\n", PD_ARG(pd_buf_str(&piece->postgres)));
+}
+
+static enum sql_engine engine_of(const struct reader *r)
+{
+    return r->only_sqlite ? SQL_ONLY_SQLITE : r->only_postgres ? SQL_ONLY_POSTGRES : SQL_BOTH;
+}
+
 static void end_statement(struct reader *r, int line)
 {
     struct sql *s = r->s;
@@ -129,13 +144,14 @@ static void end_statement(struct reader *r, int line)
     sql_tokens_match(&r->stmt);
     if (r->stmt.n && is_allowed(r) &&
         sql_expand(s, r->m, r->migration->file, &r->stmt, 0, r->stmt.n, &piece)) {
+        bool refused = sql_lint(s, &r->lint, &r->stmt, engine_of(r));
         if (!r->only_postgres) {
             note_made(r, line);
-            run(s, r->m, r->migration->file, &piece);
+            run(s, r->m, r->migration->file, &piece, refused);
             pd_buf_fmt(&r->sqlite, "%.*s\n", PD_ARG(pd_buf_str(&piece.sqlite.buf)));
         }
         if (!r->only_sqlite)
-            pd_buf_fmt(&r->postgres, "%.*s\n", PD_ARG(pd_buf_str(&piece.postgres)));
+            add_postgres(r, &piece);
     }
     r->last = *end; /* NULL unless a table was added */
     r->last_line = line;
@@ -143,7 +159,7 @@ static void end_statement(struct reader *r, int line)
         r->last->small = r->small;
     apply_notes(r);
     r->stmt = (struct sql_tokens){ 0 };
-    r->small = r->unused_ok = PD_STR_NULL;
+    r->small = r->unused_ok = r->lint.unsafe_ok = PD_STR_NULL;
     r->only_sqlite = r->only_postgres = false;
 }
 
@@ -188,6 +204,13 @@ static void read_comment(struct reader *r, struct sql_token *t)
             last->unused_ok = rest;
         else
             r->unused_ok = rest;
+    } else if (annotation(t->text, "unsafe ok:", &rest)) {
+        r->lint.unsafe_ok = rest.len ? rest : PD_STR("?");
+        if (!rest.len)
+            sql_error(r->s, pos, "PD-SQL-020", PD_STR("say why it hurts nobody here"),
+                      "\"unsafe ok\" without a reason");
+    } else if (annotation(t->text, "phase:", &rest)) {
+        sql_lint_phase(r->s, &r->lint, pos, rest);
     } else if (annotation(t->text, "sqlite:", &rest)) {
         r->only_sqlite = true;
     } else if (annotation(t->text, "postgres:", &rest)) {
@@ -221,13 +244,16 @@ static void read_token(struct reader *r, struct sql_token *t)
 static void read_migration(struct sql *s, struct sql_module *m, struct sql_migration *migration,
                            pd_str text)
 {
-    struct reader r = { .s = s, .m = m, .migration = migration };
+    struct reader r = {
+        .s = s, .m = m, .migration = migration, .lint = { .path = migration->file }
+    };
     struct sql_tokens tokens = { 0 };
     struct sql_pos start = { migration->file, 1, 1 };
     pd_buf_init(&r.sqlite, s->arena, SQL_TEXT_MAX);
     pd_buf_init(&r.postgres, s->arena, SQL_TEXT_MAX);
     if (!sql_lex(s, start, text, &tokens))
         return;
+    r.lint.alone = migration->alone = sql_lint_is_alone(&tokens);
     for (uint32_t i = 0; i < tokens.n; i++) {
         if (tokens.at[i].kind == SQL_COMMENT)
             read_comment(&r, &tokens.at[i]);

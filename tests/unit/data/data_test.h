@@ -268,7 +268,7 @@ UNUSED static int schema_teardown(void **state)
     if (on_postgres) {
         const char *name = strstr(test_url, "%3D") + 3;
         snprintf(sql, sizeof sql, "set client_min_messages = error; drop schema %.*s cascade",
-                 (int)strcspn(name, "&"), name);
+                 (int)strcspn(name, "&%"), name);
         server_do(sql);
     }
     return dir_teardown(state);

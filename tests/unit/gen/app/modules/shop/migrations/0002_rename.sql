@@ -1,3 +1,4 @@
+-- unsafe ok: this app has never run
 alter table shop_customer rename column born to birthday;
 alter table shop_order add column note text;
 create table shop_scrap (id id, t text);

@@ -1,0 +1,94 @@
+/* pg_migrate.c - one program at a time migrates.
+ *
+ * Two locks, both advisory. The *hold* is a session's: it lasts for all migrations of a program, on
+ * a connection of its own, and ends with that connection, however the process ends. Who does not
+ * get it asks again: a statement that waited for it would have a snapshot, and `create index
+ * concurrently` waits for all snapshots, so the two would wait for each other.
+ *
+ * The other lock is that of each transaction with a migration. It counts where the hold does not: a
+ * connection may be lost without that its program notices, and a mover (move.c) has only this one.
+ *
+ * A migration that waits for a table's lock makes everybody wait who comes behind it. So it gives
+ * up after some seconds, unless DATABASE_URL brings a lock_timeout along, and is tried again.
+ */
+#include "data/pg_team.h"
+
+#define LOCK     "482906891375" /* "pando" in ASCII */
+#define HOLD     "482906891376"
+#define LOCK_FOR "5s"
+
+pd_err pd_pg_migrate_lock(struct pd_session *s)
+{
+    return pd_pg_script_text(s, "select set_config('lock_timeout', '" LOCK_FOR "', true) where "
+                                "current_setting('lock_timeout') = '0';"
+                                "select pg_advisory_xact_lock(" LOCK ")");
+}
+
+/* --- the hold ------------------------------------------------------------------------------------
+ */
+
+static struct pg_conn *conn_of(struct pd_hold *hold)
+{
+    return (struct pg_conn *)hold;
+}
+
+/* The one value of a query; *yes: it is true. */
+static pd_err ask(struct pg_conn *c, const char *sql, bool *yes)
+{
+    pd_err e = PD_OK;
+    if (!PQsendQuery(c->pq, sql))
+        return pd_fail(PD_EUNAVAIL, "%s", PQerrorMessage(c->pq));
+    for (;;) {
+        while (PQisBusy(c->pq))
+            PD_TRY(pd_pg_hand_wait(c));
+        PGresult *r = PQgetResult(c->pq);
+        if (!r)
+            return e;
+        if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1)
+            *yes = *PQgetvalue(r, 0, 0) == 't';
+        else if (e == PD_OK)
+            e = pd_pg_fail(c->pool, NULL, r);
+        PQclear(r);
+    }
+}
+
+static pd_err hold_on(struct pg_conn *c)
+{
+    bool got = false;
+    if (!PQexitPipelineMode(c->pq))
+        return pd_fail(PD_EINTERNAL, "%s", PQerrorMessage(c->pq));
+    c->by_hand = true;
+    PD_TRY(pd_pg_hand_run(c, "set default_transaction_read_only = off; set statement_timeout = 0"));
+    PD_TRY(ask(c, "select pg_try_advisory_lock(" HOLD ")", &got));
+    return got ? PD_OK : pd_fail(PD_EBUSY, "another program is migrating the database");
+}
+
+pd_err pd_pg_hold(struct pd_db *db, struct pd_hold **out)
+{
+    struct pg_conn *c;
+    PD_TRY(pd_pg_open_primary(pd_pg_pool(pg_of(db)), &c));
+    pd_err e = hold_on(c);
+    if (e == PD_OK) {
+        *out = (struct pd_hold *)c;
+        return PD_OK;
+    }
+    struct pd_diag why = *pd_diag();
+    pd_pg_conn_close(c);
+    return pd_diag_restore(&why);
+}
+
+pd_err pd_pg_hold_run(struct pd_hold *hold, const char *sql)
+{
+    struct pg_conn *c = conn_of(hold);
+    return c->broken ? pd_pg_fail(c->pool, NULL, NULL) : pd_pg_hand_run(c, sql);
+}
+
+/* Asked for, not left to the end of the connection: that is noticed a little later. */
+void pd_pg_let_go(struct pd_hold *hold)
+{
+    struct pg_conn *c = conn_of(hold);
+    bool was;
+    if (!c->broken)
+        (void)!ask(c, "select pg_advisory_unlock(" HOLD ")", &was);
+    pd_pg_conn_close(c);
+}
