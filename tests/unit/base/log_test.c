@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char text[1 << 20];
+static char text[2 << 20]; /* all that THREADS write, if nothing is dropped */
 
 static pd_time fixed_clock(void)
 {
