@@ -26,7 +26,7 @@ def copied(built, tmp_path):
 
 def check(app, *options, **env):
     return subprocess.run([PANDO, "check", "--no-build", *options], cwd=app.folder, capture_output=True, text=True,
-                          timeout=60, env={**os.environ, **env})
+                          errors="replace", timeout=60, env={**os.environ, **env})  # a damaged name is shown as it is
 
 
 def seal(app, *words, **env):

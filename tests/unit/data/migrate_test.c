@@ -222,6 +222,35 @@ TEST_WITH_DB(a_server_waits_for_what_is_missing)
     }
 }
 
+/* One program at a time migrates a database: the tests that run beside this one would be waited for
+ * here, and would wait for the locks that are held here. */
+static char server[512], database[64];
+static int own_database(void **state)
+{
+    const char *url = getenv("TEST_POSTGRES");
+    char sql[128], own[640];
+    (void)state;
+    if (!url)
+        return 0;
+    snprintf(server, sizeof server, "%s", url);
+    snprintf(database, sizeof database, "test_migrate_%d", (int)getpid());
+    snprintf(sql, sizeof sql, "create database %s", database);
+    server_do(sql);
+    snprintf(own, sizeof own, "%s%cdbname=%s", server, strchr(server, '?') ? '&' : '?', database);
+    return setenv("TEST_POSTGRES", own, 1);
+}
+static int drop_database(void **state)
+{
+    char sql[128];
+    (void)state;
+    if (!database[0])
+        return 0;
+    setenv("TEST_POSTGRES", server, 1);
+    snprintf(sql, sizeof sql, "drop database %s with (force)", database);
+    server_do(sql);
+    return 0;
+}
+
 static int impatient_setup(void **state)
 {
     size_t n;
@@ -248,5 +277,5 @@ int main(void)
         POSTGRES_TEST(a_table_that_is_free_soon),
         DATA_TEST(a_server_waits_for_what_is_missing),
     };
-    return cmocka_run_group_tests_name("data/migrate", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("data/migrate", tests, own_database, drop_database);
 }
