@@ -82,8 +82,7 @@ def database():
     d.remove()
 
 
-@pytest.fixture
-def two_servers(database, tmp_path):
+def servers_on(database, tmp_path):
     servers = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -94,6 +93,11 @@ def two_servers(database, tmp_path):
     for s in servers:
         if s.process and s.process.poll() is None:
             s.kill()
+
+
+@pytest.fixture
+def two_servers(database, tmp_path):
+    yield from servers_on(database, tmp_path)
 
 
 def restarts(database):

@@ -11,9 +11,9 @@ import time
 
 import pytest
 from cluster import Cluster
-from conftest import API, ENGINE, Person, Server
+from conftest import API, ENGINE, Person
 from ledger_oracle import broken_rules
-from test_database_restart import Reader, SignedIn, look_up
+from test_database_restart import Reader, SignedIn, look_up, servers_on
 from test_kill import Mover
 
 pytestmark = pytest.mark.skipif(ENGINE != "postgres", reason="needs PostgreSQL")
@@ -30,16 +30,7 @@ def cluster():
 
 @pytest.fixture
 def two_servers(cluster, tmp_path):
-    servers = []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        servers.append(Server(tmp_path / name))
-        servers[-1].database = cluster.url
-        servers[-1].start()
-    yield servers
-    for s in servers:
-        if s.process and s.process.poll() is None:
-            s.kill()
+    yield from servers_on(cluster, tmp_path)
 
 
 class TimedMover(Mover):
