@@ -154,6 +154,7 @@ struct pg_pool { /* connections of a thread to one server */
     struct pd_timer retry; /* when the next attempt to connect may start */
     pd_mono retry_at;
     unsigned failures; /* to connect, one after the other */
+    pd_mono retired;   /* all connections were, then */
     bool closing;
     struct pd_fiber *closer;
     unsigned helpers;            /* fibers of the pool's own: connecting, cancelling */
@@ -303,6 +304,10 @@ void pd_pg_pool_serve(struct pg_pool *pool);
 void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c);
 /* The connection goes away: who was promised a place on it is first in the queue again. */
 void pd_pg_pool_unpromise(struct pg_conn *c);
+/* Closes a connection that is old, or one too many, if nothing happens on it. */
+void pd_pg_pool_review(struct pg_conn *c);
+/* From now on all of them are old; at most once in a second. */
+void pd_pg_pool_retire(struct pg_pool *pool);
 /* Loses the connections that belong to an earlier generation of the server. */
 void pd_pg_pool_evict(struct pg_pool *pool, unsigned generation);
 /* A fiber of the pool's own is about to end. */
@@ -351,10 +356,24 @@ pd_err pd_pg_take_field(struct pd_arena *a, const struct pd_stmt *s, const struc
 pd_err pd_pg_fail(struct pg_pool *pool, const struct pd_stmt *stmt, const PGresult *r);
 /* The server's five-letter code; "" if there is none. */
 const char *pd_pg_sqlstate(const PGresult *r);
+/* What is to be done about what was refused. Only of a commit can it be open whether it was done.
+ */
+enum pg_fate {
+    PG_FINAL,     /* not done; the same again would end in the same way */
+    PG_REPEAT,    /* not done; a read is repeated, a transaction may be by whoever knows it all */
+    PG_LATER,     /* not done: the server has no room now, or is starting */
+    PG_ELSEWHERE, /* not done: this server does not do such things (any more) */
+    PG_GONE,      /* the connection is no more. A read is repeated; a commit may have been done */
+    PG_UNSURE,    /* the server says itself that it does not know */
+};
+enum pg_fate pd_pg_fate(const PGresult *r); /* NULL: the connection was lost */
+/* The same two by the code alone. */
+enum pg_fate pd_pg_fate_of(const char *sqlstate);
+pd_err pd_pg_code(const char *sqlstate);
+/* The server's last words on the connection. */
+bool pd_pg_is_fatal(const PGresult *r);
 /* Line ends and runs of white space become single spaces. */
 void pd_pg_one_line(char *text);
-/* The server, or the connection to it, is no more. */
-bool pd_pg_is_lost(const PGresult *r);
 /* "table.column" of the constraint that was violated (see db.h), into s->constraint. May ask the
  * database. */
 void pd_pg_constraint(struct pg_session *s, const struct pd_stmt *stmt,

@@ -196,6 +196,8 @@ void pd_pg_settle(struct pg_conn *c)
     }
     if (c->use == PG_LEAVING && pd_pg_is_at_rest(c))
         pd_pg_give(c);
+    else
+        pd_pg_pool_review(c);
     pd_pg_pool_serve(pool);
 }
 
@@ -224,6 +226,14 @@ static void parsed(struct pg_op *op)
         op->stmt->sent = false;
 }
 
+/* A server that refuses to write is not the one that is meant: what leads to it (a name, an address
+ * that moves) may lead elsewhere by now. */
+static bool is_astray(const struct pg_op *op)
+{
+    bool reads = op->stmt && (op->stmt->of->flags & PD_S_READONLY);
+    return !reads && is_error(op->result) && pd_pg_fate(op->result) == PG_ELSEWHERE;
+}
+
 static void store_now(struct pg_op *op)
 {
     if (!op->out || !op->waiter || !pd_pg_is_good(op) ||
@@ -250,20 +260,15 @@ static void op_ended(struct pg_conn *c, struct pg_op *op)
     store_now(op);
     if (op->stmt && is_error(op->result))
         note_stale(op, op->stmt);
+    if (is_astray(op))
+        pd_pg_pool_retire(c->pool);
     op->stmt = NULL;
     op_done(op);
 }
 
-/* The server ends the connection with its last words. */
-static bool is_fatal(const PGresult *r)
-{
-    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
-    return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
-}
-
 static void keep(struct pg_op *op, PGresult *r)
 {
-    if (is_fatal(r)) {
+    if (pd_pg_is_fatal(r)) {
         op->conn->fatal = true;
         say(op->conn->pool, PQresultErrorMessage(r));
     }

@@ -21,14 +21,6 @@ const char *pd_pg_sqlstate(const PGresult *r)
     return s ? s : "";
 }
 
-/* libpq's own errors have no SQLSTATE. */
-bool pd_pg_is_lost(const PGresult *r)
-{
-    const char *state = pd_pg_sqlstate(r);
-    return !r || (PQresultStatus(r) == PGRES_FATAL_ERROR && !*state) ||
-           strncmp(state, "57P0", 4) == 0 || strncmp(state, "08", 2) == 0;
-}
-
 void pd_pg_one_line(char *text)
 {
     char *to = text;
@@ -45,37 +37,51 @@ void pd_pg_one_line(char *text)
 struct meaning {
     const char *prefix; /* of the SQLSTATE; the first that fits counts */
     pd_err e;
+    enum pg_fate fate;
     const char *hint;
 };
 static const struct meaning meanings[] = {
-    { "23", PD_ECONSTRAINT, NULL },
-    { "P0001", PD_ECONSTRAINT, NULL },
-    { "40", PD_ECONFLICT,
+    { "23", PD_ECONSTRAINT, PG_FINAL, NULL },
+    { "P0001", PD_ECONSTRAINT, PG_FINAL, NULL },
+    { "40002", PD_ECONSTRAINT, PG_FINAL, NULL },
+    { "40003", PD_EUNKNOWN, PG_UNSURE, "it may have been done: look before it is repeated" },
+    { "40", PD_ECONFLICT, PG_REPEAT,
       "another transaction changed the same rows: the request may be repeated" },
-    { "55P03", PD_EBUSY, "another transaction holds a lock on these rows" },
-    { "57014", PD_ETIME, "does it read too much? else the route may get a longer .timeout_ms" },
-    { "57P0", PD_EUNAVAIL, "the server is being shut down, or restarted" },
-    { "25006", PD_EUNAVAIL, "the server is a replica: does DATABASE_URL name the primary?" },
-    { "25P0", PD_EUNAVAIL, NULL },
-    { "08", PD_EUNAVAIL, NULL },
-    { "53100", PD_ENOSPACE, "free space on the database's disk; nothing committed is lost" },
-    { "53200", PD_ENOMEM, NULL },
-    { "53300", PD_EOVERLOAD, "max_connections of the server is reached" },
-    { "53", PD_EOVERLOAD, NULL },
-    { "54", PD_ETOOBIG, NULL },
-    { "22021", PD_EINVAL, "text may not hold a zero byte, and must be UTF-8" },
-    { "22P05", PD_EINVAL, "text may not hold a zero byte, and must be UTF-8" },
-    { "22003", PD_ERANGE, NULL },
-    { "22", PD_EINVAL, NULL },
-    { "28", PD_EDENIED, "look at the user and password in DATABASE_URL" },
-    { "42501", PD_EDENIED, "the database's user lacks a right" },
-    { "42", PD_EINTERNAL,
+    { "55P03", PD_EBUSY, PG_LATER, "another transaction holds a lock on these rows" },
+    { "57014", PD_ETIME, PG_REPEAT,
+      "does it read too much? else the route may get a longer .timeout_ms" },
+    { "57P03", PD_EUNAVAIL, PG_LATER, "the server is starting, or being shut down" },
+    { "57P04", PD_EUNAVAIL, PG_GONE, "the database was dropped" },
+    { "57P0", PD_EUNAVAIL, PG_GONE, "the server is being shut down, or restarted" },
+    { "57", PD_EUNAVAIL, PG_LATER, NULL },
+    { "25006", PD_EUNAVAIL, PG_ELSEWHERE,
+      "the server is a replica: does DATABASE_URL name the primary?" },
+    { "25P03", PD_EUNAVAIL, PG_GONE, "the transaction was left waiting for too long" },
+    { "25P0", PD_EUNAVAIL, PG_FINAL, NULL },
+    { "08007", PD_EUNKNOWN, PG_UNSURE, "it may have been done: look before it is repeated" },
+    { "08001", PD_EUNAVAIL, PG_LATER, NULL },
+    { "08004", PD_EUNAVAIL, PG_LATER, NULL },
+    { "08", PD_EUNAVAIL, PG_GONE, NULL },
+    { "53100", PD_ENOSPACE, PG_FINAL,
+      "free space on the database's disk; nothing committed is lost" },
+    { "53200", PD_ENOMEM, PG_LATER, NULL },
+    { "53300", PD_EOVERLOAD, PG_LATER, "max_connections of the server is reached" },
+    { "53400", PD_EOVERLOAD, PG_FINAL, NULL },
+    { "53", PD_EOVERLOAD, PG_LATER, NULL },
+    { "54", PD_ETOOBIG, PG_FINAL, NULL },
+    { "22021", PD_EINVAL, PG_FINAL, "text may not hold a zero byte, and must be UTF-8" },
+    { "22P05", PD_EINVAL, PG_FINAL, "text may not hold a zero byte, and must be UTF-8" },
+    { "22003", PD_ERANGE, PG_FINAL, NULL },
+    { "22", PD_EINVAL, PG_FINAL, NULL },
+    { "28", PD_EDENIED, PG_FINAL, "look at the user and password in DATABASE_URL" },
+    { "42501", PD_EDENIED, PG_FINAL, "the database's user lacks a right" },
+    { "42", PD_EINTERNAL, PG_FINAL,
       "is the schema up to date (run `migrate`)? does the module name its "
       ".sql in struct pd_module?" },
-    { "58", PD_EIO, NULL },
-    { "XX001", PD_ECORRUPT, "restore the database from a backup" },
-    { "XX002", PD_ECORRUPT, "rebuild the index (reindex)" },
-    { "", PD_EINTERNAL, NULL },
+    { "58", PD_EIO, PG_FINAL, NULL },
+    { "XX001", PD_ECORRUPT, PG_FINAL, "restore the database from a backup" },
+    { "XX002", PD_ECORRUPT, PG_FINAL, "rebuild the index (reindex)" },
+    { "", PD_EINTERNAL, PG_FINAL, NULL },
 };
 
 static const struct meaning *meaning_of(const char *sqlstate)
@@ -86,10 +92,37 @@ static const struct meaning *meaning_of(const char *sqlstate)
     return m;
 }
 
+pd_err pd_pg_code(const char *sqlstate)
+{
+    return meaning_of(sqlstate)->e;
+}
+
+enum pg_fate pd_pg_fate_of(const char *sqlstate)
+{
+    return meaning_of(sqlstate)->fate;
+}
+
+bool pd_pg_is_fatal(const PGresult *r)
+{
+    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
+enum pg_fate pd_pg_fate(const PGresult *r)
+{
+    const char *state = pd_pg_sqlstate(r);
+    if (!r || (PQresultStatus(r) == PGRES_FATAL_ERROR && !*state))
+        return PG_GONE; /* libpq's own errors have no SQLSTATE */
+    if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED)
+        return PG_REPEAT;
+    enum pg_fate fate = pd_pg_fate_of(state);
+    return pd_pg_is_fatal(r) && fate != PG_UNSURE ? PG_GONE : fate;
+}
+
 pd_err pd_pg_fail(struct pg_pool *pool, const struct pd_stmt *stmt, const PGresult *r)
 {
     const char *name = stmt ? stmt->name : "a database command";
-    if (!r || (pd_pg_is_lost(r) && !*pd_pg_sqlstate(r)))
+    if (pd_pg_fate(r) == PG_GONE && !*pd_pg_sqlstate(r))
         return pd_hint(
             pd_fail(PD_EUNAVAIL, "%s: the database connection was lost: %s", name, pool->why),
             "is the server running? it is tried again");

@@ -168,19 +168,33 @@ static struct pg_conn *take(struct pg_conn *c)
     return c;
 }
 
-static bool is_old(const struct pg_conn *c)
+/* Is it to be closed when nothing happens on it? */
+static bool is_spare(const struct pg_conn *c)
 {
     return is_idle(c) && pd_mono_now() >= c->retire_at;
 }
 
-static void retire(struct pg_pool *pool)
+void pd_pg_pool_review(struct pg_conn *c)
+{
+    if (is_spare(c))
+        pd_pg_conn_close(c);
+}
+
+static void review_all(struct pg_pool *pool)
 {
     struct pd_list *it, *next;
-    pd_list_each_safe (it, next, &pool->conns) {
-        struct pg_conn *c = pd_container(it, struct pg_conn, node);
-        if (is_old(c))
-            pd_pg_conn_close(c);
-    }
+    pd_list_each_safe (it, next, &pool->conns)
+        pd_pg_pool_review(pd_container(it, struct pg_conn, node));
+}
+
+void pd_pg_pool_retire(struct pg_pool *pool)
+{
+    struct pd_list *it;
+    if (pd_mono_now() < pool->retired + PD_SECOND)
+        return;
+    pool->retired = pd_mono_now();
+    pd_list_each (it, &pool->conns)
+        pd_container(it, struct pg_conn, node)->retire_at = 0;
 }
 
 /* Quick statements wait behind one that may take long. */
@@ -335,7 +349,7 @@ pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out)
 
 pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out)
 {
-    retire(pool);
+    review_all(pool);
     if (pd_list_empty(&pool->takers) && (*out = find_alone(pool)))
         return PD_OK;
     return wait_for_one(pool, &pool->takers, out);
@@ -355,8 +369,7 @@ void pd_pg_give(struct pg_conn *c)
         pd_pg_conn_close(c);
     } else {
         c->use = PG_SHARED;
-        if (is_old(c))
-            pd_pg_conn_close(c);
+        pd_pg_pool_review(c);
     }
     pd_pg_pool_serve(pool);
 }

@@ -110,10 +110,10 @@ static bool again(const struct pg_place *at, struct pg_tries *t, const struct pg
         return false;
     if (at->replica) /* whatever it is: behind a migration, in conflict with the log, gone */
         t->avoid |= 1u << at->pool->index;
-    if (pd_pg_is_lost(r))
+    enum pg_fate fate = pd_pg_fate(r);
+    if (fate == PG_GONE)
         return ++t->lost <= PG_LOST_TRIES;
-    if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED || op->skipped ||
-        strcmp(pd_pg_sqlstate(r), "57014") == 0)
+    if (fate == PG_REPEAT || op->skipped)
         return true;
     return (pd_pg_is_stale(at->pool, op) && ++t->stale <= 2) ||
            (at->replica && ++t->elsewhere <= 1);
@@ -308,7 +308,8 @@ static void leave(struct pg_session *s)
 static pd_err judge(struct pg_session *s, const PGresult *r)
 {
     const char *says = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-    if (pd_pg_is_lost(r) && s->wrote)
+    enum pg_fate fate = pd_pg_fate(r);
+    if ((fate == PG_GONE || fate == PG_UNSURE) && s->wrote)
         return pd_hint(pd_fail(PD_EUNKNOWN,
                                "the connection was lost before the answer to the "
                                "commit came: %s",

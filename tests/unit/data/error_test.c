@@ -1,4 +1,5 @@
 /* What SQLite refuses, in our words: codes, remedies, and what a trigger says. */
+#include "data/pg.h"
 #include "data/sqlite.h"
 #include "data_test.h"
 
@@ -31,6 +32,43 @@ static void test_every_code_of_sqlite_has_one_of_ours(void **state)
         if (pd_lite_code(cases[i].rc) != cases[i].e)
             fail_msg("%s is %s", sqlite3_errstr(cases[i].rc),
                      pd_err_name(pd_lite_code(cases[i].rc)));
+}
+
+/* What may be repeated, and of what nobody knows whether it was done: manual, appendix A. */
+static void test_every_refusal_of_postgres_has_a_fate(void **state)
+{
+    static const struct {
+        const char *sqlstate;
+        pd_err e;
+        enum pg_fate fate;
+    } cases[] = {
+        { "08000", PD_EUNAVAIL, PG_GONE },     { "08001", PD_EUNAVAIL, PG_LATER },
+        { "08003", PD_EUNAVAIL, PG_GONE },     { "08004", PD_EUNAVAIL, PG_LATER },
+        { "08006", PD_EUNAVAIL, PG_GONE },     { "08007", PD_EUNKNOWN, PG_UNSURE },
+        { "08P01", PD_EUNAVAIL, PG_GONE },     { "25006", PD_EUNAVAIL, PG_ELSEWHERE },
+        { "25P02", PD_EUNAVAIL, PG_FINAL },    { "25P03", PD_EUNAVAIL, PG_GONE },
+        { "40000", PD_ECONFLICT, PG_REPEAT },  { "40001", PD_ECONFLICT, PG_REPEAT },
+        { "40002", PD_ECONSTRAINT, PG_FINAL }, { "40003", PD_EUNKNOWN, PG_UNSURE },
+        { "40P01", PD_ECONFLICT, PG_REPEAT },  { "53000", PD_EOVERLOAD, PG_LATER },
+        { "53100", PD_ENOSPACE, PG_FINAL },    { "53200", PD_ENOMEM, PG_LATER },
+        { "53300", PD_EOVERLOAD, PG_LATER },   { "53400", PD_EOVERLOAD, PG_FINAL },
+        { "55P03", PD_EBUSY, PG_LATER },       { "57000", PD_EUNAVAIL, PG_LATER },
+        { "57014", PD_ETIME, PG_REPEAT },      { "57P01", PD_EUNAVAIL, PG_GONE },
+        { "57P02", PD_EUNAVAIL, PG_GONE },     { "57P03", PD_EUNAVAIL, PG_LATER },
+        { "57P04", PD_EUNAVAIL, PG_GONE },     { "57P05", PD_EUNAVAIL, PG_GONE },
+        { "23505", PD_ECONSTRAINT, PG_FINAL }, { "P0001", PD_ECONSTRAINT, PG_FINAL },
+        { "22012", PD_EINVAL, PG_FINAL },      { "28P01", PD_EDENIED, PG_FINAL },
+        { "42P01", PD_EINTERNAL, PG_FINAL },   { "XX001", PD_ECORRUPT, PG_FINAL },
+        { "nosuch", PD_EINTERNAL, PG_FINAL },  { "", PD_EINTERNAL, PG_FINAL },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (pd_pg_code(cases[i].sqlstate) != cases[i].e)
+            fail_msg("%s is %s", cases[i].sqlstate, pd_err_name(pd_pg_code(cases[i].sqlstate)));
+        if (pd_pg_fate_of(cases[i].sqlstate) != cases[i].fate)
+            fail_msg("%s has fate %d", cases[i].sqlstate, (int)pd_pg_fate_of(cases[i].sqlstate));
+    }
+    assert_int_equal(pd_pg_fate(NULL), PG_GONE); /* libpq has lost the connection */
 }
 
 STMT(no_table, PD_S_READONLY, "select 1 from nowhere", NULL, none, none, 0);
@@ -115,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SQLITE_TEST(every_code_of_sqlite_has_one_of_ours),
+        cmocka_unit_test(test_every_refusal_of_postgres_has_a_fate),
         SQLITE_TEST(a_failing_statement_is_named_with_its_places),
         SQLITE_TEST(what_a_trigger_raises_is_a_constraint_by_its_own_words),
         SQLITE_TEST(after_a_rollback_by_sql_nothing_is_committed),

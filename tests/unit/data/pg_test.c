@@ -25,6 +25,7 @@ STMT(fails_late, PD_S_READONLY, "", "select 1 / ($1 - $1) from pg_sleep($1 / 100
 STMT(prepared, PD_S_READONLY, "",
      "select count(*) from pg_prepared_statements where statement like '%pg_prepared_statements%'",
      none, number_cols, sizeof(struct number));
+STMT(turns_read_only, 0, "", "set local transaction_read_only = on", none, none, 0);
 STMT(raises, PD_S_READONLY, "", "select t_raise()", none, number_cols, sizeof(struct number));
 
 /* --- pipelines -----------------------------------------------------------------------------------
@@ -639,6 +640,23 @@ TEST_WITH_DB(a_transaction_does_not_survive_them)
     assert_int_equal(sum_fresh(db), 100);
 }
 
+/* The address may lead to another server by now: what connections there are is given up. */
+TEST_WITH_DB(a_server_that_does_not_write_is_left)
+{
+    struct reader before = { .stmt = &pid }, after = before;
+    struct unit u;
+    seed(db, 1);
+    read_all(db, &before, 1);
+    struct pd_ctx *c = unit_start(&u, db);
+    pd_stmt_exec(c, &turns_read_only, NULL, PD_SITE);
+    assert_int_equal(change(c, 1, 5), -1);
+    assert_int_equal(c->failed, PD_EUNAVAIL);
+    unit_end(&u);
+    die_of(pd_sleep(50000)); /* the answer to its rollback */
+    read_all(db, &after, 1);
+    assert_true(after.n > 0 && after.n != before.n);
+}
+
 /* A deferred trigger makes the COMMIT itself last, so that the connection dies within it. */
 static void slow_commit(const char *schema)
 {
@@ -726,6 +744,7 @@ int main(void)
         PG_TEST(a_read_survives_lost_connections),
         PG_TEST(a_walk_that_has_not_begun_survives_them),
         PG_TEST(a_transaction_does_not_survive_them),
+        PG_TEST(a_server_that_does_not_write_is_left),
         PG_TEST(a_commit_without_an_answer_is_unknown),
         PG_TEST(two_programs_migrate_at_once),
     };
