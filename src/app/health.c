@@ -16,6 +16,19 @@ static pd_status not_ready(struct pd_ctx *c, pd_str why)
     return pd_text(c, 503, PD_STR("text/plain; charset=utf-8"), why);
 }
 
+/* How much of what there may be is in use, if the database is a server. */
+static pd_status alive_with(struct pd_ctx *c, struct pd_db *db)
+{
+    struct pd_db_stats s = { 0 };
+    if (db)
+        pd_db_stats(db, &s);
+    if (!s.connections_max)
+        return alive(c);
+    return pd_text(c, 200, PD_STR("text/plain; charset=utf-8"),
+                   pd_str_fmt(c->arena, "ok\ndatabase: %u of at most %u connections\n",
+                              s.connections, s.connections_max));
+}
+
 static pd_status ready(struct pd_ctx *c)
 {
     struct pd_instance *in = pd_instance_current();
@@ -24,7 +37,7 @@ static pd_status ready(struct pd_ctx *c)
     struct pd_db *db = pd_instance_db(in);
     if (db && pd_db_ping(db) != PD_OK)
         return not_ready(c, PD_STR("the database does not answer\n"));
-    return alive(c);
+    return alive_with(c, db);
 }
 
 const struct pd_route pd_platform_routes[] = {

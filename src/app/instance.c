@@ -57,12 +57,16 @@ static int64_t handler_budget(const struct pd_config *cfg)
     return pd_config_int(cfg, "HANDLER_BUDGET_MS") * 1000;
 }
 
-/* A thread's share of them. */
-static unsigned connections(const struct pd_config *cfg)
+/* A thread's share of them; 0: what the server has room for. Commands are few and soon gone: they
+ * are not worth that every instance makes room for them. */
+static unsigned connections(const struct pd_config *cfg, enum pd_open_mode mode)
 {
+    enum { OF_A_COMMAND = 8 };
     unsigned all = (unsigned)pd_config_int(cfg, "DATABASE_CONNECTIONS");
     unsigned each = all / pd_config_threads(cfg);
-    return all && !each ? 1 : each;
+    if (!all)
+        return mode == PD_OPEN_SERVE ? 0 : OF_A_COMMAND;
+    return each ? each : 1;
 }
 
 static void say_missing(void)
@@ -94,7 +98,8 @@ static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
     if (n == 0)
         return PD_OK;
     const struct pd_db_opts opts = { .nplus1 = nplus1(in->config),
-                                     .connections = connections(in->config),
+                                     .connections = connections(in->config, mode),
+                                     .threads = pd_config_threads(in->config),
                                      .replica_urls =
                                          pd_config_get(in->config, "DATABASE_REPLICA_URLS") };
     PD_TRY(pd_db_open(pd_config_get(in->config, "DATABASE_URL"), &opts, &in->db));

@@ -167,11 +167,21 @@ static void put_database(struct pd_buf *b, struct pd_db *db)
     number(b, "db_rollbacks_total", "counter", "Transactions rolled back.", s.rollbacks);
     number(b, "db_durable_batches_total", "counter",
            "Durable commits: many transactions share one.", s.batches);
-    number(b, "db_writer_waits_total", "counter", "Transactions that waited for the writer.",
-           s.waits);
-    number(b, "db_writer_refused_total", "counter", "Transactions refused: too many waited.",
+    number(b, "db_writer_waits_total", "counter",
+           "Times the writer or a connection was waited for.", s.waits);
+    number(b, "db_writer_refused_total", "counter", "Refused instead of waiting: too many did.",
            s.refused);
-    number(b, "db_writer_waiting", "gauge", "Transactions waiting for the writer now.", s.waiting);
+    number(b, "db_writer_waiting", "gauge", "Waiting for the writer or a connection now.",
+           s.waiting);
+    number(b, "db_connections", "gauge", "Connections open now.", s.connections);
+    if (s.connections_max) { /* there is a server */
+        number(b, "db_connections_max", "gauge", "Connections that may be open.",
+               s.connections_max);
+        number(b, "db_connections_full_total", "counter",
+               "Connections refused because the server had none left.", s.full);
+        number(b, "db_pools_away", "gauge",
+               "Threads whose server lets nobody in: they refuse at once.", s.away);
+    }
     number(b, "db_repeated_keyed_loads_total", "counter",
            "N+1: keyed statements repeated in one request.", s.nplus1);
     number(b, "db_wal_pages", "gauge", "Pages in the write-ahead log.", s.wal_pages);

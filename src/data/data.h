@@ -28,7 +28,10 @@ enum pd_nplus1 {
 
 struct pd_db_opts {
     unsigned readers;     /* SQLite: connections per thread for reading, at most; default 16 */
-    unsigned connections; /* PostgreSQL: connections per thread and server, at most; default 8 */
+    unsigned connections; /* PostgreSQL: connections per thread and server, at most; 0: 2 to 8, as
+                             the server's max_connections and the number of processes like this
+                             one allow, which is asked for now and then */
+    unsigned threads;     /* loop threads that will use the database; default 1 */
     pd_str replica_urls;  /* PostgreSQL: further servers, with commas between their URLs */
     unsigned max_waiting; /* fibers waiting for the writer (SQLite, in all) or for a connection
                              (PostgreSQL, per thread); default 1024 */
@@ -128,7 +131,10 @@ struct pd_db_stats {
     uint64_t checkpoints;
     unsigned waiting; /* for the writer, now */
     unsigned largest_batch;
-    unsigned connections; /* for reading, open now */
+    unsigned connections;     /* for reading, open now */
+    unsigned connections_max; /* PostgreSQL: there may be so many */
+    unsigned away;            /* PostgreSQL: pools whose server does not let anybody in */
+    uint64_t full;            /* PostgreSQL: connections refused because the server has no more */
     uint32_t wal_pages;
     /* with replicas */
     uint64_t replica_reads; /* of `reads`: on a replica */

@@ -19,7 +19,7 @@ static struct pd_db_opts opts_fill(const struct pd_db_opts *given)
 {
     struct pd_db_opts o = given ? *given : (struct pd_db_opts){ 0 };
     o.readers = o.readers ? o.readers : 16;
-    o.connections = o.connections ? o.connections : 8;
+    o.threads = o.threads ? o.threads : 1;
     o.max_waiting = o.max_waiting ? o.max_waiting : 1024;
     o.max_batch = o.max_batch ? o.max_batch : 128;
     o.wait_us = o.wait_us ? o.wait_us : 10 * PD_SECOND;

@@ -41,6 +41,7 @@ static void pg_free(struct pg_db *pg)
 
 static void pg_close(struct pd_db *db)
 {
+    pd_pg_size_end(pg_of(db));
     pd_pg_pools_close(pg_of(db));
     pg_free(pg_of(db));
 }
@@ -55,6 +56,10 @@ static pd_err pg_open(struct pd_db *db, pd_str where)
         return pd_fail(PD_ENOMEM, "no memory for the database");
     pg->db = db;
     pg->serial = atomic_fetch_add(&serial, 1) + 1;
+    if (!db->opts.connections) {
+        pd_os_random(&pg->mark, sizeof pg->mark);
+        pg->mark |= 1; /* 0: there is none */
+    }
     pthread_mutex_init(&pg->pools_lock, NULL);
     pthread_mutex_init(&pg->lock, NULL);
     db->engine = pg;
@@ -63,8 +68,10 @@ static pd_err pg_open(struct pd_db *db, pd_str where)
     db->replicated = pg->nhosts > 1;
     if (e == PD_OK)
         e = connect_first(pg);
-    if (e == PD_OK)
+    if (e == PD_OK) {
+        pd_pg_size_begin(pg);
         return PD_OK;
+    }
     struct pd_diag why = *pd_diag();
     pg_close(db);
     return pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
@@ -125,6 +132,9 @@ static void pg_stats(struct pd_db *db, struct pd_db_stats *out)
         out->refused += atomic_load(&p->refused);
         out->batches += atomic_load(&p->flushes);
         out->connections += atomic_load(&p->open);
+        out->connections_max += pd_pg_pool_most(p);
+        out->full += atomic_load(&p->full);
+        out->away += atomic_load(&p->shut);
         out->waiting += atomic_load(&p->queued);
         out->replica_reads += atomic_load(&p->replica_reads);
         out->moved_reads += atomic_load(&p->moved_reads);

@@ -5,8 +5,10 @@
  *   pg_conn.c     one connection: its ops, receiving, waiting, losing it
  *   pg_send.c     statements put into its pipeline; prepared ones
  *   pg_cancel.c   giving up: what the server must answer soon, or is asked to stop
- *   pg_pool.c     per thread and server: connections, who gets one and who waits; reconnecting
+ *   pg_pool.c     per thread and server: connections, who gets one and who waits
+ *   pg_grow.c     opening them: how many, when again, when hope is lost
  *   pg_pools.c    their life
+ *   pg_size.c     how many connections there may be
  *   pg_url.c      which servers there are
  *   pg_hosts.h    several servers: what each says about itself, and who is the primary
  *   pg_team.c     several servers: a thread's pools, and what it knows of the cluster
@@ -51,6 +53,9 @@ enum {
     PG_QUICK = 1,                   /* … and one that finds at most one row by its key */
     PG_DEPTH = 16 * PG_SLOW,        /* in flight on one shared connection, at most */
     PG_GROW_AT = PD_HARD_OR(1, 32), /* in flight on the least busy one: open another */
+    PG_EACH_LEAST = 2, /* connections per thread and server, if that is found out … */
+    PG_EACH_MOST = 8,  /* … and at most */
+    PG_SPARE = 5,      /* connections left for people with psql, and for migrations */
 };
 #define PG_CONNECT_US (5 * PD_SECOND)       /* for one attempt to connect */
 #define PG_GRACE_US   (2 * PD_SECOND)       /* for the server to obey a cancel */
@@ -60,8 +65,12 @@ enum {
                                       */
 #define PG_LEAVE_US (10 * PD_SECOND) /* for the answer to a rollback that nobody waits for */
 #define PG_BACKOFF_US                                                                              \
-    (50 * INT64_C(1000))              /* after a failed attempt; doubles, with jitter, to 2 s */
-#define PG_LIFE_US (1800 * PD_SECOND) /* of a connection, less up to a quarter by chance */
+    (50 * INT64_C(1000)) /* after a failed attempt; doubles, with jitter, to 2 s */
+#define PG_PATIENCE_US                                                                             \
+    (5 * PD_SECOND) /* without a connection: then nobody waits for one any more */
+#define PG_CROWDED_US (15 * PD_SECOND) /* a full server is not asked for more, to twice that */
+#define PG_SIZE_US    (30 * PD_SECOND) /* between two looks at how many connections there may be */
+#define PG_LIFE_US    (1800 * PD_SECOND) /* of a connection, less up to a quarter by chance */
 
 /* --- a connection --------------------------------------------------------------------------------
  */
@@ -135,6 +144,9 @@ struct pg_waiter {       /* a fiber that waits for a connection; on its stack */
     struct pd_fiber *fiber;
     struct pg_conn *conn; /* what it got */
     uint64_t ticket;      /* who came first */
+    unsigned ahead;       /* as many waited when it came … */
+    pd_mono since;        /* … then */
+    bool hopeless;        /* the server is away */
 };
 
 struct pg_team;
@@ -153,7 +165,13 @@ struct pg_pool { /* connections of a thread to one server */
     uint64_t tickets;
     struct pd_timer retry; /* when the next attempt to connect may start */
     pd_mono retry_at;
-    unsigned failures; /* to connect, one after the other */
+    unsigned failures; /* to connect, one after the other … */
+    pd_mono failing;   /* … the first of them began */
+    bool away;         /* so often, and for so long, that nobody waits any more */
+    unsigned cap;      /* connections, while the server is full … */
+    pd_mono capped;    /* … until then */
+    pd_mono revived;   /* the first connection was opened, since there was none */
+    int64_t pace_us;   /* the time between two of those who wait getting a connection, about */
     pd_mono retired;   /* all connections were, then */
     bool closing;
     struct pd_fiber *closer;
@@ -166,8 +184,9 @@ struct pg_pool { /* connections of a thread to one server */
     /* statistics; written by the owner only */
     _Atomic(uint64_t) reads, writes, commits, rollbacks, waits, refused, flushes;
     _Atomic(uint64_t) replica_reads,
-        moved_reads; /* on a replica; begun on one, but run elsewhere */
-    _Atomic(unsigned) open, queued;
+        moved_reads;                      /* on a replica; begun on one, but run elsewhere */
+    _Atomic(uint64_t) full;               /* times that the server had no connection left */
+    _Atomic(unsigned) open, queued, shut; /* shut: 1 while `away` */
 };
 
 struct pg_session {
@@ -187,6 +206,13 @@ struct pg_host {                /* a server */
     char *name, *addr, *port;   /* instead of what the URL says; NULL: as there */
     char label[64];             /* for messages: "db1:5432" */
     char why[PD_DIAG_TEXT / 2]; /* it did not answer; guarded by pg->lock */
+    _Atomic(unsigned) limit;    /* connections per thread, as found out; 0: not yet */
+};
+
+struct pg_sizer {
+    struct pd_timer timer;
+    struct pd_fiber *ender;
+    bool running, busy; /* a fiber is at it */
 };
 
 struct pg_db {
@@ -195,6 +221,8 @@ struct pg_db {
     unsigned nhosts;
     uint64_t serial;            /* tells databases at the same address apart */
     _Atomic(bool) unnamed;      /* a pooler without prepared statements sits in between */
+    uint32_t mark;              /* tells this process from others, to the server */
+    struct pg_sizer sizer;      /* of the thread that opened the database */
     pthread_mutex_t pools_lock; /* guards the list */
     struct pg_pool *pools;
     /* With several servers only: */
@@ -301,7 +329,6 @@ pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
 void pd_pg_give(struct pg_conn *c);
 /* Something has become free: an op is done, a connection is there. */
 void pd_pg_pool_serve(struct pg_pool *pool);
-void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c);
 /* The connection goes away: who was promised a place on it is first in the queue again. */
 void pd_pg_pool_unpromise(struct pg_conn *c);
 /* Closes a connection that is old, or one too many, if nothing happens on it. */
@@ -310,6 +337,21 @@ void pd_pg_pool_review(struct pg_conn *c);
 void pd_pg_pool_retire(struct pg_pool *pool);
 /* Loses the connections that belong to an earlier generation of the server. */
 void pd_pg_pool_evict(struct pg_pool *pool, unsigned generation);
+/* Does anybody wait? */
+bool pd_pg_pool_is_wanted(const struct pg_pool *pool);
+/* Who waits is told that it is in vain. */
+void pd_pg_pool_dismiss(struct pg_pool *pool);
+
+/* --- pg_grow.c
+ * --------------------------------------------------------------------------------------------- */
+
+/* Connections that the pool may have, as far as settings and sizes go (any thread may ask), and
+ * now. */
+unsigned pd_pg_pool_most(const struct pg_pool *pool);
+unsigned pd_pg_pool_limit(const struct pg_pool *pool);
+/* Opens one more, if there may be one and no attempt has just failed. */
+void pd_pg_pool_grow(struct pg_pool *pool);
+void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c);
 /* A fiber of the pool's own is about to end. */
 void pd_pg_helper_ends(struct pg_pool *pool);
 
@@ -319,6 +361,19 @@ void pd_pg_helper_ends(struct pg_pool *pool);
 /* The calling thread's, to the first server. */
 struct pg_pool *pd_pg_pool(struct pg_db *pg);
 void pd_pg_pools_close(struct pg_db *pg) PD_YIELDS;
+
+/* --- pg_size.c
+ * --------------------------------------------------------------------------------------------- */
+
+/* What connections of this process have at the end of their application name. */
+void pd_pg_size_mark(const struct pg_db *pg, char *out, size_t n);
+/* Connections per thread where `room` is left for so many instances. */
+unsigned pd_pg_size_of(int64_t room, int64_t instances, unsigned threads);
+/* Asks each server now; one that does not answer keeps its number. */
+void pd_pg_size_look(struct pg_db *pg) PD_YIELDS;
+/* The same, and again from time to time, until the end; nothing if the number was given. */
+void pd_pg_size_begin(struct pg_db *pg) PD_YIELDS;
+void pd_pg_size_end(struct pg_db *pg) PD_YIELDS;
 
 /* --- pg_row.c
  * ---------------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 struct start { /* on the waiting fiber's stack: pd_offload returns only when it has run */
     const struct pg_host *host;
+    const char *name; /* of the program, if the URL gives none */
     PGconn *pq;
 };
 
@@ -26,34 +27,39 @@ static void start_run(void *arg)
                                         "port",
                                         NULL };
     const struct pg_host *h = s->host;
-    const char *const values[] = { "10",  "15000", h->url,  "UTF8",  "pando",
+    const char *const values[] = { "10",  "15000", h->url,  "UTF8",  s->name,
                                    "any", h->name, h->addr, h->port, NULL };
     s->pq = PQconnectStartParams(keys, values, 1);
 }
 
 /* "…: FATAL:  28P01: password …\nLOCATION:  …", as libpq has it when it is to be verbose: there is
- * no other way to learn the SQLSTATE of a refusal. It is cut out; true if it is of class 28. */
-static bool take_sqlstate(char *text)
+ * no other way to learn the SQLSTATE of a refusal. It is cut out; "" if there is none. */
+static void take_sqlstate(char *text, char state[static 6])
 {
     char *behind = strstr(text, "\nLOCATION: "), *at = strstr(text, ":  ");
+    state[0] = '\0';
     if (behind)
         *behind = '\0';
     if (!at || strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5 || at[8] != ':')
-        return false;
-    bool denied = at[3] == '2' && at[4] == '8';
+        return;
+    memcpy(state, at + 3, 5);
+    state[5] = '\0';
     memmove(at + 3, at + 9, strlen(at + 9) + 1);
-    return denied;
 }
 
 static pd_err not_connected(struct pg_conn *c)
 {
-    char why[PD_DIAG_TEXT];
+    char why[PD_DIAG_TEXT], state[6];
     snprintf(why, sizeof why, "%s", PQerrorMessage(c->pq));
-    bool denied = take_sqlstate(why);
+    take_sqlstate(why, state);
     pd_pg_one_line(why);
-    return denied ? pd_hint(pd_fail(PD_EDENIED, "%s", why),
-                            "look at the user and password in DATABASE_URL")
-                  : pd_fail(PD_EUNAVAIL, "%s", why);
+    if (strncmp(state, "28", 2) == 0)
+        return pd_hint(pd_fail(PD_EDENIED, "%s", why),
+                       "look at the user and password in DATABASE_URL");
+    if (strcmp(state, "53300") == 0)
+        return pd_hint(pd_fail(PD_EOVERLOAD, "%s", why),
+                       "raise max_connections, or lower DATABASE_CONNECTIONS");
+    return pd_fail(PD_EUNAVAIL, "%s", why);
 }
 
 static pd_err shake_hands(struct pg_conn *c)
@@ -80,7 +86,8 @@ static void no_notices(void *arg, const PGresult *r)
 
 static pd_err conn_start(struct pg_conn *c)
 {
-    struct start s = { .host = c->pool->host };
+    bool marked = c->pool->pg->mark;
+    struct start s = { .host = c->pool->host, .name = marked ? "" : "pando" };
     PD_TRY(pd_offload(start_run, &s));
     c->pq = s.pq;
     if (!c->pq)
@@ -102,7 +109,9 @@ static pd_err conn_start(struct pg_conn *c)
  * ask for it can write: a statement that was taken for a read cannot. */
 static pd_err conn_settle(struct pg_conn *c)
 {
-    char text[384];
+    char text[640], mark[24] = "";
+    if (c->pool->pg->mark)
+        pd_pg_size_mark(c->pool->pg, mark, sizeof mark);
     int64_t longest = c->pool->pg->db->opts.statement_us;
     if (longest < PG_COMMIT_US) /* a commit that waits for replicas is not to be hit: see judge() */
         longest = PG_COMMIT_US;
@@ -110,8 +119,10 @@ static pd_err conn_settle(struct pg_conn *c)
              "select set_config('statement_timeout', '%lld', false), set_config('timezone', "
              "'UTC', false), set_config('idle_in_transaction_session_timeout', '%lld', false), "
              "set_config('default_transaction_read_only', 'on', false), "
-             "set_config('client_connection_check_interval', '2000', false)",
-             (long long)(longest / 1000 + 1000), (long long)(2 * PG_COMMIT_US / 1000));
+             "set_config('client_connection_check_interval', '2000', false), "
+             "set_config('application_name', "
+             "ltrim(left(current_setting('application_name'), 40) || '%s'), false)",
+             (long long)(longest / 1000 + 1000), (long long)(2 * PG_COMMIT_US / 1000), mark);
     struct pg_op *op = pd_pg_command(c, text, pd_fiber_self());
     if (!op)
         return pd_diag()->code;

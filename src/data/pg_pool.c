@@ -1,4 +1,4 @@
-/* pg_pool.c - per thread and server: the connections, who gets one and who waits, and reconnecting.
+/* pg_pool.c - per thread and server: the connections, who gets one, and who waits.
  *
  * A pool belongs to one thread, so nothing in it needs a lock, and statements are never handed to
  * another core. Reads go to the shared connection with the least in flight, where a statement that
@@ -10,95 +10,15 @@
  *
  * Whoever cannot be served waits, in order of arrival, until its deadline: a connection that
  * becomes free goes to the reader or the transaction that has waited longest, and with a reader all
- * others that fit. A failed attempt to connect is not an error for those who wait: the next attempt
- * follows, later and later (with jitter, so that the instances of a fleet do not come in step);
- * only the deadline ends a wait, and then the error says why there was no connection.
+ * others that fit. If the wait ends without one, the error says why.
+ *
+ * The queue is bounded, in number and in time: from how long the last ones had to wait it is known
+ * how long the next one would, and who would not get its turn before its deadline is refused at
+ * once. So under overload nobody works for those who have gone, and the refused know it early.
  */
 #include "data/pg_team.h"
 #include <stdio.h>
 #include <stdlib.h>
-
-/* --- connecting ----------------------------------------------------------------------------------
- */
-
-static void grow(struct pg_pool *pool);
-
-static bool is_wanted(const struct pg_pool *pool)
-{
-    return !pd_list_empty(&pool->readers) || !pd_list_empty(&pool->takers);
-}
-
-static void retry(struct pd_timer *t)
-{
-    struct pg_pool *pool = pd_container(t, struct pg_pool, retry);
-    pool->retry_at = 0;
-    if (is_wanted(pool))
-        grow(pool);
-}
-
-static void back_off(struct pg_pool *pool)
-{
-    uint32_t r;
-    if (pool->retry_at)
-        return; /* attempts that were made together fail together */
-    pd_os_random(&r, sizeof r);
-    unsigned doublings = pool->failures < 6 ? pool->failures : 6;
-    int64_t us = (int64_t)PG_BACKOFF_US << doublings;
-    us = us < 2 * PD_SECOND ? us : 2 * PD_SECOND;
-    us = us / 2 + (int64_t)(r % (uint64_t)us) / 2;
-    pool->failures++;
-    pool->retry_at = pd_mono_now() + us;
-    pd_timer_set(&pool->retry, pool->retry_at, retry);
-}
-
-static void connect_fiber(void *arg)
-{
-    struct pg_pool *pool = arg;
-    struct pg_conn *c = NULL;
-    pd_err e = pd_pg_conn_open(pool, &c);
-    pool->nconns--; /* the place that was kept for it */
-    if (e == PD_OK && pool->closing) {
-        pd_pg_conn_close(c);
-    } else if (e == PD_OK) {
-        pool->failures = 0;
-        pd_pg_pool_add(pool, c);
-        pd_pg_pool_serve(pool);
-    } else {
-        snprintf(pool->why, sizeof pool->why, "%s", pd_diag()->message);
-        if (!pool->closing)
-            back_off(pool);
-    }
-    pd_pg_helper_ends(pool);
-}
-
-void pd_pg_helper_ends(struct pg_pool *pool)
-{
-    pool->helpers--;
-    if (pool->closing && pool->closer)
-        pd_fiber_wake(pool->closer);
-}
-
-/* Opens one more connection, if there may be one and no attempt has just failed. */
-static void grow(struct pg_pool *pool)
-{
-    if (pool->nconns >= pool->pg->db->opts.connections || pool->retry_at || pool->closing)
-        return;
-    pool->nconns++;
-    pool->helpers++;
-    if (pd_fiber_go("pg connect", connect_fiber, pool, NULL) != PD_OK) {
-        pool->nconns--;
-        pool->helpers--;
-        back_off(pool);
-    }
-}
-
-void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c)
-{
-    c->use = PG_SHARED;
-    pd_list_push(&pool->conns, &c->node);
-    pool->nconns++;
-    atomic_fetch_add(&pool->open, 1);
-}
 
 /* --- choosing ------------------------------------------------------------------------------------
  */
@@ -171,7 +91,8 @@ static struct pg_conn *take(struct pg_conn *c)
 /* Is it to be closed when nothing happens on it? */
 static bool is_spare(const struct pg_conn *c)
 {
-    return is_idle(c) && pd_mono_now() >= c->retire_at;
+    return is_idle(c) &&
+           (pd_mono_now() >= c->retire_at || c->pool->nconns > pd_pg_pool_limit(c->pool));
 }
 
 void pd_pg_pool_review(struct pg_conn *c)
@@ -207,7 +128,7 @@ static struct pg_conn *find_shared(struct pg_pool *pool)
 {
     struct pg_conn *c = least_busy(pool);
     if (!c || load(c) >= PG_GROW_AT || is_mixed(c))
-        grow(pool);
+        pd_pg_pool_grow(pool);
     return c;
 }
 
@@ -216,7 +137,7 @@ static struct pg_conn *find_alone(struct pg_pool *pool)
     struct pg_conn *c = idle_one(pool);
     if (c)
         return take(c);
-    grow(pool);
+    pd_pg_pool_grow(pool);
     return NULL;
 }
 
@@ -228,8 +149,17 @@ static struct pg_waiter *first_of(const struct pd_list *queue)
     return pd_list_empty(queue) ? NULL : pd_container(queue->next, struct pg_waiter, node);
 }
 
+/* Waits while there was no connection at all say nothing about the pace. */
+static void note_pace(struct pg_pool *pool, const struct pg_waiter *w)
+{
+    pd_mono since = w->since > pool->revived ? w->since : pool->revived;
+    int64_t each = (pd_mono_now() - since) / (w->ahead + 1);
+    pool->pace_us = pool->pace_us ? (3 * pool->pace_us + each) / 4 : each;
+}
+
 static void hand(struct pg_waiter *w, struct pg_conn *c)
 {
+    note_pace(c->pool, w);
     pd_list_remove(&w->node);
     w->conn = c;
     pd_fiber_wake(w->fiber);
@@ -286,15 +216,63 @@ void pd_pg_pool_unpromise(struct pg_conn *c)
     }
 }
 
+bool pd_pg_pool_is_wanted(const struct pg_pool *pool)
+{
+    return !pd_list_empty(&pool->readers) || !pd_list_empty(&pool->takers);
+}
+
+static void dismiss(struct pd_list *queue)
+{
+    struct pd_list *it;
+    pd_list_each (it, queue) {
+        struct pg_waiter *w = pd_container(it, struct pg_waiter, node);
+        w->hopeless = true;
+        pd_fiber_wake(w->fiber);
+    }
+}
+
+void pd_pg_pool_dismiss(struct pg_pool *pool)
+{
+    dismiss(&pool->readers);
+    dismiss(&pool->takers);
+}
+
+static pd_err no_connection(const struct pg_pool *pool)
+{
+    return pd_hint(pd_fail(PD_EUNAVAIL, "no connection to the database: %s", pool->why),
+                   "is it running, and does DATABASE_URL say where?");
+}
+
 static pd_err give_up(struct pg_pool *pool, struct pg_waiter *w, pd_err e)
 {
     pd_list_remove(&w->node);
     pd_pg_pool_serve(pool); /* nothing needs to be kept for it any more */
-    if (e == PD_ETIME && pool->failures)
-        return pd_hint(pd_fail(PD_EUNAVAIL, "no connection to the database: %s", pool->why),
-                       "is it running, and does DATABASE_URL say where?");
+    if (w->hopeless || (e == PD_ETIME && pool->failures))
+        return no_connection(pool);
     return pd_hint(pd_fail(e, "%s while waiting for one of %u database connections", pd_err_text(e),
-                           pool->pg->db->opts.connections),
+                           pd_pg_pool_limit(pool)),
+                   "all are busy: look for slow statements before raising their number");
+}
+
+/* A few are let in whatever the last waits were: they are what is measured next. */
+static bool is_too_late(const struct pg_pool *pool)
+{
+    int64_t left = pd_deadline() - pd_mono_now(), most = pool->pg->db->opts.wait_us;
+    return pool->nwaiting >= 2 * pd_pg_pool_limit(pool) &&
+           pool->pace_us * (pool->nwaiting + 1) > (left < most ? left : most);
+}
+
+/* Who would wait in vain need not begin. */
+static pd_err may_wait(struct pg_pool *pool)
+{
+    bool many = pool->nwaiting >= pool->pg->db->opts.max_waiting;
+    if (!pool->away && !many && !is_too_late(pool))
+        return PD_OK;
+    pg_count(&pool->refused);
+    if (pool->away)
+        return no_connection(pool);
+    return pd_hint(pd_fail(PD_EOVERLOAD, "%u requests wait for a database connection already%s",
+                           pool->nwaiting, many ? "" : ": another would not get one in time"),
                    "all are busy: look for slow statements before raising their number");
 }
 
@@ -308,25 +286,31 @@ static pd_err park_and_look(struct pg_pool *pool, bool *left)
     return e == PD_ETIME ? pd_check() : e;
 }
 
+/* In the queue. PD_OK: it got one, or was left without hope. */
+static pd_err wait_turn(struct pg_pool *pool, struct pg_waiter *w, bool *left)
+{
+    pd_err e = PD_OK;
+    pd_mono old = pd_deadline_within(pool->pg->db->opts.wait_us);
+    while (!w->conn && !w->hopeless && e == PD_OK && !*left)
+        e = pool->team ? park_and_look(pool, left) : pd_fiber_park();
+    pd_deadline_restore(old);
+    return e;
+}
+
 static pd_err wait_for_one(struct pg_pool *pool, struct pd_list *queue, struct pg_conn **out)
 {
-    struct pg_waiter w = { .fiber = pd_fiber_self(), .ticket = ++pool->tickets };
-    pd_err e = PD_OK;
-    if (pool->nwaiting >= pool->pg->db->opts.max_waiting) {
-        pg_count(&pool->refused);
-        return pd_fail(PD_EOVERLOAD, "%u requests wait for a database connection already",
-                       pool->nwaiting);
-    }
+    struct pg_waiter w = { .fiber = pd_fiber_self(),
+                           .ticket = ++pool->tickets,
+                           .ahead = pool->nwaiting,
+                           .since = pd_mono_now() };
+    bool left = false;
+    PD_TRY(may_wait(pool));
     pg_count(&pool->waits);
     pd_list_push(queue, &w.node);
     atomic_store(&pool->queued, ++pool->nwaiting);
     if (queue == &pool->takers)
         (void)balance(pool);
-    pd_mono old = pd_deadline_within(pool->pg->db->opts.wait_us);
-    bool left = false;
-    while (!w.conn && e == PD_OK && !left)
-        e = pool->team ? park_and_look(pool, &left) : pd_fiber_park();
-    pd_deadline_restore(old);
+    pd_err e = wait_turn(pool, &w, &left);
     atomic_store(&pool->queued, --pool->nwaiting);
     *out = w.conn;
     if (!w.conn && left) {

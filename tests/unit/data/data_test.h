@@ -279,8 +279,8 @@ UNUSED static void kill_connections(void)
 {
     char sql[256];
     snprintf(sql, sizeof sql,
-             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = "
-             "'test_%d' and pid <> pg_backend_pid()",
+             "select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ "
+             "'^test_%d( |$)' and pid <> pg_backend_pid()",
              (int)getpid());
     server_do(sql);
 }

@@ -1,0 +1,277 @@
+/* The pool of connections to PostgreSQL: how many there are, what a full server means, and what
+ * happens when one is away. The server is reached by a link to its socket, so that it can be. */
+#include "data/pg.h"
+#include "data_test.h"
+#include <sys/stat.h>
+
+STMT(sleeps, PD_S_READONLY, "", "select $1 from pg_sleep($1 / 1000.0)", id_param, number_cols,
+     sizeof(struct number));
+STMT(processes, PD_S_READONLY, "",
+     "select count(distinct application_name) from pg_stat_activity where application_name ~ "
+     "('^' || substring(current_setting('application_name') from '^test_[0-9]+ ') || "
+     "'pando/[0-9a-f]{8}$')",
+     none, number_cols, sizeof(struct number));
+
+/* --- how many ------------------------------------------------------------------------------------
+ */
+
+static void test_the_share_of_a_thread(void **state)
+{
+    (void)state;
+    assert_int_equal(pd_pg_size_of(97, 1, 1), PG_EACH_MOST);
+    assert_int_equal(pd_pg_size_of(97, 4, 4), (97 - PG_SPARE) / 16);
+    assert_int_equal(pd_pg_size_of(97, 8, 4), PG_EACH_LEAST); /* 2.9 */
+    assert_int_equal(pd_pg_size_of(97, 100, 4), PG_EACH_LEAST);
+    assert_int_equal(pd_pg_size_of(-3, 1, 1), PG_EACH_LEAST);
+    assert_int_equal(pd_pg_size_of(20, 0, 2), 7); /* it was not seen itself yet */
+}
+
+static int64_t ask(struct pd_db *db, const struct pd_stmt *stmt)
+{
+    struct unit u;
+    struct number *n = pd_stmt_one(unit_start(&u, db), stmt, NULL, PD_SITE);
+    int64_t got = n ? n->n : -1;
+    unit_end(&u);
+    return got;
+}
+
+TEST_WITH_DB(processes_that_size_themselves_are_told_apart)
+{
+    struct pd_db *other, *fixed;
+    assert_int_equal(ask(db, &processes), 1);
+    die_of(pd_db_open(pd_str_c(test_url), &test_opts, &other));
+    die_of(pd_db_open(pd_str_c(test_url), &(struct pd_db_opts){ .connections = 1 }, &fixed));
+    assert_int_equal(ask(db, &processes), 2);
+    assert_int_equal(stats(fixed).connections_max, 1);
+    pd_db_close(fixed);
+    pd_db_close(other);
+}
+
+/* A role of the test's own, that may have so many connections. */
+static int with_role(void **state, int limit)
+{
+    char sql[400];
+    if (pg_setup(state))
+        return -1;
+    if (!on_postgres)
+        return 0;
+    const char *schema = strstr(test_url, "%3D") + 3;
+    int n = (int)strcspn(schema, "&");
+    snprintf(sql, sizeof sql,
+             "create role %.*s_few login connection limit %d; grant all on schema %.*s to %.*s_few",
+             n, schema, limit, n, schema, n, schema);
+    server_do(sql);
+    size_t len = strlen(test_url);
+    snprintf(test_url + len, sizeof test_url - len, "&user=%.*s_few", n, schema);
+    return 0;
+}
+static int with_nine(void **state)
+{
+    return with_role(state, 9);
+}
+static int with_two(void **state)
+{
+    return with_role(state, 2);
+}
+static int without_role(void **state)
+{
+    char sql[300];
+    if (!on_postgres)
+        return schema_teardown(state);
+    const char *schema = strstr(test_url, "%3D") + 3;
+    int n = (int)strcspn(schema, "&");
+    snprintf(sql, sizeof sql,
+             "set client_min_messages = error; drop owned by %.*s_few cascade; drop role %.*s_few",
+             n, schema, n, schema);
+    server_do(sql);
+    return schema_teardown(state);
+}
+
+TEST_WITH_DB(what_a_role_is_limited_to_counts)
+{
+    unsigned found = stats(db).connections_max;
+    assert_true(found >= PG_EACH_LEAST && found <= 9 - PG_SPARE);
+}
+
+/* --- a full server -------------------------------------------------------------------------------
+ */
+
+enum { MANY = 12 };
+struct writer {
+    struct pd_db *db;
+    int64_t ms;
+    pd_err result;
+    char why[96];
+};
+static void write_one(void *arg)
+{
+    struct writer *me = arg;
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, me->db);
+    if (pd_begin(c) && me->ms)
+        pd_stmt_one(c, &sleeps, &me->ms, PD_SITE);
+    me->result = pd_commit(c);
+    const struct pd_diag *why = pd_ctx_diag(c);
+    snprintf(me->why, sizeof me->why, "%.*s", (int)sizeof me->why - 1, why ? why->message : "");
+    unit_end(&u);
+}
+
+static unsigned write_all(struct pd_db *db, struct writer *all, int n, int64_t ms, pd_err wanted)
+{
+    struct pd_group g;
+    unsigned found = 0;
+    pd_group_init(&g);
+    for (int i = 0; i < n; i++) {
+        all[i] = (struct writer){ .db = db, .ms = ms };
+        die_of(pd_group_go(&g, "write", write_one, &all[i]));
+    }
+    die_of(pd_group_wait(&g));
+    for (int i = 0; i < n; i++)
+        found += all[i].result == wanted;
+    return found;
+}
+
+static void full_server(struct pd_db *db)
+{
+    struct writer all[MANY];
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(write_all(db, all, MANY, 20, PD_OK), MANY);
+    struct pd_db_stats s = stats(db);
+    assert_int_equal(s.connections, 2);
+    assert_true(s.full >= 1 && s.full <= MANY); /* not asked for again and again */
+}
+static void test_pg_a_full_server_is_not_asked_for_more(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 8;
+    with_db(full_server);
+}
+
+/* --- too much of it ------------------------------------------------------------------------------
+ */
+
+static void overload(struct pd_db *db)
+{
+    struct writer all[2 * MANY];
+    assert_int_equal(write_all(db, all, 3, 100, PD_OK), 3); /* the pace is known then */
+    struct pd_db_stats before = stats(db);
+    (void)write_all(db, all, 2 * MANY, 100, PD_OK);
+    unsigned refused = 0;
+    for (int i = 0; i < 2 * MANY; i++) {
+        refused += all[i].result == PD_EOVERLOAD;
+        if (all[i].result == PD_EOVERLOAD)
+            assert_non_null(strstr(all[i].why, "another would not get one in time"));
+    }
+    /* At most one is at work, and five can be within the time. */
+    assert_true(refused >= 2 * MANY - 8 && refused < 2 * MANY);
+    assert_int_equal(stats(db).refused - before.refused, refused);
+    assert_int_equal(write_all(db, all, 1, 0, PD_OK), 1);
+}
+static void test_pg_who_would_come_too_late_is_refused_at_once(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    test_opts.wait_us = 500000;
+    with_db(overload);
+}
+
+/* --- a server that is away -----------------------------------------------------------------------
+ */
+
+static char link_path[128], link_to[160];
+
+/* The folder of the server's socket becomes the test's, with a link to the socket in it. */
+static int with_link(void **state)
+{
+    char was[sizeof test_url];
+    if (pg_setup(state))
+        return -1;
+    memcpy(was, test_url, sizeof was);
+    const char *host = strstr(was, "host=/");
+    if (!on_postgres || !host)
+        return on_postgres = false;
+    int n = (int)strcspn(host, "&");
+    snprintf(link_to, sizeof link_to, "%.*s/.s.PGSQL.5432", n - 5, host + 5);
+    snprintf(link_path, sizeof link_path, "%s/.s.PGSQL.5432", test_dir);
+    snprintf(test_url, sizeof test_url, "%.*shost=%s%s", (int)(host - was), was, test_dir,
+             host + n);
+    return symlink(link_to, link_path);
+}
+static int without_link(void **state)
+{
+    unlink(link_path);
+    return schema_teardown(state);
+}
+
+static void go_away(struct pd_db *db)
+{
+    unlink(link_path);
+    kill_connections();
+    for (int i = 0; i < 1000 && stats(db).connections; i++)
+        die_of(pd_sleep(5000));
+    assert_int_equal(stats(db).connections, 0);
+}
+
+TEST_WITH_DB(a_server_that_is_away_costs_nobody_a_wait)
+{
+    struct writer all[3];
+    seed(db, 1);
+    go_away(db);
+    assert_int_equal(write_all(db, all, 3, 0, PD_EUNAVAIL), 3);
+    struct pd_db_stats before = stats(db);
+    assert_int_equal(before.away, 1); /* that was why, not the limit of a wait */
+    assert_int_equal(write_all(db, all, 3, 0, PD_EUNAVAIL), 3);
+    assert_int_equal(pd_db_ping(db), PD_EUNAVAIL);
+    struct pd_db_stats after = stats(db);
+    assert_int_equal(after.waits, before.waits);
+    assert_int_equal(after.refused - before.refused, 4);
+
+    assert_int_equal(symlink(link_to, link_path), 0);
+    for (int i = 0; i < 1000 && stats(db).away; i++) /* though nobody asks */
+        die_of(pd_sleep(20000));
+    assert_int_equal(stats(db).away, 0);
+    assert_int_equal(write_all(db, all, 3, 0, PD_OK), 3);
+}
+
+/* A restart is a hiccup. */
+static void come_back(void *arg)
+{
+    (void)arg;
+    die_of(pd_sleep(PD_SECOND));
+    assert_int_equal(symlink(link_to, link_path), 0);
+}
+TEST_WITH_DB(a_server_that_comes_back_soon_costs_nobody_a_request)
+{
+    struct writer all[3];
+    struct pd_group g;
+    seed(db, 1);
+    go_away(db);
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "come back", come_back, NULL));
+    assert_int_equal(write_all(db, all, 3, 0, PD_OK), 3);
+    die_of(pd_group_wait(&g));
+    assert_int_equal(stats(db).refused, 0);
+}
+
+#define POOL_TEST(name, setup, teardown)                                                           \
+    {                                                                                              \
+        "postgres: " #name, test_pg_##name, setup, teardown, NULL                                  \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_share_of_a_thread),
+        PG_TEST(processes_that_size_themselves_are_told_apart),
+        POOL_TEST(what_a_role_is_limited_to_counts, with_nine, without_role),
+        POOL_TEST(a_full_server_is_not_asked_for_more, with_two, without_role),
+        PG_TEST(who_would_come_too_late_is_refused_at_once),
+        POOL_TEST(a_server_that_is_away_costs_nobody_a_wait, with_link, without_link),
+        POOL_TEST(a_server_that_comes_back_soon_costs_nobody_a_request, with_link, without_link),
+    };
+    return cmocka_run_group_tests_name("data/pool", tests, NULL, NULL);
+}
