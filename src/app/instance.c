@@ -100,6 +100,8 @@ static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
     const struct pd_db_opts opts = { .nplus1 = nplus1(in->config),
                                      .connections = connections(in->config, mode),
                                      .threads = pd_config_threads(in->config),
+                                     .modules = modules,
+                                     .nmodules = n,
                                      .replica_urls =
                                          pd_config_get(in->config, "DATABASE_REPLICA_URLS") };
     PD_TRY(pd_db_open(pd_config_get(in->config, "DATABASE_URL"), &opts, &in->db));

@@ -6,11 +6,12 @@
  */
 #include "app/serve.h"
 #include "base/hist.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { METRICS_MAX = 4 << 20 };
+enum { METRICS_MAX = 4 << 20, LABELS_MAX = 512 };
 
 static void head(struct pd_buf *b, const char *name, const char *type, const char *help)
 {
@@ -22,6 +23,23 @@ static void number(struct pd_buf *b, const char *name, const char *type, const c
 {
     head(b, name, type, help);
     pd_buf_fmt(b, "%s %llu\n", name, (unsigned long long)v);
+}
+
+/* Of microseconds, as a histogram of seconds. */
+static void put_hist(struct pd_buf *b, const char *name, const char *labels,
+                     const struct pd_hist *h)
+{
+    static const unsigned bounds_us[] = { 100,     250,     500,     1000,    2500,   5000,
+                                          10000,   25000,   50000,   100000,  250000, 500000,
+                                          1000000, 2500000, 5000000, 10000000 };
+    if (!h->count)
+        return;
+    for (unsigned i = 0; i < sizeof bounds_us / sizeof bounds_us[0]; i++)
+        pd_buf_fmt(b, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels, bounds_us[i] / 1e6,
+                   (unsigned long long)pd_hist_count_to(h, bounds_us[i]));
+    pd_buf_fmt(b, "%s_bucket{%s,le=\"+Inf\"} %llu\n%s_sum{%s} %.6f\n%s_count{%s} %llu\n", name,
+               labels, (unsigned long long)h->count, name, labels, (double)h->sum / 1e6, name,
+               labels, (unsigned long long)h->count);
 }
 
 /* --- requests -----------------------------------------------------------------------------------
@@ -39,25 +57,10 @@ static void requests_of(void *arg, const struct pd_route_stats *s)
 
 static void latency_of(void *arg, const struct pd_route_stats *s)
 {
-    static const unsigned bounds_us[] = { 100,     250,     500,     1000,    2500,   5000,
-                                          10000,   25000,   50000,   100000,  250000, 500000,
-                                          1000000, 2500000, 5000000, 10000000 };
-    const char *route = s->route ? s->route->pattern : "";
-    const struct pd_hist *h = &s->latency_us;
-    if (!h->count)
-        return;
-    for (unsigned i = 0; i < sizeof bounds_us / sizeof bounds_us[0]; i++)
-        pd_buf_fmt(
-            arg,
-            "http_request_duration_seconds_bucket{module=\"%s\",route=\"%s\",le=\"%g\"} %llu\n",
-            s->module, route, bounds_us[i] / 1e6,
-            (unsigned long long)pd_hist_count_to(h, bounds_us[i]));
-    pd_buf_fmt(arg,
-               "http_request_duration_seconds_bucket{module=\"%s\",route=\"%s\",le=\"+Inf\"} %llu\n"
-               "http_request_duration_seconds_sum{module=\"%s\",route=\"%s\"} %.6f\n"
-               "http_request_duration_seconds_count{module=\"%s\",route=\"%s\"} %llu\n",
-               s->module, route, (unsigned long long)h->count, s->module, route,
-               (double)h->sum / 1e6, s->module, route, (unsigned long long)h->count);
+    char labels[LABELS_MAX];
+    snprintf(labels, sizeof labels, "module=\"%s\",route=\"%s\"", s->module,
+             s->route ? s->route->pattern : "");
+    put_hist(arg, "http_request_duration_seconds", labels, &s->latency_us);
 }
 
 static void statements_of(void *arg, const struct pd_route_stats *s)
@@ -157,6 +160,62 @@ static void put_servers_of(struct pd_buf *b, struct pd_db *db, const struct pd_d
                        (double)all[i].lag_us / 1e6);
 }
 
+/* The lines of a metric stand together: one text for each, in one walk over the figures. */
+struct statements {
+    struct pd_buf total, took, waited, rows, errors;
+};
+
+static void count_of(struct pd_buf *b, const char *name, const char *statement, uint64_t n)
+{
+    if (n)
+        pd_buf_fmt(b, "%s{statement=\"%s\"} %llu\n", name, statement, (unsigned long long)n);
+}
+
+static void runs_of(struct pd_buf *b, const char *statement, const char *server, uint64_t n)
+{
+    if (n)
+        pd_buf_fmt(b, "db_statement_total{statement=\"%s\",server=\"%s\"} %llu\n", statement,
+                   server, (unsigned long long)n);
+}
+
+static void statement_of(void *arg, const struct pd_stmt_stats *s)
+{
+    struct statements *t = arg;
+    char labels[LABELS_MAX];
+    snprintf(labels, sizeof labels, "statement=\"%s\"", s->stmt->name);
+    runs_of(&t->total, s->stmt->name, "primary", s->calls - s->replica_calls);
+    runs_of(&t->total, s->stmt->name, "replica", s->replica_calls);
+    put_hist(&t->took, "db_statement_duration_seconds", labels, &s->took_us);
+    if (s->waited_us)
+        pd_buf_fmt(&t->waited, "db_statement_wait_seconds_total{%s} %.6f\n", labels,
+                   (double)s->waited_us / 1e6);
+    count_of(&t->rows, "db_statement_rows_total", s->stmt->name, s->rows);
+    count_of(&t->errors, "db_statement_errors_total", s->stmt->name, s->errors);
+}
+
+static void put_statements(struct pd_buf *b, struct pd_db *db)
+{
+    struct statements t;
+    pd_buf_init(&t.total, b->arena, METRICS_MAX);
+    pd_buf_init(&t.took, b->arena, METRICS_MAX);
+    pd_buf_init(&t.waited, b->arena, METRICS_MAX);
+    pd_buf_init(&t.rows, b->arena, METRICS_MAX);
+    pd_buf_init(&t.errors, b->arena, METRICS_MAX);
+    head(&t.total, "db_statement_total", "counter", "How often a statement ran, and where.");
+    head(&t.took, "db_statement_duration_seconds", "histogram",
+         "What its caller waited for a statement, without db_statement_wait_seconds.");
+    head(&t.waited, "db_statement_wait_seconds_total", "counter",
+         "What a statement waited for a connection, or for the writer's turn.");
+    head(&t.rows, "db_statement_rows_total", "counter", "Rows that a statement gave or changed.");
+    head(&t.errors, "db_statement_errors_total", "counter", "How often a statement failed.");
+    pd_db_statements(db, statement_of, &t);
+    const struct pd_buf *all[] = { &t.total, &t.took, &t.waited, &t.rows, &t.errors };
+    for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
+        pd_buf_put(b, pd_buf_str(all[i]));
+        b->failed |= all[i]->failed;
+    }
+}
+
 static void put_database(struct pd_buf *b, struct pd_db *db)
 {
     struct pd_db_stats s;
@@ -186,6 +245,7 @@ static void put_database(struct pd_buf *b, struct pd_db *db)
            "N+1: keyed statements repeated in one request.", s.nplus1);
     number(b, "db_wal_pages", "gauge", "Pages in the write-ahead log.", s.wal_pages);
     put_servers_of(b, db, &s);
+    put_statements(b, db);
 }
 
 static uint64_t resident_bytes(void)

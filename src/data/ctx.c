@@ -25,10 +25,22 @@ void pd_ctx_fini(struct pd_ctx *c)
     c->session = NULL;
 }
 
+/* Sessions are recycled within their thread: the figures of one are those of the thread for good.
+ */
+static struct pd_session *session_get(struct pd_db *db)
+{
+    struct pd_session *s = db->driver->session_get(db);
+    if (s && __builtin_expect(!s->figures, 0) && !(s->figures = pd_figures_self(db))) {
+        db->driver->session_put(s);
+        return NULL;
+    }
+    return s;
+}
+
 struct pd_session *pd_ctx_session(struct pd_ctx *c)
 {
     if (!c->session && c->db)
-        c->session = c->db->driver->session_get(c->db);
+        c->session = session_get(c->db);
     return c->session;
 }
 
@@ -78,7 +90,9 @@ bool pd_begin(struct pd_ctx *c)
         return false;
     if (s->in_tx)
         return true;
+    struct pd_ran outer = pd_figures_begin(s);
     pd_err e = c->db->driver->begin(s);
+    pd_figures_end(s, &pd_stmt_begin, "pd_begin", e, NULL, &outer);
     if (e != PD_OK)
         pd_ctx_fail(c, e);
     return e == PD_OK;
@@ -96,7 +110,9 @@ static pd_err commit(struct pd_ctx *c, struct pd_session *s)
     if (s->items.write)
         return pd_items_run(c, true) ? PD_OK : c->failed;
     pd_items_forget(s);
+    struct pd_ran outer = pd_figures_begin(s);
     pd_err e = c->db->driver->commit(s);
+    pd_figures_end(s, &pd_stmt_commit, "pd_commit", e, NULL, &outer);
     return e == PD_OK ? PD_OK : pd_ctx_fail(c, e);
 }
 

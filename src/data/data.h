@@ -17,6 +17,7 @@
 #ifndef PD_DATA_H
 #define PD_DATA_H
 
+#include "base/hist.h"
 #include <pando/db.h>
 
 enum pd_nplus1 {
@@ -42,6 +43,9 @@ struct pd_db_opts {
     uint64_t max_bytes;   /* the file may not grow beyond; PD_ENOSPACE then; 0 = no limit */
     uint32_t checkpoint_pages; /* WAL length that asks for a checkpoint; default 1000 */
     enum pd_nplus1 nplus1;
+    /* Whose statements have figures of their own (pd_db_statements); must outlive the database. */
+    const struct pd_sql_module *const *modules;
+    unsigned nmodules;
 };
 
 /* --- life ----------------------------------------------------------------------------------------
@@ -142,6 +146,22 @@ struct pd_db_stats {
     uint64_t failovers;
 };
 void pd_db_stats(struct pd_db *db, struct pd_db_stats *out);
+
+/* What a statement has done since the database was opened. */
+struct pd_stmt_stats {
+    /* The program's; or "pando.begin" (transactions begun by pd_begin: what they waited),
+     * "pando.commit", "pando.other" (of no module in opts.modules). */
+    const struct pd_stmt *stmt;
+    uint64_t calls, replica_calls; /* how often it ran; of these on a replica */
+    uint64_t rows;                 /* that it gave; of :exec: that it changed */
+    uint64_t errors;
+    uint64_t waited_us;     /* for a connection, or for the writer's turn */
+    struct pd_hist took_us; /* without that; also without what a callback of :each waited */
+};
+/* Calls fn for each statement that has run, with the figures of all threads added up; `s` is valid
+ * during the call. Any thread. */
+void pd_db_statements(struct pd_db *db, void (*fn)(void *arg, const struct pd_stmt_stats *s),
+                      void *arg);
 
 enum { PD_SERVERS_MAX = 16 };
 struct pd_db_server { /* one of several */

@@ -57,6 +57,13 @@ static pd_err url_parse(pd_str url, const struct pd_driver **driver, pd_str *whe
                    "write sqlite:PATH, for instance sqlite:var/app.db, or postgres://host/name");
 }
 
+static void db_free(struct pd_db *db)
+{
+    pd_figures_close(db);
+    pthread_mutex_destroy(&db->warned_lock);
+    free(db);
+}
+
 pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
 {
     *out = NULL;
@@ -71,14 +78,14 @@ pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
     db->driver = driver;
     db->opts = opts_fill(opts);
     pthread_mutex_init(&db->warned_lock, NULL);
-    pd_err e = db->driver->open(db, where);
-    if (e != PD_OK) {
-        pthread_mutex_destroy(&db->warned_lock);
-        free(db);
-        return e;
-    }
-    *out = db;
-    return PD_OK;
+    pd_err e = pd_figures_open(db);
+    if (e == PD_OK)
+        e = db->driver->open(db, where);
+    if (e == PD_OK)
+        *out = db;
+    else
+        db_free(db);
+    return e;
 }
 
 void pd_db_close(struct pd_db *db)
@@ -86,8 +93,7 @@ void pd_db_close(struct pd_db *db)
     if (!db)
         return;
     db->driver->close(db);
-    pthread_mutex_destroy(&db->warned_lock);
-    free(db);
+    db_free(db);
 }
 
 void pd_db_stats(struct pd_db *db, struct pd_db_stats *out)

@@ -11,6 +11,7 @@
 #define PD_DRIVER_H
 
 #include "data/data.h"
+#include "data/figures.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -41,6 +42,7 @@ struct pd_result {
     int64_t changes; /* rows inserted, updated or deleted */
     bool (*fn)(void *arg, const void *row);
     void *arg;
+    int64_t away_us; /* fn has waited */
 };
 
 /* Zeroed memory for the next row; PD_ENOMEM if the system has none. */
@@ -67,7 +69,9 @@ struct pd_item {
     const struct pd_stmt *stmt; /* NULL: nothing to run, a relation that is there or on its way */
     void *params;
     struct pd_result out;
-    void *op; /* the driver's, while it runs */
+    void *op;      /* the driver's, while it runs */
+    pd_mono ended; /* 0: not yet; for figures, as is the next */
+    bool replica;
     struct pd_wanted wanted;
     const struct pd_relation
         *relation; /* of `set`: whose `load` it is; the row of `key` is wanted */
@@ -100,6 +104,8 @@ struct pd_session {
     unsigned active; /* statements being stepped inside the transaction: no commit, no rollback */
     struct pd_items items; /* of pd_later */
     struct pd_reads reads;
+    struct pd_figures *figures; /* the thread's */
+    struct pd_ran ran;
     unsigned nsites;
     struct pd_site sites[PD_SITES_MAX];
     char constraint[PD_CONSTRAINT_MAX]; /* violated last: "table.column"; "" = none */
@@ -164,7 +170,11 @@ struct pd_db {
     const struct pd_driver *driver;
     struct pd_db_opts opts; /* defaults filled in */
     void *engine;
-    bool replicated; /* there are several servers; set by open */
+    bool replicated;               /* there are several servers; set by open */
+    struct pd_figures_base *bases; /* opts.nmodules of them */
+    unsigned nfigures;             /* per thread */
+    pthread_mutex_t figures_lock;  /* guards the list */
+    struct pd_figures *figures;
     _Atomic(uint64_t) nplus1;
     pthread_mutex_t warned_lock; /* guards the two below */
     const char *warned[PD_WARNED_MAX];

@@ -12,6 +12,7 @@
  */
 #include "data/driver.h"
 #include "data/trace.h"
+#include "os/os.h"
 
 /* --- noting --------------------------------------------------------------------------------------
  */
@@ -181,8 +182,10 @@ static pd_err one_by_one(struct pd_session *s, struct pd_items *all, bool commit
     const struct pd_driver *driver = s->db->driver;
     for (struct pd_item *i = all->todo; i; i = i->next) {
         all->failed = i;
-        if (i->stmt)
-            PD_TRY(driver->run(s, i->stmt, i->params, &i->out));
+        if (!i->stmt)
+            continue;
+        PD_TRY(driver->run(s, i->stmt, i->params, &i->out));
+        i->ended = pd_os_mono();
     }
     all->failed = NULL;
     return commit ? driver->commit(s) : PD_OK;
@@ -205,11 +208,14 @@ static pd_err run_all(struct pd_ctx *c, struct pd_items *all, bool commit)
 {
     struct pd_session *s = c->session;
     const struct pd_driver *driver = c->db->driver;
-    PD_TRY(ready(c, all));
-    bool inside = s->in_tx;
-    s->active += inside && !commit;
-    pd_err e = (driver->run_all ? driver->run_all : one_by_one)(s, all, commit);
-    s->active -= inside && !commit;
+    struct pd_ran outer = pd_figures_begin(s);
+    pd_err e = ready(c, all);
+    bool active = s->in_tx && !commit;
+    s->active += active;
+    if (e == PD_OK)
+        e = (driver->run_all ? driver->run_all : one_by_one)(s, all, commit);
+    s->active -= active;
+    pd_figures_end_items(s, all, e, commit, &outer);
     return e;
 }
 

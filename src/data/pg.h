@@ -98,6 +98,7 @@ struct pg_op {               /* a statement in flight */
     bool left;        /* its fiber has given up */
     bool skipped;     /* it failed because an earlier op's Parse did */
     bool done;
+    pd_mono ended; /* when it was done: the turn */
     struct pg_op *next_free;
 };
 

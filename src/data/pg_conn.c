@@ -62,6 +62,7 @@ static void op_done(struct pg_op *op)
 {
     struct pg_conn *c = op->conn;
     op->done = true;
+    op->ended = pd_mono_now();
     op->conn = NULL;
     if (op->waiter) {
         pd_fiber_wake(op->waiter);

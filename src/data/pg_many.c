@@ -26,12 +26,21 @@ static pd_err send(struct pg_conn *c, struct pd_items *items, bool decode)
     return PD_OK;
 }
 
+/* For figures. A commit's items are not decoded, but how many rows they changed is known. */
+static void note_end(struct pd_item *i, struct pg_op *op)
+{
+    i->ended = i->ended ? i->ended : op->ended;
+    if (i->out.kind == PD_RESULT_EXEC && pd_pg_is_good(op))
+        (void)!pd_pg_store(op, i->stmt, &i->out);
+}
+
 void pd_pg_items_put(struct pg_session *s, struct pd_items *items)
 {
     for (struct pd_item *i = items->todo; i; i = i->next) {
         struct pg_op *op = i->op;
         i->op = NULL;
         if (op && op->done) {
+            note_end(i, op);
             pd_pg_op_put(s->pool, op);
         } else if (op) {
             op->waiter = NULL;
@@ -74,11 +83,15 @@ static pd_err finish_read(struct pg_session *s, const struct pg_place *at, struc
     struct pg_op *op = i->op;
     if (op && pd_pg_is_good(op)) {
         pg_count(&s->home->reads);
+        i->replica = at->replica;
         if (at->replica)
             pg_count(&at->pool->replica_reads);
         return pd_pg_store(op, i->stmt, &i->out);
     }
-    return pd_pg_read(s, i->stmt, i->params, &i->out);
+    pd_err e = pd_pg_read(s, i->stmt, i->params, &i->out);
+    i->ended = pd_os_mono();
+    i->replica = s->base.ran.replica;
+    return e;
 }
 
 /* One that wants the primary takes the others along. */
@@ -99,12 +112,15 @@ static pd_err read_all(struct pg_session *s, struct pd_items *items)
     struct pg_tries t = { 0 };
     if (!first)
         return PD_OK;
-    PD_TRY(pd_pg_share_for(s, first, &t, true, &at, &c));
+    pd_mono from = pd_mono_now();
+    pd_err e = pd_pg_share_for(s, first, &t, true, &at, &c);
+    pd_waited_since(&s->base, from);
+    PD_TRY(e);
     if (send(c, items, true) != PD_OK)
         pd_pg_pool_serve(
             at.pool); /* the place may be free again; what was not sent is read below */
     at.pool->reading++;
-    pd_err e = pd_pg_items_wait(s, items);
+    e = pd_pg_items_wait(s, items);
     at.pool->reading--;
     for (struct pd_item *i = items->todo; i && e == PD_OK; i = i->next) {
         if (!i->stmt)

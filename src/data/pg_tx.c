@@ -157,8 +157,12 @@ static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const 
 {
     struct pg_conn *c;
     struct pg_place at;
-    PD_TRY(pd_pg_share_for(s, stmt, t, false, &at, &c));
+    pd_mono from = pd_mono_now();
+    pd_err e = pd_pg_share_for(s, stmt, t, false, &at, &c);
+    pd_waited_since(&s->base, from);
+    PD_TRY(e);
     PD_TRY(read_on(c, &at, stmt, params, out, t, done));
+    s->base.ran.replica = at.replica;
     if (at.replica)
         pg_count(*done ? &at.pool->replica_reads : &at.pool->moved_reads);
     return PD_OK;
@@ -287,7 +291,10 @@ pd_err pd_pg_begin(struct pd_session *base)
 {
     struct pg_session *s = (struct pg_session *)base;
     PD_TRY(pd_check());
-    PD_TRY(pd_pg_take_primary(s, &s->conn));
+    pd_mono from = pd_mono_now();
+    pd_err e = pd_pg_take_primary(s, &s->conn);
+    pd_waited_since(base, from);
+    PD_TRY(e);
     s->begun = s->ran = s->wrote = s->savepoint = false;
     base->in_tx = true;
     pd_noyield_begin(guard);

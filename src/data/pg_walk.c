@@ -87,8 +87,12 @@ static pd_err walk_once(struct walk *w, const void *params, struct pg_tries *t, 
 {
     struct pg_place at;
     *lost = false;
-    PD_TRY(pd_pg_take_for(w->s, w->stmt, t, &at, &w->conn));
-    pd_err e = pd_pg_command(w->conn, "begin read only", NULL) ? PD_OK : pd_diag()->code;
+    pd_mono from = pd_mono_now();
+    pd_err e = pd_pg_take_for(w->s, w->stmt, t, &at, &w->conn);
+    pd_waited_since(&w->s->base, from);
+    PD_TRY(e);
+    w->s->base.ran.replica = at.replica;
+    e = pd_pg_command(w->conn, "begin read only", NULL) ? PD_OK : pd_diag()->code;
     if (e == PD_OK)
         e = declare(w, params);
     if (e == PD_OK)

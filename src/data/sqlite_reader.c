@@ -164,9 +164,12 @@ pd_err pd_lite_read(struct lite_session *s, const struct pd_stmt *stmt, const vo
 {
     struct lite_pool *pool = s->pool;
     struct lite_conn *conn = NULL;
-    PD_TRY(conn_take(pool, &conn));
+    pd_mono from = pd_mono_now();
+    pd_err e = conn_take(pool, &conn);
+    pd_waited_since(&s->base, from);
+    PD_TRY(e);
     lite_count(&pool->reads);
-    pd_err e = snapshot(pool, conn);
+    e = snapshot(pool, conn);
     if (e == PD_OK)
         e = pd_lite_conn_run(conn, s, stmt, params, out);
     conn_give(pool, conn);

@@ -328,8 +328,11 @@ pd_err pd_lite_begin(struct pd_session *base)
 {
     struct lite_session *s = (struct lite_session *)base;
     struct lite_db *lite = s->pool->lite;
-    PD_TRY(own(lite, s));
-    pd_err e = pd_check();
+    pd_mono from = pd_mono_now();
+    pd_err e = own(lite, s);
+    pd_waited_since(base, from);
+    PD_TRY(e);
+    e = pd_check();
     if (e != PD_OK)
         (void)late_to_write(e);
     else

@@ -70,7 +70,9 @@ pd_err pd_result_take(struct pd_result *r, bool *more)
     r->set->n = 1;
     ((struct pd_row *)(void *)r->rows)->set = r->set;
     if (r->kind == PD_RESULT_EACH) {
+        pd_mono from = pd_mono_now();
         *more = r->fn(r->arg, r->rows);
+        r->away_us += pd_mono_now() - from; /* moves only if it waited */
         pd_arena_release(r->arena, r->behind);
     }
     return PD_OK;
@@ -148,9 +150,12 @@ static bool run(struct pd_ctx *c, const struct pd_stmt *s, const void *params, c
 {
     if (pd_item_take(c, out->kind, s, params, site) || !pd_items_run(c, false))
         return false;
+    struct pd_session *session = pd_ctx_session(c);
+    struct pd_ran outer = pd_figures_begin(session);
     pd_err e = prepare(c, s, params, site);
     if (e == PD_OK)
         e = drive(c, s, params, out);
+    pd_figures_end(session, s, site, e, out, &outer);
     if (__builtin_expect(e == PD_OK, 1))
         return c->failed == PD_OK; /* a callback of :each may have marked it */
     pd_stmt_failed(c, e, s, params, site);

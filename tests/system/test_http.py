@@ -31,6 +31,26 @@ def test_metrics(server):
     assert "# TYPE" in answer.text and "http_requests" in answer.text
 
 
+def metric(at, name, **labels):
+    """The value of a line of /metrics; None if there is none."""
+    with at.client() as http:
+        for line in http.get("/metrics").text.splitlines():
+            if line.startswith(name + "{") and all(f'{k}="{v}"' in line for k, v in labels.items()):
+                return float(line.rsplit(" ", 1)[1])
+    return None
+
+
+def test_metrics_of_statements(ada, server):
+    account = ada.account()
+    deposits = metric(server, "db_statement_total", statement="ledger.entries_add", server="primary") or 0
+    ada.deposit(account, 500)
+    assert metric(server, "db_statement_total", statement="ledger.entries_add", server="primary") == deposits + 1
+    assert metric(server, "db_statement_duration_seconds_count", statement="ledger.entries_add") == deposits + 1
+    assert metric(server, "db_statement_duration_seconds_bucket", statement="ledger.entries_add", le="+Inf") == deposits + 1
+    assert metric(server, "db_statement_rows_total", statement="ledger.entries_add") == 2 * (deposits + 1)
+    assert metric(server, "db_statement_total", statement="pando.commit", server="primary") > 0
+
+
 def test_absent_path(server):
     with server.client() as http:
         problem(http.get(API + "/nothing"), 404)

@@ -82,6 +82,7 @@ def test_a_get_reads_on_a_replica(cluster, server):
     before = replica_reads(server)
     assert other.balance(account) == 0
     assert replica_reads(server) >= before + 2  # who asks, and the account
+    assert figure(server, 'db_statement_total{statement="ledger.account_in_org",server="replica"}') >= 1
     assert "floor" not in other.get(f"/accounts/{account['id']}").headers.get("set-cookie", "")
 
 

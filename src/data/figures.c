@@ -1,0 +1,249 @@
+/* figures.c - see figures.h. Counters have one writer, their thread; who reads adds the threads up.
+ */
+#include "data/driver.h"
+#include "run/loop.h"
+#include <stdlib.h>
+
+enum { OTHER, BEGIN, COMMIT, OURS }; /* places; what follows are the modules' statements */
+
+const struct pd_stmt pd_stmt_begin = { .name = "pando.begin", .file = __FILE__, .line = __LINE__ };
+const struct pd_stmt pd_stmt_commit = { .name = "pando.commit",
+                                        .file = __FILE__,
+                                        .line = __LINE__ };
+static const struct pd_stmt other = { .name = "pando.other", .file = __FILE__, .line = __LINE__ };
+static const struct pd_stmt *const ours[OURS] = { &other, &pd_stmt_begin, &pd_stmt_commit };
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+pd_err pd_figures_open(struct pd_db *db)
+{
+    db->bases = calloc(db->opts.nmodules + 1, sizeof *db->bases);
+    if (!db->bases)
+        return pd_fail(PD_ENOMEM, "no memory for the figures of statements");
+    pthread_mutex_init(&db->figures_lock, NULL);
+    db->nfigures = OURS;
+    for (unsigned i = 0; i < db->opts.nmodules; i++) {
+        db->bases[i] = (struct pd_figures_base){ db->opts.modules[i], db->nfigures };
+        db->nfigures += db->opts.modules[i]->nstmts;
+    }
+    return PD_OK;
+}
+
+void pd_figures_close(struct pd_db *db)
+{
+    struct pd_figures *f;
+    if (!db->bases)
+        return;
+    while ((f = db->figures)) {
+        db->figures = f->next;
+        free(f);
+    }
+    pthread_mutex_destroy(&db->figures_lock);
+    free(db->bases);
+}
+
+/* Most statements of a program do not run on most threads: the memory is touched by those that do.
+ */
+static struct pd_figures *figures_new(struct pd_db *db)
+{
+    struct pd_figures *f = calloc(1, sizeof *f + db->nfigures * sizeof f->at[0]);
+    if (!f)
+        return NULL;
+    f->loop = pd_loop_self();
+    f->next = db->figures;
+    db->figures = f;
+    return f;
+}
+
+struct pd_figures *pd_figures_self(struct pd_db *db)
+{
+    pthread_mutex_lock(&db->figures_lock);
+    struct pd_figures *f = db->figures;
+    while (f && f->loop != pd_loop_self())
+        f = f->next;
+    if (!f)
+        f = figures_new(db);
+    pthread_mutex_unlock(&db->figures_lock);
+    return f;
+}
+
+/* --- counting ------------------------------------------------------------------------------------
+ */
+
+static unsigned place_of(const struct pd_db *db, const struct pd_stmt *s)
+{
+    for (unsigned i = 0; i < db->opts.nmodules; i++)
+        if (db->bases[i].module == s->module)
+            return db->bases[i].base + s->id;
+    return s == &pd_stmt_begin ? BEGIN : s == &pd_stmt_commit ? COMMIT : OTHER;
+}
+
+static void count(const struct pd_session *s, const struct pd_stmt *stmt, int64_t took,
+                  int64_t waited, bool replica, pd_err e, int64_t rows)
+{
+    struct pd_figure *f = &s->figures->at[place_of(s->db, stmt)];
+    pd_hist_add(&f->took_us, took > 0 ? (uint64_t)took : 0);
+    if (rows > 0)
+        pd_counter_add(&f->rows, (uint64_t)rows);
+    if (waited > 0)
+        pd_counter_add(&f->waited_us, (uint64_t)waited);
+    if (replica)
+        pd_counter_add(&f->replica, 1);
+    if (e != PD_OK)
+        pd_counter_add(&f->errors, 1);
+}
+
+static int64_t rows_of(const struct pd_result *out)
+{
+    return out->kind == PD_RESULT_EXEC ? out->changes : (int64_t)out->n;
+}
+
+struct pd_ran pd_figures_begin(struct pd_session *s)
+{
+    if (!s)
+        return (struct pd_ran){ 0 };
+    struct pd_ran outer = s->ran;
+    s->ran = (struct pd_ran){ .began = pd_os_mono() };
+    return outer;
+}
+
+void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const char *site, pd_err e,
+                    const struct pd_result *out, const struct pd_ran *outer)
+{
+    (void)site;
+    if (!s)
+        return;
+    const struct pd_ran *ran = &s->ran;
+    int64_t took = pd_os_mono() - ran->began - ran->waited_us - (out ? out->away_us : 0);
+    count(s, stmt, took, ran->waited_us, ran->replica, e, out && e == PD_OK ? rows_of(out) : 0);
+    s->ran = *outer;
+}
+
+void pd_waited_since(struct pd_session *s, pd_mono from)
+{
+    if (__builtin_expect(pd_mono_now() == from, 1))
+        return;
+    pd_mono since = from > s->ran.began ? from : s->ran.began; /* the turn began before it did */
+    s->ran.waited_us += pd_os_mono() - since;
+}
+
+/* --- items ---------------------------------------------------------------------------------------
+ */
+
+struct flight {
+    struct pd_session *s;
+    pd_mono last; /* up to here the time has been given out */
+    int64_t waited;
+    pd_err e;
+    const struct pd_item *failed; /* those behind it have not run */
+    bool over;
+};
+
+static const struct pd_item *skip(const struct pd_item *i)
+{
+    while (i && !(i->stmt && i->ended))
+        i = i->next;
+    return i;
+}
+
+static unsigned as_late(const struct pd_item *first)
+{
+    unsigned n = 0;
+    for (const struct pd_item *i = first; i && i->ended == first->ended; i = skip(i->next))
+        n++;
+    return n;
+}
+
+static void count_item(struct flight *f, const struct pd_item *i, int64_t took)
+{
+    bool failed = i == f->failed;
+    if (f->over)
+        return;
+    f->over = failed;
+    count(f->s, i->stmt, took, f->waited, i->replica, failed ? f->e : PD_OK,
+          failed ? 0 : rows_of(&i->out));
+    f->waited = 0; /* they waited together: the first has it */
+}
+
+/* Gives those that ended when `i` did their parts. */
+static const struct pd_item *count_group(struct flight *f, const struct pd_item *i)
+{
+    unsigned n = as_late(i);
+    int64_t took = i->ended > f->last ? i->ended - f->last : 0;
+    f->last += took;
+    for (unsigned k = 0; k < n; k++, i = skip(i->next))
+        count_item(f, i, took / n + (k < took % n));
+    return i;
+}
+
+void pd_figures_end_items(struct pd_session *s, const struct pd_items *items, pd_err e, bool commit,
+                          const struct pd_ran *outer)
+{
+    pd_mono now = pd_os_mono();
+    struct flight f = { s, s->ran.began + s->ran.waited_us, s->ran.waited_us, e,
+                        e == PD_OK ? NULL : items->failed, false };
+    for (const struct pd_item *i = skip(items->todo); i;)
+        i = count_group(&f, i);
+    if (f.failed && f.failed->stmt)
+        count_item(&f, f.failed, now - f.last); /* if it has not been */
+    else if (commit)
+        count(s, &pd_stmt_commit, now - f.last, 0, false, e, 0);
+    s->ran = *outer;
+}
+
+/* --- reading -------------------------------------------------------------------------------------
+ */
+
+static void add(struct pd_stmt_stats *to, const struct pd_figure *f)
+{
+    to->replica_calls += pd_counter_get(&f->replica);
+    to->rows += pd_counter_get(&f->rows);
+    to->errors += pd_counter_get(&f->errors);
+    to->waited_us += pd_counter_get(&f->waited_us);
+    pd_hist_merge(&to->took_us, &f->took_us);
+}
+
+static const struct pd_stmt *stmt_at(const struct pd_db *db, unsigned place)
+{
+    unsigned i = db->opts.nmodules;
+    if (place < OURS)
+        return ours[place];
+    while (db->bases[--i].base > place)
+        continue;
+    return db->bases[i].module->stmts[place - db->bases[i].base];
+}
+
+static bool has_run(const struct pd_figure *f)
+{
+    return __atomic_load_n(&f->took_us.count, __ATOMIC_RELAXED);
+}
+
+/* False, and nothing is added, if it has not run. */
+static bool sum_up(const struct pd_figures *first, unsigned place, struct pd_stmt_stats *sum)
+{
+    for (const struct pd_figures *f = first; f; f = f->next)
+        if (has_run(&f->at[place]))
+            add(sum, &f->at[place]);
+    sum->calls = sum->took_us.count;
+    return sum->calls;
+}
+
+void pd_db_statements(struct pd_db *db, void (*fn)(void *arg, const struct pd_stmt_stats *s),
+                      void *arg)
+{
+    struct pd_arena arena; /* a histogram is too big for the stack */
+    pd_arena_init(&arena, &(struct pd_arena_opts){ .name = "figures" });
+    struct pd_stmt_stats *sum = pd_arena_new(&arena, struct pd_stmt_stats);
+    pthread_mutex_lock(&db->figures_lock);
+    const struct pd_figures *first = db->figures; /* none goes before the database does */
+    pthread_mutex_unlock(&db->figures_lock);
+    for (unsigned place = 0; place < db->nfigures; place++) {
+        if (!sum_up(first, place, sum))
+            continue;
+        sum->stmt = stmt_at(db, place);
+        fn(arg, sum);
+        memset(sum, 0, sizeof *sum);
+    }
+    pd_arena_fini(&arena);
+}
