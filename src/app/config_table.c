@@ -87,6 +87,8 @@ const struct pd_platform_setting pd_platform_settings[] = {
     { SECS("REQUEST_SECONDS", "30", "deadline of a request", 1, 3600) },
     { INT("HANDLER_BUDGET_MS", "50",
           "in tests: CPU time a handler may take between two waits; 0 = unlimited", 0, 60000) },
+    { INT("SLOW_STATEMENT_MS", "200",
+          "statements that take so long are logged, with their plan; 0 = none", 0, 3600000) },
     { SECS("MIGRATION_WAIT_SECONDS", "0",
            "in production: how long serve waits for migrations that another program applies", 0,
            3600) },

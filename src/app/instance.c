@@ -69,6 +69,12 @@ static unsigned connections(const struct pd_config *cfg, enum pd_open_mode mode)
     return each ? each : 1;
 }
 
+/* Commands say what they say. */
+static int64_t slow_us(const struct pd_config *cfg, enum pd_open_mode mode)
+{
+    return mode == PD_OPEN_SERVE ? pd_config_int(cfg, "SLOW_STATEMENT_MS") * 1000 : 0;
+}
+
 static void say_missing(void)
 {
     pd_log_warn("waiting for a migration", "missing", pd_str_c(pd_diag()->message));
@@ -100,6 +106,7 @@ static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
     const struct pd_db_opts opts = { .nplus1 = nplus1(in->config),
                                      .connections = connections(in->config, mode),
                                      .threads = pd_config_threads(in->config),
+                                     .slow_us = slow_us(in->config, mode),
                                      .modules = modules,
                                      .nmodules = n,
                                      .replica_urls =

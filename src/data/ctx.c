@@ -92,7 +92,7 @@ bool pd_begin(struct pd_ctx *c)
         return true;
     struct pd_ran outer = pd_figures_begin(s);
     pd_err e = c->db->driver->begin(s);
-    pd_figures_end(s, &pd_stmt_begin, "pd_begin", e, NULL, &outer);
+    pd_figures_end(s, &pd_stmt_begin, NULL, "pd_begin", e, NULL, &outer);
     if (e != PD_OK)
         pd_ctx_fail(c, e);
     return e == PD_OK;
@@ -112,7 +112,7 @@ static pd_err commit(struct pd_ctx *c, struct pd_session *s)
     pd_items_forget(s);
     struct pd_ran outer = pd_figures_begin(s);
     pd_err e = c->db->driver->commit(s);
-    pd_figures_end(s, &pd_stmt_commit, "pd_commit", e, NULL, &outer);
+    pd_figures_end(s, &pd_stmt_commit, NULL, "pd_commit", e, NULL, &outer);
     return e == PD_OK ? PD_OK : pd_ctx_fail(c, e);
 }
 

@@ -43,6 +43,7 @@ struct pd_db_opts {
     uint64_t max_bytes;   /* the file may not grow beyond; PD_ENOSPACE then; 0 = no limit */
     uint32_t checkpoint_pages; /* WAL length that asks for a checkpoint; default 1000 */
     enum pd_nplus1 nplus1;
+    int64_t slow_us; /* what takes so long is logged, with its plan (slow.h); default 0: nothing */
     /* Whose statements have figures of their own (pd_db_statements); must outlive the database. */
     const struct pd_sql_module *const *modules;
     unsigned nmodules;
@@ -162,6 +163,10 @@ struct pd_stmt_stats {
  * during the call. Any thread. */
 void pd_db_statements(struct pd_db *db, void (*fn)(void *arg, const struct pd_stmt_stats *s),
                       void *arg);
+
+/* The plan of a statement that was slow, as it was seen last; false if there is none. Any thread.
+ */
+bool pd_db_plan(struct pd_db *db, const struct pd_stmt *stmt, char *out, size_t size);
 
 enum { PD_SERVERS_MAX = 16 };
 struct pd_db_server { /* one of several */

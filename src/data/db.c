@@ -3,6 +3,7 @@
  * The URL's scheme picks the driver; everything else about the engine is behind it.
  */
 #include "data/driver.h"
+#include "data/slow.h"
 #include <stdlib.h>
 
 static enum pd_nplus1 nplus1_from_env(void)
@@ -59,6 +60,7 @@ static pd_err url_parse(pd_str url, const struct pd_driver **driver, pd_str *whe
 
 static void db_free(struct pd_db *db)
 {
+    pd_slow_close(db);
     pd_figures_close(db);
     pthread_mutex_destroy(&db->warned_lock);
     free(db);
@@ -80,6 +82,8 @@ pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
     pthread_mutex_init(&db->warned_lock, NULL);
     pd_err e = pd_figures_open(db);
     if (e == PD_OK)
+        e = pd_slow_open(db);
+    if (e == PD_OK)
         e = db->driver->open(db, where);
     if (e == PD_OK)
         *out = db;
@@ -92,6 +96,7 @@ void pd_db_close(struct pd_db *db)
 {
     if (!db)
         return;
+    pd_slow_close(db);
     db->driver->close(db);
     db_free(db);
 }

@@ -159,6 +159,11 @@ struct pd_driver {
     void (*floor_heard)(struct pd_db *db, const struct pd_floor *floor);
     unsigned (*servers)(struct pd_db *db, struct pd_db_server *out, unsigned max);
 
+    /* The statement's plan in one line, with these parameters, without running it; on a connection
+     * that nobody waits for: if there is none, PD_EOVERLOAD. The session has no transaction. */
+    pd_err (*explain)(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
+                      struct pd_arena *a, pd_str *plan) PD_YIELDS;
+
     pd_err (*check)(struct pd_db *db) PD_YIELDS;
     void (*stats)(struct pd_db *db, struct pd_db_stats *out);
 };
@@ -175,6 +180,8 @@ struct pd_db {
     unsigned nfigures;             /* per thread */
     pthread_mutex_t figures_lock;  /* guards the list */
     struct pd_figures *figures;
+    int64_t slow_us;      /* INT64_MAX: nothing is slow */
+    struct pd_slow *slow; /* NULL then */
     _Atomic(uint64_t) nplus1;
     pthread_mutex_t warned_lock; /* guards the two below */
     const char *warned[PD_WARNED_MAX];
@@ -200,6 +207,8 @@ bool pd_item_take_relation(struct pd_ctx *c, const struct pd_relation *r, const 
  * the context has failed. */
 bool pd_items_run(struct pd_ctx *c, bool commit) PD_YIELDS;
 void pd_items_forget(struct pd_session *s);
+/* The statement's parameters, with what they point to. */
+void *pd_params_copy(struct pd_arena *a, const struct pd_stmt *s, const void *params);
 
 /* stmt.c, for it: what goes before a statement runs, the error that ends the context, and the rows
  * linked to their set. */

@@ -1,6 +1,7 @@
 /* figures.c - see figures.h. Counters have one writer, their thread; who reads adds the threads up.
  */
 #include "data/driver.h"
+#include "data/slow.h"
 #include "run/loop.h"
 #include <stdlib.h>
 
@@ -79,19 +80,21 @@ static unsigned place_of(const struct pd_db *db, const struct pd_stmt *s)
     return s == &pd_stmt_begin ? BEGIN : s == &pd_stmt_commit ? COMMIT : OTHER;
 }
 
-static void count(const struct pd_session *s, const struct pd_stmt *stmt, int64_t took,
-                  int64_t waited, bool replica, pd_err e, int64_t rows)
+static inline void count(const struct pd_session *s, const struct pd_run *run)
 {
-    struct pd_figure *f = &s->figures->at[place_of(s->db, stmt)];
-    pd_hist_add(&f->took_us, took > 0 ? (uint64_t)took : 0);
-    if (rows > 0)
-        pd_counter_add(&f->rows, (uint64_t)rows);
-    if (waited > 0)
-        pd_counter_add(&f->waited_us, (uint64_t)waited);
-    if (replica)
+    unsigned place = place_of(s->db, run->stmt);
+    struct pd_figure *f = &s->figures->at[place];
+    pd_hist_add(&f->took_us, run->took_us > 0 ? (uint64_t)run->took_us : 0);
+    if (run->rows > 0)
+        pd_counter_add(&f->rows, (uint64_t)run->rows);
+    if (run->waited_us > 0)
+        pd_counter_add(&f->waited_us, (uint64_t)run->waited_us);
+    if (run->replica)
         pd_counter_add(&f->replica, 1);
-    if (e != PD_OK)
+    if (run->e != PD_OK)
         pd_counter_add(&f->errors, 1);
+    if (__builtin_expect(run->took_us >= s->db->slow_us, 0))
+        pd_slow_note(s->db, place, run);
 }
 
 static int64_t rows_of(const struct pd_result *out)
@@ -108,15 +111,23 @@ struct pd_ran pd_figures_begin(struct pd_session *s)
     return outer;
 }
 
-void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const char *site, pd_err e,
-                    const struct pd_result *out, const struct pd_ran *outer)
+void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
+                    const char *site, pd_err e, const struct pd_result *out,
+                    const struct pd_ran *outer)
 {
-    (void)site;
     if (!s)
         return;
     const struct pd_ran *ran = &s->ran;
-    int64_t took = pd_os_mono() - ran->began - ran->waited_us - (out ? out->away_us : 0);
-    count(s, stmt, took, ran->waited_us, ran->replica, e, out && e == PD_OK ? rows_of(out) : 0);
+    count(s, &(struct pd_run){
+                 .stmt = stmt,
+                 .site = site,
+                 .params = params,
+                 .took_us = pd_os_mono() - ran->began - ran->waited_us - (out ? out->away_us : 0),
+                 .waited_us = ran->waited_us,
+                 .rows = out && e == PD_OK ? rows_of(out) : 0,
+                 .e = e,
+                 .replica = ran->replica,
+             });
     s->ran = *outer;
 }
 
@@ -161,8 +172,16 @@ static void count_item(struct flight *f, const struct pd_item *i, int64_t took)
     if (f->over)
         return;
     f->over = failed;
-    count(f->s, i->stmt, took, f->waited, i->replica, failed ? f->e : PD_OK,
-          failed ? 0 : rows_of(&i->out));
+    count(f->s, &(struct pd_run){
+                    .stmt = i->stmt,
+                    .site = i->wanted.site,
+                    .params = i->params,
+                    .took_us = took,
+                    .waited_us = f->waited,
+                    .rows = failed ? 0 : rows_of(&i->out),
+                    .e = failed ? f->e : PD_OK,
+                    .replica = i->replica,
+                });
     f->waited = 0; /* they waited together: the first has it */
 }
 
@@ -181,14 +200,16 @@ void pd_figures_end_items(struct pd_session *s, const struct pd_items *items, pd
                           const struct pd_ran *outer)
 {
     pd_mono now = pd_os_mono();
-    struct flight f = { s, s->ran.began + s->ran.waited_us, s->ran.waited_us, e,
-                        e == PD_OK ? NULL : items->failed, false };
+    struct flight f = { s, s->ran.began + s->ran.waited_us,   s->ran.waited_us,
+                        e, e == PD_OK ? NULL : items->failed, false };
     for (const struct pd_item *i = skip(items->todo); i;)
         i = count_group(&f, i);
     if (f.failed && f.failed->stmt)
         count_item(&f, f.failed, now - f.last); /* if it has not been */
     else if (commit)
-        count(s, &pd_stmt_commit, now - f.last, 0, false, e, 0);
+        count(s,
+              &(struct pd_run){
+                  .stmt = &pd_stmt_commit, .site = "pd_commit", .took_us = now - f.last, .e = e });
     s->ran = *outer;
 }
 
@@ -246,4 +267,9 @@ void pd_db_statements(struct pd_db *db, void (*fn)(void *arg, const struct pd_st
         memset(sum, 0, sizeof *sum);
     }
     pd_arena_fini(&arena);
+}
+
+bool pd_db_plan(struct pd_db *db, const struct pd_stmt *stmt, char *out, size_t size)
+{
+    return pd_slow_plan(db, place_of(db, stmt), out, size);
 }

@@ -1,8 +1,8 @@
 /* figures.h - what each statement has done, counted where it runs; private to this layer.
  *
  *     struct pd_ran outer = pd_figures_begin(session);
- *     …                                             // the driver calls pd_waited_since where it waits
- *     pd_figures_end(session, stmt, site, e, &result, &outer);
+ *     …                                             // the driver calls pd_waited_since where it
+ * waits pd_figures_end(session, stmt, site, e, &result, &outer);
  *
  * Each thread counts for itself, in memory that it gets with its first session: no locks, no
  * allocation afterwards. Ids of statements are dense within their module, so that a counter is
@@ -59,8 +59,9 @@ struct pd_figures *pd_figures_self(struct pd_db *db);
  * does nothing; so does end. */
 struct pd_ran pd_figures_begin(struct pd_session *s);
 /* `out` may be NULL. */
-void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const char *site, pd_err e,
-                    const struct pd_result *out, const struct pd_ran *outer);
+void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
+                    const char *site, pd_err e, const struct pd_result *out,
+                    const struct pd_ran *outer);
 /* For items that ran together: each gets the time from the end of the one before it; those that
  * ended at the same moment share it. `commit`: what is left is the commit's. */
 void pd_figures_end_items(struct pd_session *s, const struct pd_items *items, pd_err e, bool commit,

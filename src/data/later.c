@@ -85,7 +85,7 @@ static size_t width(const struct pd_column *p)
     }
 }
 
-static void *copy_params(struct pd_arena *a, const struct pd_stmt *s, const void *params)
+void *pd_params_copy(struct pd_arena *a, const struct pd_stmt *s, const void *params)
 {
     size_t size = 0;
     for (uint32_t i = 0; i < s->nparams; i++) {
@@ -128,7 +128,7 @@ bool pd_item_take(struct pd_ctx *c, enum pd_result_kind kind, const struct pd_st
     if (!pd_ctx_session(c))
         return false; /* it runs, and says why it cannot */
     struct pd_item *item = note(c, &w, s);
-    item->params = s->nparams ? copy_params(c->arena, s, params) : NULL;
+    item->params = s->nparams ? pd_params_copy(c->arena, s, params) : NULL;
     item->out = (struct pd_result){ .kind = kind, .stmt = s, .arena = c->arena };
     return true;
 }

@@ -164,6 +164,7 @@ const struct pd_driver pd_pg_driver = {
     .floor_now = pd_pg_floor_now,
     .floor_heard = pd_pg_floor_heard,
     .servers = pd_pg_servers,
+    .explain = pd_pg_explain,
     .check = pg_check,
     .stats = pg_stats,
 };

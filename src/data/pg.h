@@ -18,6 +18,7 @@
  *   pg_error.c    SQLSTATE -> our errors; names of violated constraints
  *   pg_tx.c       sessions: reading, transactions, savepoints
  *   pg_many.c     statements that wait together (pd_later)
+ *   pg_explain.c  plans of slow statements
  *   pg_walk.c     results that are walked row by row; scripts of migrations
  *   pg_migrate.c  one program at a time migrates; what runs outside of a transaction
  *   pg_copy.c     COPY in and out, for a move from SQLite
@@ -324,6 +325,9 @@ struct pg_op *pd_pg_send_text(struct pg_conn *c, const char *text, const struct 
 /* With several servers both of these may give NULL: this server is not to be waited for any more.
  */
 pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
+/* A connection for the caller alone that can be spared: it is idle, nobody waits for one, and
+ * others are there or can be opened. NULL: there is none now. */
+struct pg_conn *pd_pg_take_spare(struct pg_pool *pool);
 /* A connection for the caller alone. */
 pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
 /* Gives a taken connection back; what is still in flight on it is waited for without the caller. */
@@ -481,6 +485,12 @@ pd_err pd_pg_items_send(struct pg_session *s, struct pd_items *items, bool decod
 pd_err pd_pg_items_wait(struct pg_session *s, struct pd_items *items) PD_YIELDS;
 pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items) PD_MUST;
 void pd_pg_items_put(struct pg_session *s, struct pd_items *items);
+
+/* --- pg_explain.c
+ * ------------------------------------------------------------------------------------------ */
+
+pd_err pd_pg_explain(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
+                     struct pd_arena *a, pd_str *plan) PD_MUST PD_YIELDS;
 
 /* --- pg_walk.c
  * --------------------------------------------------------------------------------------------- */

@@ -339,6 +339,13 @@ pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out)
     return wait_for_one(pool, &pool->takers, out);
 }
 
+struct pg_conn *pd_pg_take_spare(struct pg_pool *pool)
+{
+    bool others = pool->nconns > 1 || pool->nconns < pd_pg_pool_limit(pool);
+    struct pg_conn *c = others && !pd_pg_pool_is_wanted(pool) ? idle_one(pool) : NULL;
+    return c ? take(c) : NULL;
+}
+
 /* A connection that is not at rest leaves when it is. One whose transaction did not end is not
  * given to anybody else. */
 void pd_pg_give(struct pg_conn *c)

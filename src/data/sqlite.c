@@ -212,6 +212,7 @@ const struct pd_driver pd_sqlite_driver = {
     .begin = pd_lite_begin,
     .commit = pd_lite_commit,
     .rollback = pd_lite_rollback,
+    .explain = pd_lite_explain,
     .check = lite_check,
     .stats = lite_stats,
 };

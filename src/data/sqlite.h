@@ -153,6 +153,9 @@ pd_err pd_lite_command(struct lite_conn *conn, enum lite_command what) PD_MUST;
 pd_err pd_lite_conn_run(struct lite_conn *conn, struct lite_session *session,
                         const struct pd_stmt *stmt, const void *params,
                         struct pd_result *out) PD_MUST PD_YIELDS;
+/* What EXPLAIN QUERY PLAN says of the statement, in one line. */
+pd_err pd_lite_conn_plan(struct lite_conn *conn, const struct pd_stmt *stmt, struct pd_arena *a,
+                         pd_str *plan) PD_MUST;
 /* One integer from a query without parameters ("pragma page_count"). */
 pd_err pd_lite_conn_int(struct lite_conn *conn, const char *sql, int64_t *out) PD_MUST;
 
@@ -186,6 +189,8 @@ void pd_lite_wait_on(sqlite3 *handle); /* busy: waits a little, as the fiber */
 struct lite_pool *pd_lite_pool(struct lite_db *lite); /* of the calling thread */
 pd_err pd_lite_read(struct lite_session *s, const struct pd_stmt *stmt, const void *params,
                     struct pd_result *out) PD_MUST PD_YIELDS;
+pd_err pd_lite_explain(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
+                       struct pd_arena *a, pd_str *plan) PD_MUST;
 void pd_lite_pools_close(struct lite_db *lite) PD_YIELDS;
 struct pd_session *pd_lite_session_get(struct pd_db *db);
 void pd_lite_session_put(struct pd_session *s);

@@ -247,6 +247,26 @@ pd_err pd_lite_conn_int(struct lite_conn *conn, const char *sql, int64_t *out)
     return e;
 }
 
+pd_err pd_lite_conn_plan(struct lite_conn *conn, const struct pd_stmt *stmt, struct pd_arena *a,
+                         pd_str *plan)
+{
+    enum { DETAIL = 3, BYTES = 16 << 10 };
+    struct pd_buf b;
+    sqlite3_stmt *q = NULL;
+    pd_str sql = pd_str_fmt(a, "explain query plan %s", stmt->sql_sqlite);
+    int rc = sqlite3_prepare_v2(conn->handle, sql.ptr, (int)sql.len, &q, NULL);
+    pd_buf_init(&b, a, BYTES);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(q);
+        if (rc == SQLITE_ROW)
+            pd_buf_fmt(&b, "%s%s", b.len ? "; " : "", (const char *)sqlite3_column_text(q, DETAIL));
+    }
+    *plan = pd_buf_str(&b);
+    pd_err e = rc == SQLITE_DONE ? PD_OK : pd_lite_fail(conn, stmt, rc);
+    sqlite3_finalize(q);
+    return e;
+}
+
 /* --- settings
  * --------------------------------------------------------------------------------------------- */
 

@@ -155,7 +155,7 @@ static bool run(struct pd_ctx *c, const struct pd_stmt *s, const void *params, c
     pd_err e = prepare(c, s, params, site);
     if (e == PD_OK)
         e = drive(c, s, params, out);
-    pd_figures_end(session, s, site, e, out, &outer);
+    pd_figures_end(session, s, params, site, e, out, &outer);
     if (__builtin_expect(e == PD_OK, 1))
         return c->failed == PD_OK; /* a callback of :each may have marked it */
     pd_stmt_failed(c, e, s, params, site);

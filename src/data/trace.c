@@ -110,6 +110,18 @@ void pd_trace_statement(struct pd_ctx *c, const struct pd_stmt *s, const void *p
     c->trace = t;
 }
 
+pd_str pd_trace_params_text(struct pd_arena *a, const struct pd_stmt *s, const void *params)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, a, 8 * PD_TRACE_VALUE);
+    for (uint32_t i = 0; i < s->nparams && b.len < 4 * PD_TRACE_VALUE; i++) {
+        const struct pd_column *p = &s->params[i];
+        pd_str value = text_of(a, p, (const char *)params + p->offset);
+        pd_buf_fmt(&b, "%s%s=%.*s", i ? ", " : "", p->name, PD_ARG(value));
+    }
+    return pd_buf_str(&b);
+}
+
 void pd_trace_stack(struct pd_ctx *c)
 {
     if (!c->trace || c->trace->nframes) /* of an earlier failure that the handler took care of */

@@ -32,6 +32,9 @@ struct pd_trace {
 void pd_trace_on(bool on); /* process-wide; before threads */
 bool pd_trace_is_on(void);
 
+/* "id=7, name='Ada'", with the same care; for what is logged of a statement in development. */
+pd_str pd_trace_params_text(struct pd_arena *a, const struct pd_stmt *s, const void *params);
+
 /* For ctx.c and stmt.c, when something fails and the trace is on. */
 void pd_trace_statement(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
                         const char *site);

@@ -9,8 +9,7 @@ static const struct pd_sql_module counted_module;
 #define COUNTED(v, number, fl, sqlite, postgres, p, c, size)                                       \
     STMT(v, fl, sqlite, postgres, p, c, size, .module = &counted_module, .id = number,             \
          .writes = w_account)
-COUNTED(c_get, 0, PD_S_READONLY,
-        "select id, owner_id, name, balance from t_account where id = ?1",
+COUNTED(c_get, 0, PD_S_READONLY, "select id, owner_id, name, balance from t_account where id = ?1",
         "select id, owner_id, name, balance from t_account where id = $1", id_param, account_cols,
         sizeof(struct account));
 COUNTED(c_list, 1, PD_S_READONLY, "select id, owner_id, name, balance from t_account order by id",
