@@ -148,10 +148,11 @@ bool pd_await(struct pd_ctx *c) PD_YIELDS;
 /* Written by `pando gen`; authors read it only in error messages. */
 
 enum pd_stmt_flags {
-    PD_S_READONLY = 1, /* sqlite3_stmt_readonly: may go to a replica */
-    PD_S_KEYED = 2,    /* finds at most one row by key: repeating it in a loop is an N+1 */
-    PD_S_BATCH = 4,    /* made by the loader itself */
-    PD_S_PRIMARY = 8,  /* its author wants the newest state, whoever asks: never on a replica */
+    PD_S_READONLY = 1,  /* sqlite3_stmt_readonly: may go to a replica */
+    PD_S_KEYED = 2,     /* finds at most one row by key: repeating it in a loop is an N+1 */
+    PD_S_BATCH = 4,     /* made by the loader itself */
+    PD_S_PRIMARY = 8,   /* its author wants the newest state, whoever asks: never on a replica */
+    PD_S_CHILDREN = 16, /* finds the rows that belong to a key: the same */
 };
 
 /* How one column or parameter moves between C and the database. */
@@ -161,6 +162,7 @@ struct pd_column {
     uint8_t as;    /* for PD_T_OPT */
     bool nullable; /* for STR, BYTES, JSON: NULL is PD_STR_NULL; UUID is never nullable */
     bool list;     /* parameter only: struct pd_ids, bound as one JSON array */
+    bool key;      /* parameter only: the key that rows belong to (PD_S_CHILDREN) */
     uint32_t offset; /* in the row or parameter struct */
 };
 struct pd_ids {
@@ -193,15 +195,18 @@ struct pd_rows { /* same layout as every generated `struct X_list` */
     size_t n;
 };
 
-/* A to-one relation: for all rows of the set, the row of `load` whose key column equals the row's
- * foreign key. `load` is a PD_S_BATCH statement with one list parameter. */
+/* A relation leads from the rows of a set to those rows of `load` whose key column equals the key
+ * in the row. To one: from the foreign key to the primary key; `load` is a PD_S_BATCH statement
+ * with one list parameter. To many: from the primary key to foreign keys; it has a limit for each
+ * key as well, and gives the rows of a key one behind the other. */
 struct pd_relation {
     const char *name; /* "ledger_entry.account" */
     const struct pd_stmt *load;
-    uint32_t key_offset; /* foreign key in the child row: pd_id, or pd_opt_i64 when nullable */
+    uint32_t key_offset; /* in the row: pd_id, or pd_opt_i64 when nullable */
     bool key_nullable;
-    uint32_t target_key_offset; /* primary key in the loaded row */
-    uint32_t slot;              /* which cache of the rowset: 0 … PD_RELATIONS_MAX - 1 */
+    uint32_t target_key_offset; /* in the loaded row; the same */
+    bool target_key_nullable;
+    uint32_t slot; /* which cache of the rowset: 0 … PD_RELATIONS_MAX - 1 */
 };
 enum { PD_RELATIONS_MAX = 16 };
 
@@ -244,5 +249,9 @@ pd_err pd_stmt_each(struct pd_ctx *c, const struct pd_stmt *s, const void *param
 /* The related row of `row`; loads them for all its siblings on the first touch. */
 void *pd_relation_one(struct pd_ctx *c, const struct pd_relation *r, const void *row,
                       const char *site) PD_YIELDS;
+/* At most `limit` related rows (1 or more) of `row`; the same. Whoever asks for more than
+ * before has them all loaded again. */
+struct pd_rows pd_relation_many(struct pd_ctx *c, const struct pd_relation *r, const void *row,
+                                int64_t limit, const char *site) PD_YIELDS;
 
 #endif

@@ -108,6 +108,7 @@ struct check_mention {
     unsigned loops;          /* loops of this function it stands in */
     bool call;               /* name(…) */
     bool offloaded;          /* handed to pd_offload: runs in the pool, not on the loop */
+    bool asked, exempt;      /* nplus1.c: whether its author has a reason */
     bool repeated;           /* handed to what calls it repeatedly: an :each statement, qsort */
     struct check_node *node; /* by check_graph */
     struct check_mention *next;

@@ -1,4 +1,5 @@
-/* nplus1.c - a statement that finds one row by its key, run in a loop.
+/* nplus1.c - a statement that finds one row by its key, or the rows that belong to one, run in a
+ * loop.
  *
  * What a function runs is found from the statements upwards: a function runs a keyed statement if
  * it mentions one, or another function that does. Then every mention that stands in a loop is
@@ -16,7 +17,17 @@ static const struct gen_stmt_fact *keyed(struct check *k, pd_str name)
     return s && s->keyed ? s : NULL;
 }
 
-/* Whether n runs something after all; true if that is news. */
+/* Its author says why this place is right; asked once. */
+static bool is_exempt(struct check *k, struct check_mention *m)
+{
+    if (!m->asked)
+        m->exempt = check_exempt(k, m->file, m->line, "nplus1 ok");
+    m->asked = true;
+    return m->exempt;
+}
+
+/* Whether n runs something after all; true if that is news. A reason that stands where there is no
+ * loop is about the loops that lead there. */
 static bool learn(struct check *k, struct check_node *n)
 {
     if (n->runs)
@@ -25,7 +36,7 @@ static bool learn(struct check *k, struct check_node *n)
         const struct gen_stmt_fact *s = keyed(k, m->name);
         if (!s && m->node)
             s = m->node->runs;
-        if (!s)
+        if (!s || (!m->loops && !m->repeated && is_exempt(k, m)))
             continue;
         n->runs = s;
         n->runs_by = m;
@@ -50,10 +61,10 @@ static pd_str remedy(struct check *k, const struct gen_stmt_fact *s)
 {
     return pd_str_fmt(&k->arena,
                       "load the rows together before the loop: follow the relation from the row "
-                      "(X_Y(c, row) loads it for all siblings), or ask for all keys at once "
-                      "(%.*s_…_get_many, `where id in (:ids[])`); if it is bounded and right: "
-                      "/* nplus1 ok: reason */",
-                      PD_ARG(s->module));
+                      "(X_Y(c, row), X_Y_list(c, row, limit) load it for all siblings), or ask "
+                      "for all keys at once (%.*s_…_get_many, %.*s_…_list_of_…, `where id in "
+                      "(:ids[])`); if it is bounded and right: /* nplus1 ok: reason */",
+                      PD_ARG(s->module), PD_ARG(s->module));
 }
 
 static const char *loop_name(const struct check_mention *m)
@@ -74,8 +85,7 @@ static void look(struct check *k, struct check_node *n, struct check_mention *m)
 {
     const struct gen_stmt_fact *s = keyed(k, m->name);
     pd_str subject = pd_str_fmt(&k->arena, "%.*s.%.*s", PD_ARG(n->name), PD_ARG(m->name));
-    if ((!m->loops && !m->repeated) || (!s && (!m->node || !m->node->runs)) ||
-        check_exempt(k, m->file, m->line, "nplus1 ok"))
+    if ((!m->loops && !m->repeated) || (!s && (!m->node || !m->node->runs)) || is_exempt(k, m))
         return;
     if (s) {
         check_find(k, "PD-CHECK-020", m->file, m->line, subject, remedy(k, s),
@@ -151,7 +161,7 @@ static void look_at_recursion(struct check *k, struct check_node *n, struct chec
     const struct gen_stmt_fact *s = keyed(k, m->name);
     if (!s && m->node && !m->node->cyclic)
         s = m->node->runs;
-    if (!s || m->loops || m->repeated || check_exempt(k, m->file, m->line, "nplus1 ok"))
+    if (!s || m->loops || m->repeated || is_exempt(k, m))
         return;
     check_find(k, "PD-CHECK-022", m->file, m->line,
                pd_str_fmt(&k->arena, "%.*s.%.*s", PD_ARG(n->name), PD_ARG(m->name)), remedy(k, s),

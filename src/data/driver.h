@@ -56,7 +56,7 @@ pd_err pd_result_take(struct pd_result *r, bool *more) PD_MUST PD_YIELDS;
 
 enum { PD_SITES_MAX = 24, PD_CONSTRAINT_MAX = 160 };
 
-struct pd_site { /* a keyed statement and where it was called: the N+1 detector's memory */
+struct pd_site { /* a statement by key and where it was called: the N+1 detector's memory */
     const struct pd_stmt *stmt;
     const char *site;
     uint64_t last_key; /* hash */
@@ -77,6 +77,7 @@ struct pd_item {
         *relation; /* of `set`: whose `load` it is; the row of `key` is wanted */
     struct pd_rowset *set;
     pd_id key;
+    int64_t limit; /* to many: so many of them; 0: to one */
 };
 struct pd_items {
     struct pd_item *first, *last; /* whose results pd_await gives out */
@@ -202,7 +203,7 @@ struct pd_session *pd_ctx_session(struct pd_ctx *c);
 bool pd_item_take(struct pd_ctx *c, enum pd_result_kind kind, const struct pd_stmt *s,
                   const void *params, const char *site);
 bool pd_item_take_relation(struct pd_ctx *c, const struct pd_relation *r, const void *row,
-                           const char *site);
+                           int64_t limit, const char *site);
 /* Runs what was noted and has not run yet; with `commit`, the transaction ends with it. False if
  * the context has failed. */
 bool pd_items_run(struct pd_ctx *c, bool commit) PD_YIELDS;
@@ -219,15 +220,17 @@ struct pd_rows pd_result_rows(struct pd_result *r);
 
 /* relation.c, for it: the set of `row` (made up for a row that was not loaded) and the key; false
  * if that is null. The statement's parameters. The loaded rows, put where the relation finds them.
- */
+ * `limit` is 0 for a relation to one. */
 bool pd_relation_of(struct pd_ctx *c, const struct pd_relation *r, const void *row,
                     struct pd_rowset **set, pd_id *key);
-bool pd_relation_is_loaded(const struct pd_relation *r, const struct pd_rowset *set);
-void *pd_relation_params(struct pd_ctx *c, const struct pd_relation *r,
-                         const struct pd_rowset *set);
+bool pd_relation_is_loaded(const struct pd_relation *r, const struct pd_rowset *set, int64_t limit);
+void *pd_relation_params(struct pd_ctx *c, const struct pd_relation *r, const struct pd_rowset *set,
+                         int64_t limit);
 void pd_relation_store(struct pd_ctx *c, const struct pd_relation *r, struct pd_rowset *set,
-                       struct pd_rows rows);
+                       int64_t limit, struct pd_rows rows);
 void *pd_relation_find(const struct pd_relation *r, const struct pd_rowset *set, pd_id key);
+struct pd_rows pd_relation_find_many(const struct pd_relation *r, const struct pd_rowset *set,
+                                     pd_id key, int64_t limit);
 
 /* As pd_db_is_migrated; *newer is how many migrations of the database the program does not know. */
 pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
@@ -236,7 +239,7 @@ pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modu
 pd_err pd_migrate_inside(struct pd_ctx *c, const struct pd_sql_module *const *modules,
                          unsigned n) PD_MUST PD_YIELDS;
 
-/* Notes a run of a keyed statement; fails if it is the loop of an N+1 (see pd_nplus1). */
+/* Notes a run of a statement by key; fails if it is the loop of an N+1 (see pd_nplus1). */
 pd_err pd_nplus1_note(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
                       const char *site) PD_MUST;
 

@@ -134,16 +134,16 @@ bool pd_item_take(struct pd_ctx *c, enum pd_result_kind kind, const struct pd_st
 }
 
 static bool is_noted(const struct pd_items *all, const struct pd_relation *r,
-                     const struct pd_rowset *set)
+                     const struct pd_rowset *set, int64_t limit)
 {
     for (const struct pd_item *i = all->todo; i; i = i->next)
-        if (i->relation == r && i->set == set)
+        if (i->relation == r && i->set == set && i->limit >= limit)
             return true;
     return false;
 }
 
 bool pd_item_take_relation(struct pd_ctx *c, const struct pd_relation *r, const void *row,
-                           const char *site)
+                           int64_t limit, const char *site)
 {
     struct pd_wanted w;
     struct pd_rowset *set;
@@ -152,17 +152,19 @@ bool pd_item_take_relation(struct pd_ctx *c, const struct pd_relation *r, const 
         return false;
     if (!unmark(c, site, &w))
         return false;
-    if (w.size != sizeof(void *))
+    if (w.size != (limit ? sizeof(struct pd_rows) : sizeof(void *)))
         no_call(&w);
     if (c->failed != PD_OK || !pd_relation_of(c, r, row, &set, &key) || !pd_ctx_session(c))
         return true;
-    bool there = pd_relation_is_loaded(r, set) || is_noted(&c->session->items, r, set);
+    bool there =
+        pd_relation_is_loaded(r, set, limit) || is_noted(&c->session->items, r, set, limit);
     struct pd_item *item = note(c, &w, there ? NULL : r->load);
     item->relation = r;
     item->set = set;
     item->key = key;
+    item->limit = limit;
     if (!there) {
-        item->params = pd_relation_params(c, r, set);
+        item->params = pd_relation_params(c, r, set, limit);
         item->out =
             (struct pd_result){ .kind = PD_RESULT_MANY, .stmt = r->load, .arena = c->arena };
     }
@@ -237,7 +239,7 @@ static void keep_relations(struct pd_ctx *c, struct pd_items *all)
 {
     for (struct pd_item *i = all->todo; i; i = i->next)
         if (i->relation && i->stmt)
-            pd_relation_store(c, i->relation, i->set, pd_result_rows(&i->out));
+            pd_relation_store(c, i->relation, i->set, i->limit, pd_result_rows(&i->out));
 }
 
 bool pd_items_run(struct pd_ctx *c, bool commit)
@@ -267,7 +269,9 @@ bool pd_items_run(struct pd_ctx *c, bool commit)
 static void deliver(struct pd_item *i)
 {
     void *to = i->wanted.to;
-    if (i->relation)
+    if (i->relation && i->limit)
+        *(struct pd_rows *)to = pd_relation_find_many(i->relation, i->set, i->key, i->limit);
+    else if (i->relation)
         *(void **)to = pd_relation_find(i->relation, i->set, i->key);
     else if (i->out.kind == PD_RESULT_ONE)
         *(void **)to = i->out.n ? i->out.rows : NULL;

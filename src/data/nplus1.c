@@ -1,10 +1,10 @@
 /* nplus1.c - finds the loop that asks for one row at a time.
  *
- * A statement that finds at most one row by its key, called from the same place with three
- * different keys within one unit of work, is a loop over rows that should have loaded them
- * together. The session remembers (statement, call site) pairs with a hash of the last key; asking
- * for the same key again is merely wasteful and not counted. Call sites are string literals,
- * compared by address.
+ * A statement that finds at most one row by its key, or the rows that belong to a key, called from
+ * the same place with three different keys within one unit of work, is a loop over rows that should
+ * have loaded them together. The session remembers (statement, call site) pairs with a hash of the
+ * last key; asking for the same key again is merely wasteful, or a walk through pages, and not
+ * counted. Call sites are string literals, compared by address.
  */
 #include "data/driver.h"
 #include <pando/log.h>
@@ -33,11 +33,13 @@ static uint64_t param_hash(const struct pd_column *p, const char *at)
     }
 }
 
+/* One row is known by all its parameters; many by those that name what they belong to. */
 static uint64_t key_hash(const struct pd_stmt *stmt, const char *params)
 {
+    bool all = stmt->flags & PD_S_KEYED;
     uint64_t h = stmt->nparams;
     for (uint32_t i = 0; i < stmt->nparams; i++)
-        if (!stmt->params[i].list)
+        if (!stmt->params[i].list && (all || stmt->params[i].key))
             h = mix(h, param_hash(&stmt->params[i], params + stmt->params[i].offset));
     return h;
 }
@@ -64,8 +66,8 @@ static pd_err found(struct pd_db *db, const struct pd_stmt *stmt, const char *si
     if (db->opts.nplus1 == PD_NPLUS1_FAIL)
         return pd_hint(
             pd_fail(PD_EINTERNAL, "N+1: %s was run for the third key from %s", stmt->name, site),
-            "load the rows together: follow the relation from the row (X_Y(c, row)), or "
-            "ask for all keys at once with X_get_many");
+            "load the rows together: follow the relation from the row (X_Y(c, row), "
+            "X_Y_list(c, row, limit)), or ask for all keys at once (X_get_many, X_list_of_Y)");
     if (warn_first(db, site))
         pd_log_warn("N+1: a statement is repeated for key after key; follow the relation or load "
                     "all keys at once",

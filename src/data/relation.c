@@ -1,4 +1,4 @@
-/* relation.c - to-one relations, loaded for all siblings at once.
+/* relation.c - relations, loaded for all siblings at once.
  *
  * Every row points to the rowset it was loaded with. Touching a relation of one row collects the
  * foreign keys of all rows of the set (each once), loads them by one statement, and indexes the
@@ -10,27 +10,44 @@
  *         use(ledger_entry_account(c, &entries.rows[i]));
  *
  * therefore runs two statements. The result is kept with the set: rows as they were when loaded.
+ *
+ * To many it is the same: the rows of one key lie one behind the other, and the index leads to the
+ * first of them. All that were loaded are siblings, whoever they belong to, so the next level costs
+ * one statement again.
  */
 #include "data/driver.h"
 #include <stdlib.h>
 
 struct pd_relation_cache {
     const struct pd_relation *of; /* NULL: not loaded yet */
-    char **index;                 /* open addressing: key -> loaded row */
+    char **index;                 /* open addressing: key -> loaded row, the first of several */
     size_t size;                  /* a power of two */
+    const char *end;              /* behind the last loaded row */
+    int64_t limit;                /* for each key; 0: to one */
 };
 
-/* False if the row's foreign key is null. */
-static bool key_of(const struct pd_relation *r, const char *row, pd_id *key)
+/* False if the key is null. */
+static bool read_key(const char *at, bool nullable, pd_id *key)
 {
-    const char *at = row + r->key_offset;
-    if (!r->key_nullable) {
+    if (!nullable) {
         memcpy(key, at, sizeof *key);
         return true;
     }
     const pd_opt_i64 *o = (const void *)at;
     *key = o->value;
     return o->has;
+}
+
+static bool key_of(const struct pd_relation *r, const char *row, pd_id *key)
+{
+    return read_key(row + r->key_offset, r->key_nullable, key);
+}
+
+static pd_id target_key(const struct pd_relation *r, const char *loaded)
+{
+    pd_id key;
+    (void)read_key(loaded + r->target_key_offset, r->target_key_nullable, &key);
+    return key;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -59,12 +76,8 @@ static char **slot_of(const struct pd_relation_cache *cache, pd_id key)
 {
     size_t at = (size_t)(((uint64_t)key * 0x9e3779b97f4a7c15u) >> 20) & (cache->size - 1);
     for (char **slot;; at = (at + 1) & (cache->size - 1)) {
-        pd_id have;
         slot = &cache->index[at];
-        if (!*slot)
-            return slot;
-        memcpy(&have, *slot + cache->of->target_key_offset, sizeof have);
-        if (have == key)
+        if (!*slot || target_key(cache->of, *slot) == key)
             return slot;
     }
 }
@@ -77,10 +90,11 @@ static void build_index(struct pd_arena *a, struct pd_relation_cache *cache, str
     cache->index = pd_arena_new_n(a, char *, cache->size);
     for (size_t i = 0; i < rows.n; i++) {
         char *row = (char *)rows.rows + i * cache->of->load->row_size;
-        pd_id key;
-        memcpy(&key, row + cache->of->target_key_offset, sizeof key);
-        *slot_of(cache, key) = row;
+        char **slot = slot_of(cache, target_key(cache->of, row));
+        if (!*slot)
+            *slot = row;
     }
+    cache->end = (char *)rows.rows + rows.n * cache->of->load->row_size;
 }
 
 /* --- the cache of a set --------------------------------------------------------------------------
@@ -110,26 +124,36 @@ bool pd_relation_of(struct pd_ctx *c, const struct pd_relation *r, const void *r
     return true;
 }
 
-bool pd_relation_is_loaded(const struct pd_relation *r, const struct pd_rowset *set)
+bool pd_relation_is_loaded(const struct pd_relation *r, const struct pd_rowset *set, int64_t limit)
 {
-    return cache_of(r, set)->of;
+    const struct pd_relation_cache *cache = cache_of(r, set);
+    return cache->of && cache->limit >= limit;
 }
 
-void *pd_relation_params(struct pd_ctx *c, const struct pd_relation *r, const struct pd_rowset *set)
+void *pd_relation_params(struct pd_ctx *c, const struct pd_relation *r, const struct pd_rowset *set,
+                         int64_t limit)
 {
-    const struct pd_column *list = r->load->params;
-    pd_assert(r->load->nparams == 1 && list->list);
+    const struct pd_column *list = &r->load->params[0], *first = &r->load->params[1];
+    pd_assert(r->load->nparams == 1 + (limit > 0) && list->list);
     struct pd_ids keys = collect(c->arena, r, set);
-    char *params = pd_arena_alloc(c->arena, list->offset + sizeof keys);
+    size_t end = list->offset + sizeof keys;
+    if (limit && first->offset + sizeof limit > end)
+        end = first->offset + sizeof limit;
+    char *params = pd_arena_alloc(c->arena, end);
     memcpy(params + list->offset, &keys, sizeof keys);
+    if (limit)
+        memcpy(params + first->offset, &limit, sizeof limit);
     return params;
 }
 
 void pd_relation_store(struct pd_ctx *c, const struct pd_relation *r, struct pd_rowset *set,
-                       struct pd_rows rows)
+                       int64_t limit, struct pd_rows rows)
 {
     struct pd_relation_cache *cache = cache_of(r, set);
+    if (pd_relation_is_loaded(r, set, limit))
+        return; /* more than this has come meanwhile */
     cache->of = r;
+    cache->limit = limit;
     build_index(c->arena, cache, rows);
 }
 
@@ -138,20 +162,38 @@ void *pd_relation_find(const struct pd_relation *r, const struct pd_rowset *set,
     return *slot_of(cache_of(r, set), key);
 }
 
-/* --- one relation --------------------------------------------------------------------------------
+struct pd_rows pd_relation_find_many(const struct pd_relation *r, const struct pd_rowset *set,
+                                     pd_id key, int64_t limit)
+{
+    const struct pd_relation_cache *cache = cache_of(r, set);
+    char *first = *slot_of(cache, key), *at = first;
+    size_t n = 0;
+    for (; at && at < cache->end && (int64_t)n < limit && target_key(r, at) == key; n++)
+        at += r->load->row_size;
+    return (struct pd_rows){ first, n };
+}
+
+/* --- following one
+ * ---------------------------------------------------------------------------------
  */
 
-static bool load(struct pd_ctx *c, const struct pd_relation *r, struct pd_rowset *set,
-                 const char *site)
+/* The set of `row`, with the relation loaded; false if there is nothing to find. */
+static bool reach(struct pd_ctx *c, const struct pd_relation *r, const void *row, int64_t limit,
+                  const char *site, struct pd_rowset **set, pd_id *key)
 {
+    if (pd_item_take_relation(c, r, row, limit, site) || c->failed != PD_OK ||
+        !pd_relation_of(c, r, row, set, key))
+        return false;
+    if (pd_relation_is_loaded(r, *set, limit))
+        return true;
     if (!pd_items_run(c, false)) /* the same may have been noted by pd_later */
         return false;
-    if (pd_relation_is_loaded(r, set))
+    if (pd_relation_is_loaded(r, *set, limit))
         return true;
-    struct pd_rows rows = pd_stmt_many(c, r->load, pd_relation_params(c, r, set), site);
+    struct pd_rows rows = pd_stmt_many(c, r->load, pd_relation_params(c, r, *set, limit), site);
     if (c->failed != PD_OK)
         return false;
-    pd_relation_store(c, r, set, rows);
+    pd_relation_store(c, r, *set, limit, rows);
     return true;
 }
 
@@ -160,10 +202,17 @@ void *pd_relation_one(struct pd_ctx *c, const struct pd_relation *r, const void 
 {
     struct pd_rowset *set;
     pd_id key;
-    if (pd_item_take_relation(c, r, row, site) || c->failed != PD_OK ||
-        !pd_relation_of(c, r, row, &set, &key))
-        return NULL;
-    if (!pd_relation_is_loaded(r, set) && !load(c, r, set, site))
-        return NULL;
-    return pd_relation_find(r, set, key);
+    return reach(c, r, row, 0, site, &set, &key) ? pd_relation_find(r, set, key) : NULL;
+}
+
+struct pd_rows pd_relation_many(struct pd_ctx *c, const struct pd_relation *r, const void *row,
+                                int64_t limit, const char *site)
+{
+    struct pd_rowset *set;
+    pd_id key;
+    if (limit < 1)
+        pd_panic("%s: %s with a limit of %lld rows", site, r->name, (long long)limit);
+    if (!reach(c, r, row, limit, site, &set, &key))
+        return (struct pd_rows){ 0 };
+    return pd_relation_find_many(r, set, key, limit);
 }

@@ -1,6 +1,6 @@
 /* stmt.c - running one statement in a context.
  *
- * All four entrances do the same: refuse if the context has failed, note keyed statements for the
+ * All four entrances do the same: refuse if the context has failed, note statements by key for the
  * N+1 detector, open the write transaction before a write, let the driver fill a pd_result, and
  * mark the context if that fails. Rows are decoded straight into structs in the arena: an array
  * that doubles, each row pointing to the rowset that relation.c loads siblings by.
@@ -119,7 +119,8 @@ static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *par
                       const char *site)
 {
     PD_TRY(pd_stmt_ready(c, s));
-    if ((s->flags & (PD_S_KEYED | PD_S_READONLY | PD_S_BATCH)) == (PD_S_KEYED | PD_S_READONLY))
+    if ((s->flags & (PD_S_KEYED | PD_S_CHILDREN)) && (s->flags & PD_S_READONLY) &&
+        !(s->flags & PD_S_BATCH))
         PD_TRY(pd_nplus1_note(c->session, s, params, site));
     return PD_OK;
 }

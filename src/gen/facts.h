@@ -13,7 +13,8 @@ struct gen_stmt_fact { /* a statement, written or made for a table */
     pd_str module;
     pd_str file; /* where it stands: queries.sql, or the table's migration */
     int line;
-    bool keyed; /* reads at most one row, by its key: repeating it in a loop is an N+1 */
+    bool keyed; /* reads one row by its key, or the rows that belong to one: repeating it in a loop
+                 * is an N+1. Not if it may go through them page by page. */
     bool each;  /* calls a function for each row */
 };
 struct gen_stmt_fact *gen_facts_stmts(struct gen *g, size_t *n);

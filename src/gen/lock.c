@@ -64,7 +64,10 @@ static pd_str variant_line(struct sql *s, const struct sql_stmt *st, const struc
         pd_buf_fmt(&b, "%s%.*s: %s%s", i ? ", " : "", PD_ARG(r->name), sql_type_name(r->type),
                    r->nullable ? "?" : "");
     }
-    pd_buf_fmt(&b, ")%s%s", st->readonly ? " readonly" : "", st->keyed ? " keyed" : "");
+    pd_buf_fmt(&b, ")%s%s", st->readonly ? " readonly" : "",
+               st->keyed      ? " keyed"
+               : st->children ? " children"
+                              : "");
     put_tables(&b, " reads ", st->reads, st->nreads);
     put_tables(&b, " writes ", st->writes, st->nwrites);
     if (v->plan.len)

@@ -119,6 +119,7 @@ struct sql_column {
     pd_str no_index;              /* ref: why it needs none; null if it does */
     unsigned pk;                  /* 1 … n in the primary key; 0: not in it */
     struct sql_table *table, *of; /* of: ref and xref resolved */
+    struct sql_stmt *list;        /* the rows of several targets; NULL: not made */
 };
 
 enum { SQL_INDEX_COLUMNS = 16 };
@@ -183,6 +184,7 @@ struct sql_param {
     bool always;        /* stands outside fragments */
     bool is_flag;       /* no value of its own: switches a fragment without parameters */
     uint64_t fragments; /* those it stands in */
+    bool key;           /* equal to an id, a ref or an xref: which rows belong to it is asked */
 };
 
 struct sql_fragment {
@@ -250,6 +252,8 @@ struct sql_stmt {
     uint32_t nvariants;
     /* found by preparing it */
     bool failed, readonly, keyed;
+    bool children; /* not keyed, but finds the rows that belong to a key */
+    bool pages;    /* … from a place on: repeated with the same key, it goes through them */
     struct sql_result results[SQL_COLUMNS_MAX];
     uint32_t nresults;
     struct sql_table **reads, **writes;
@@ -265,6 +269,7 @@ struct sql_relation {
     pd_str key;      /* field of the child row */
     bool key_nullable;
     struct sql_table *of;
+    struct sql_column *by; /* to many: the column of `of` that points here, key is the id */
     unsigned slot;
     struct sql_relation *next;
 };
@@ -518,7 +523,9 @@ bool sql_index_needed(const struct sql_table *t, const struct sql_index *i);
 bool sql_key_same(const struct sql_key *a, const struct sql_key *b);
 
 void sql_crud(struct sql *s, struct sql_table *t);
-void sql_rows(struct sql *s); /* row structs and relations of all modules */
+pd_str sql_short_name(const struct sql_table *t); /* "entry" */
+pd_str sql_without_id(pd_str column);             /* "account" of "account_id" */
+void sql_rows(struct sql *s);                     /* row structs and relations of all modules */
 
 /* --- output -------------------------------------------------------------------------------- */
 

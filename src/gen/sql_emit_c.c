@@ -66,16 +66,13 @@ static void put_string(struct pd_buf *b, pd_str text, const char *indent)
 /* --- descriptors --------------------------------------------------------------------------- */
 
 static void put_column(struct pd_buf *b, const char *indent, pd_str name, int type, bool opt,
-                       bool nullable, bool list, pd_str in)
+                       const char *more, pd_str in)
 {
     pd_buf_fmt(b, "%s{ .name = \"%.*s\", .type = %s", indent, PD_ARG(name),
                opt ? "PD_T_OPT" : type_constant(type));
     if (opt)
         pd_buf_fmt(b, ", .as = %s", type_constant(type));
-    if (nullable)
-        pd_buf_put(b, PD_STR(", .nullable = true"));
-    if (list)
-        pd_buf_put(b, PD_STR(", .list = true"));
+    pd_buf_fmt(b, "%s", more);
     pd_buf_fmt(b, ",\n%s  .offset = offsetof(struct %.*s, %.*s) },\n", indent, PD_ARG(in),
                PD_ARG(name));
 }
@@ -83,8 +80,8 @@ static void put_column(struct pd_buf *b, const char *indent, pd_str name, int ty
 static void put_result(struct pd_buf *b, const char *indent, const struct sql_result *r,
                        const struct sql_row *row)
 {
-    put_column(b, indent, r->name, r->type, r->nullable && !is_text(r->type), r->nullable, false,
-               row->name);
+    put_column(b, indent, r->name, r->type, r->nullable && !is_text(r->type),
+               r->nullable ? ", .nullable = true" : "", row->name);
 }
 
 static void put_row_columns(struct pd_buf *b, const struct sql_row *row)
@@ -105,12 +102,14 @@ static void put_tables(struct pd_buf *b, const char *member, struct sql_table **
 
 static void put_flags(struct pd_buf *b, const struct sql_stmt *st)
 {
-    const char *names[4];
+    const char *names[5];
     unsigned n = 0;
     if (st->readonly)
         names[n++] = "PD_S_READONLY";
     if (st->keyed)
         names[n++] = "PD_S_KEYED";
+    if (st->children && !st->keyed)
+        names[n++] = "PD_S_CHILDREN";
     if (st->batch)
         names[n++] = "PD_S_BATCH";
     if (st->primary)
@@ -130,9 +129,11 @@ static void put_params(struct sql *s, struct pd_buf *b, const struct sql_stmt *s
     pd_buf_fmt(b, "    .nparams = %u,\n    .params = (const struct pd_column[]){\n", v->nparams);
     for (uint32_t i = 0; i < v->nparams; i++) {
         const struct sql_param *p = &st->params[v->params[i]];
-        bool nullable = p->nullable || sql_param_optional(p);
-        put_column(b, "        ", p->name, p->type, sql_param_is_opt(p), nullable && !p->list,
-                   p->list, in);
+        bool nullable = (p->nullable || sql_param_optional(p)) && !p->list;
+        pd_str more =
+            pd_str_fmt(s->arena, "%s%s%s", nullable ? ", .nullable = true" : "",
+                       p->list ? ", .list = true" : "", p->key && !p->list ? ", .key = true" : "");
+        put_column(b, "        ", p->name, p->type, sql_param_is_opt(p), more.ptr, in);
     }
     pd_buf_put(b, PD_STR("    },\n"));
 }
@@ -280,26 +281,49 @@ static void put_statement(struct sql *s, struct pd_buf *b, const struct sql_stmt
     put_function(s, b, st);
 }
 
+static void put_to_one(struct pd_buf *b, const struct sql_row *row, const struct sql_relation *r)
+{
+    pd_buf_fmt(b,
+               "    .load = &%.*s_get_many_stmt,\n"
+               "    .target_key_offset = offsetof(struct %.*s, id),\n"
+               "};\n\n"
+               "struct %.*s *%.*s_at(const char *site, struct pd_ctx *c, const struct %.*s *row)\n"
+               "{\n"
+               "    return pd_relation_one(c, &%.*s_relation, row, site);\n"
+               "}\n\n",
+               PD_ARG(r->of->name), PD_ARG(r->of->name), PD_ARG(r->of->name), PD_ARG(r->function),
+               PD_ARG(row->name), PD_ARG(r->function));
+}
+
+static void put_to_many(struct pd_buf *b, const struct sql_row *row, const struct sql_relation *r)
+{
+    pd_buf_fmt(b,
+               "    .load = &%.*s_stmt,\n"
+               "    .target_key_offset = offsetof(struct %.*s, %.*s),\n"
+               "    .target_key_nullable = %s,\n"
+               "};\n\n"
+               "struct %.*s_list %.*s_at(const char *site, struct pd_ctx *c,\n"
+               "    const struct %.*s *row, int64_t limit)\n"
+               "{\n"
+               "    struct pd_rows rows = pd_relation_many(c, &%.*s_relation, row, limit, site);\n"
+               "    return (struct %.*s_list){ rows.rows, rows.n };\n"
+               "}\n\n",
+               PD_ARG(r->by->list->full), PD_ARG(r->of->name), PD_ARG(r->by->name),
+               r->by->not_null ? "false" : "true", PD_ARG(r->of->name), PD_ARG(r->function),
+               PD_ARG(row->name), PD_ARG(r->function), PD_ARG(r->of->name));
+}
+
 static void put_relation(struct pd_buf *b, const struct sql_row *row, const struct sql_relation *r)
 {
     pd_buf_fmt(b,
                "static const struct pd_relation %.*s_relation = {\n"
                "    .name = \"%.*s.%.*s\",\n"
-               "    .load = &%.*s_get_many_stmt,\n"
                "    .key_offset = offsetof(struct %.*s, %.*s),\n"
                "    .key_nullable = %s,\n"
-               "    .target_key_offset = offsetof(struct %.*s, id),\n"
-               "    .slot = %u,\n"
-               "};\n\n",
-               PD_ARG(r->function), PD_ARG(row->name), PD_ARG(r->name), PD_ARG(r->of->name),
-               PD_ARG(row->name), PD_ARG(r->key), r->key_nullable ? "true" : "false",
-               PD_ARG(r->of->name), r->slot);
-    pd_buf_fmt(b,
-               "struct %.*s *%.*s_at(const char *site, struct pd_ctx *c, const struct %.*s *row)\n"
-               "{\n"
-               "    return pd_relation_one(c, &%.*s_relation, row, site);\n"
-               "}\n\n",
-               PD_ARG(r->of->name), PD_ARG(r->function), PD_ARG(row->name), PD_ARG(r->function));
+               "    .slot = %u,\n",
+               PD_ARG(r->function), PD_ARG(row->name), PD_ARG(r->name), PD_ARG(row->name),
+               PD_ARG(r->key), r->key_nullable ? "true" : "false", r->slot);
+    (r->by ? put_to_many : put_to_one)(b, row, r);
 }
 
 /* --- the file ------------------------------------------------------------------------------ */

@@ -83,13 +83,25 @@ static void put_row(struct sql *s, struct pd_buf *b, const struct sql_row *row)
 
 static void put_relation(struct pd_buf *b, const struct sql_row *row, const struct sql_relation *r)
 {
-    pd_buf_fmt(b,
-               "/* The row that %.*s points to%s; one statement for all rows of the set. */\n"
-               "struct %.*s *%.*s_at(const char *site, struct pd_ctx *c, const struct %.*s *row)\n"
-               "    PD_YIELDS;\n"
-               "#define %.*s(...) %.*s_at(PD_SITE, __VA_ARGS__)\n\n",
-               PD_ARG(r->key), r->key_nullable ? ", or NULL" : "", PD_ARG(r->of->name),
-               PD_ARG(r->function), PD_ARG(row->name), PD_ARG(r->function), PD_ARG(r->function));
+    if (r->by)
+        pd_buf_fmt(b,
+                   "/* The rows of %.*s that point here by %.*s, at most limit; one statement for "
+                   "all\n"
+                   " * rows of the set. In the order of %.*s. */\n"
+                   "struct %.*s_list %.*s_at(const char *site, struct pd_ctx *c,\n"
+                   "    const struct %.*s *row, int64_t limit) PD_YIELDS;\n",
+                   PD_ARG(r->of->name), PD_ARG(r->by->name), PD_ARG(r->by->list->full),
+                   PD_ARG(r->of->name), PD_ARG(r->function), PD_ARG(row->name));
+    else
+        pd_buf_fmt(
+            b,
+            "/* The row that %.*s points to%s; one statement for all rows of the set. */\n"
+            "struct %.*s *%.*s_at(const char *site, struct pd_ctx *c, const struct %.*s *row)\n"
+            "    PD_YIELDS;\n",
+            PD_ARG(r->key), r->key_nullable ? ", or NULL" : "", PD_ARG(r->of->name),
+            PD_ARG(r->function), PD_ARG(row->name));
+    pd_buf_fmt(b, "#define %.*s(...) %.*s_at(PD_SITE, __VA_ARGS__)\n\n", PD_ARG(r->function),
+               PD_ARG(r->function));
 }
 
 /* --- statements ---------------------------------------------------------------------------- */

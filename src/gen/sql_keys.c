@@ -99,6 +99,12 @@ static bool names_table(const struct sql_analysis *a, struct sql_val v)
     return false;
 }
 
+/* By its value alone a row is known, or the row it belongs to. */
+static bool names_row(const struct sql_column *c)
+{
+    return c && (c->alias == SQL_A_ID || c->alias == SQL_A_REF || c->alias == SQL_A_XREF);
+}
+
 void sql_key_note(struct sql_analysis *a, struct sql_val v, struct sql_val other,
                   enum sql_comparison how)
 {
@@ -106,6 +112,8 @@ void sql_key_note(struct sql_analysis *a, struct sql_val v, struct sql_val other
     struct sql_seen *seen = how == SQL_OTHER ? NULL : sql_key_of(a, v, &key);
     if (!seen || mentions(a, other.from, other.to, seen))
         return;
+    if (how == SQL_EQUAL && other.param && names_row(key.column))
+        other.param->key = true;
     struct sql_key *list = how == SQL_EQUAL ? seen->equal : seen->range;
     unsigned *n = how == SQL_EQUAL ? &seen->nequal : &seen->nrange;
     for (unsigned i = 0; i < *n; i++) {

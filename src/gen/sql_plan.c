@@ -370,6 +370,23 @@ static void judge(struct judged *j)
         report_recorded(j);
 }
 
+/* Does it find, or add up, the rows that belong to a key? Then it is asked for key after key as one
+ * that finds a single row is. */
+static void note_children(struct sql_stmt *st, const struct sql_variant *v,
+                          const struct sql_analysis *a)
+{
+    bool key = false, list = false, from = false;
+    for (uint32_t i = 0; i < v->nparams; i++) {
+        const struct sql_param *p = &st->params[v->params[i]];
+        key |= p->key;
+        list |= p->list;
+    }
+    for (const struct sql_seen *seen = a->seen; seen; seen = seen->next)
+        from |= seen->nrange > 0;
+    st->children |= st->readonly && key && !list;
+    st->pages |= from;
+}
+
 void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct sql_analysis *a)
 {
     struct judged j = { .on[0] = { .s = s, .st = st, .v = v, .a = a } };
@@ -382,6 +399,7 @@ void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct 
     v->analysis = a;
     bool keyed = st->readonly && !a->has_in && p->loops && p->loops == p->keyed_loops;
     st->keyed = keyed && (st->keyed || v == st->variants);
+    note_children(st, v, a);
     j.verdicts[0] = verdict_of(&j.on[0], p);
     j.on[1] = j.on[0];
     j.on[1].postgres = true;

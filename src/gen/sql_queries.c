@@ -91,7 +91,7 @@ static void collect(struct reader *r, const struct sql_tokens *t, uint64_t fragm
         p->fragments |= fragment;
         bool bracketed = i > 1 && i + 1 < t->n && sql_is(&t->at[i - 2], "in") &&
                          sql_is(&t->at[i - 1], "(") && sql_is(&t->at[i + 1], ")");
-        if (t->at[i].list && !bracketed)
+        if (t->at[i].list && !bracketed && !r->generated)
             sql_error(r->s, pos_of(r, &t->at[i]), "PD-SQL-025",
                       pd_str_fmt(r->s->arena, "write `column in (:%.*s[])`", PD_ARG(p->name)),
                       "a list stands outside `in ( )`");

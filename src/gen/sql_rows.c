@@ -121,29 +121,67 @@ static bool is_taken(const struct sql_row *row, pd_str function)
     return false;
 }
 
-static void add_relations(struct sql *s, struct sql_row *row)
+/* Adds it, if there is room and the author has no statement of that name. */
+static void add_relation(struct sql *s, struct sql_row *row, struct sql_relation relation)
 {
     struct sql_relation **end = &row->relations;
-    unsigned slot = 0;
-    for (uint32_t i = 0; i < row->nfields && slot < RELATIONS_MAX; i++) {
+    for (; *end; end = &(*end)->next)
+        relation.slot++;
+    relation.function = pd_str_fmt(s->arena, "%.*s_%.*s", PD_ARG(row->name), PD_ARG(relation.name));
+    if (relation.slot == RELATIONS_MAX || is_taken(row, relation.function))
+        return;
+    *end = pd_arena_new(s->arena, struct sql_relation);
+    **end = relation;
+}
+
+static void add_to_one(struct sql *s, struct sql_row *row)
+{
+    for (uint32_t i = 0; i < row->nfields; i++) {
         struct sql_result *f = &row->fields[i];
-        if (!f->origin || !f->origin->of || !f->origin->of->row)
-            continue;
-        pd_str name = f->name;
-        if (pd_str_ends(name, PD_STR("_id")) && name.len > 3)
-            name.len -= 3;
-        pd_str function = pd_str_fmt(s->arena, "%.*s_%.*s", PD_ARG(row->name), PD_ARG(name));
-        if (is_taken(row, function))
-            continue; /* the author's statement wins */
-        struct sql_relation *r = pd_arena_new(s->arena, struct sql_relation);
-        *r = (struct sql_relation){ .name = name,
-                                    .function = function,
-                                    .key = f->name,
-                                    .key_nullable = f->nullable,
-                                    .of = f->origin->of,
-                                    .slot = slot++ };
-        *end = r;
-        end = &r->next;
+        if (f->origin && f->origin->of && f->origin->of->row)
+            add_relation(s, row,
+                         (struct sql_relation){ .name = sql_without_id(f->name),
+                                                .key = f->name,
+                                                .key_nullable = f->nullable,
+                                                .of = f->origin->of });
+    }
+}
+
+/* "entry_list"; "transfer_list_by_from" where the column is not named after the table. */
+static pd_str list_name(struct sql *s, const struct sql_table *of, const struct sql_column *by)
+{
+    pd_str child = sql_short_name(by->table), name = sql_without_id(by->name);
+    if (pd_str_eq(name, sql_short_name(of)))
+        return pd_str_fmt(s->arena, "%.*s_list", PD_ARG(child));
+    return pd_str_fmt(s->arena, "%.*s_list_by_%.*s", PD_ARG(child), PD_ARG(name));
+}
+
+/* Rows of other modules have none: they do not know who points to them. */
+static void add_to_many(struct sql *s, struct sql_row *row, const struct sql_result *id)
+{
+    struct sql_table *parent = id->origin->table;
+    for (struct sql_table *t = s->tables; t; t = t->next) {
+        for (uint32_t i = 0; t->owner == row->module && i < t->ncolumns; i++) {
+            struct sql_column *c = &t->columns[i];
+            if (c->of != parent || !c->list || c->list->failed)
+                continue;
+            add_relation(s, row,
+                         (struct sql_relation){ .name = list_name(s, parent, c),
+                                                .key = id->name,
+                                                .key_nullable = id->nullable,
+                                                .of = t,
+                                                .by = c });
+        }
+    }
+}
+
+static void add_relations(struct sql *s, struct sql_row *row)
+{
+    add_to_one(s, row);
+    for (uint32_t i = 0; i < row->nfields; i++) {
+        struct sql_result *f = &row->fields[i];
+        if (f->origin && f->origin->alias == SQL_A_ID && f->origin->table->owner == row->module)
+            add_to_many(s, row, f);
     }
 }
 

@@ -132,6 +132,11 @@ static uint32_t read_source(struct sql_analysis *a, struct sql_scope *scope, uin
     pd_str alias = PD_STR_NULL;
     if (is(a, at, "(")) {
         uint32_t close = tok(a, at)->match;
+        if (tok(a, at + 1)->list) { /* a list's values, as a table function gives them */
+            at = read_alias(a, close + 1, to, &alias);
+            add_source(a, scope, alias);
+            return at;
+        }
         if (!sql_is_select(a, at + 1)) {
             read_sources(a, scope, at + 1, close);
             return read_alias(a, close + 1, to, &alias);

@@ -186,7 +186,8 @@ static void put_in_other_words(struct sql *s, struct sql_stmt *st, struct sql_va
     struct sql_tokens own;
     if (is_split(st)) {
         own = assemble(s, st, v, SQL_ONLY_SQLITE);
-        copy_nulls(tokens, &own);
+        if (!st->generated) /* all its tokens stand at one place, and it says itself */
+            copy_nulls(tokens, &own);
         tokens = &own;
     }
     sql_postgres(s, st, v, tokens);

@@ -30,8 +30,8 @@ def check(app, *options, **env):
 
 
 def seal(app, *words, **env):
-    return subprocess.run([PANDO, "seal", *map(str, words)], cwd=app.folder, capture_output=True, text=True, timeout=60,
-                          env={**os.environ, **env})
+    return subprocess.run([PANDO, "seal", *map(str, words)], cwd=app.folder, capture_output=True, text=True,
+                          errors="replace", timeout=60, env={**os.environ, **env})  # ld names what is damaged
 
 
 def damaged(whole, seed):

@@ -126,7 +126,7 @@ static pd_err take_chunk(struct import *im, pd_str input)
 {
     enum csv_event event;
     bool last = input.len == 0;
-    PD_TRY(batch_begin(im));
+    PD_TRY(batch_begin(im)); /* nplus1 ok: once for a chunk of the file */
     while (!im->batch_ctx.failed && (event = csv_next(im->csv, &input)) != CSV_MORE)
         take_row(im, event);
     if (last && (event = csv_finish(im->csv)) != CSV_MORE)

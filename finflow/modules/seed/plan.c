@@ -74,6 +74,7 @@ static bool ready(struct plan *p)
         context_begin(p);
     }
     if (p->failed == PD_OK && !p->batch)
+        /* nplus1 ok: once for a batch of thousands */
         p->batch = ledger_batch_begin(&p->c, p->org_id);
     if (p->c.failed)
         p->failed = p->c.failed;

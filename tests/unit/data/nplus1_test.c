@@ -50,6 +50,28 @@ TEST_WITH_DB(keys_of_every_type_are_told_apart)
     counts(db, &by_text, (const void *[]){ &texts[0], &texts[1], &texts[2] }, 2);
 }
 
+/* The rows that belong to a key, from a place on. */
+struct page {
+    pd_id owner, before;
+};
+static const struct pd_column page_params[] = { COL(page, owner, ID, .key = true),
+                                                COL(page, before, ID) };
+STMT(page_of, PD_S_READONLY | PD_S_CHILDREN, "select 1 from t_all where ?1 = 0 and ?2 = 0",
+     "select 1 from t_all where $1 is null and $2 is null", page_params, none, 0);
+
+TEST_WITH_DB(children_of_one_parent_after_the_other_are_a_loop_and_pages_of_one_are_not)
+{
+    static const struct page walk[] = { { 1, 9 }, { 1, 8 }, { 1, 7 }, { 1, 6 }, { 1, 5 } };
+    static const struct page loop[] = { { 1, 9 }, { 2, 9 }, { 3, 9 } };
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, db);
+    for (size_t i = 0; i < sizeof walk / sizeof *walk; i++)
+        (void)pd_stmt_exec(c, &page_of, &walk[i], "pages");
+    assert_int_equal(c->failed, PD_OK);
+    unit_end(&u);
+    counts(db, &page_of, (const void *[]){ &loop[0], &loop[1], &loop[2] }, 3);
+}
+
 TEST_WITH_DB(many_places_that_are_called_once_are_no_loop)
 {
     static char places[PD_SITES_MAX + 10][8];
@@ -149,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         DATA_TEST(keys_of_every_type_are_told_apart),
+        DATA_TEST(children_of_one_parent_after_the_other_are_a_loop_and_pages_of_one_are_not),
         DATA_TEST(many_places_that_are_called_once_are_no_loop),
         SQLITE_TEST(each_place_is_warned_of_once),
         SQLITE_TEST(the_environment_decides_if_nobody_else_does),

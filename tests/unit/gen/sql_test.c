@@ -358,6 +358,52 @@ static void a_statement_that_finds_one_row_by_a_unique_key_is_keyed(void **state
     app_close(&a);
 }
 
+static void a_statement_that_finds_what_belongs_to_a_key_says_which_key(void **state)
+{
+    struct app a;
+    (void)state;
+    app_open(&a);
+    app_run(&a);
+    assert_true(statement(&a, "open_orders")->children);
+    assert_true(statement(&a, "totals")->children); /* adds them up */
+    assert_true(statement(&a, "lines_of")->children);
+    assert_true(statement(&a, "order_list_by_customer_id")->children);
+    assert_false(statement(&a, "customer_names")->children);  /* many keys at once */
+    assert_false(statement(&a, "customers_after")->children); /* no key */
+    assert_false(statement(&a, "customer_rename")->children); /* does not read */
+    assert_false(statement(&a, "open_orders")->pages);
+    assert_true(statement(&a, "orders_of")->pages);
+    struct sql_stmt *st = statement(&a, "orders");
+    assert_true(sql_param_find(st, PD_STR("customer_id"))->key);
+    assert_false(sql_param_find(st, PD_STR("state"))->key);
+    assert_false(sql_param_find(st, PD_STR("limit"))->key);
+    app_close(&a);
+}
+
+/* As far as there is an index that finds them, and within the module. */
+static void a_row_leads_to_the_rows_that_point_to_it(void **state)
+{
+    struct app a;
+    (void)state;
+    app_open(&a);
+    app_run(&a);
+    app_emit(&a);
+    pd_str out = app_read(&a, "out/shop_sql.c");
+    assert_true(pd_str_find_str(
+                    out, PD_STR("struct shop_order_list shop_customer_order_list_at(")) != PD_NPOS);
+    assert_true(pd_str_find_str(
+                    out, PD_STR("struct shop_order_list shop_order_order_list_by_parent_at(")) !=
+                PD_NPOS);
+    struct sql_stmt *st = statement(&a, "order_list_of_customer");
+    assert_true(st->batch && !st->keyed);
+    assert_true(pd_str_find_str(st->variants->plan, PD_STR("SEARCH i USING")) != PD_NPOS);
+    assert_true(pd_str_find_str(st->variants->plan, PD_STR("SCAN e")) == PD_NPOS);
+    assert_non_null(sql_stmt_find(module(&a, "shop"), PD_STR("customer_list_of_seller")));
+    assert_true(pd_str_find_str(app_read(&a, "out/crew_sql.c"), PD_STR("customer_list")) ==
+                PD_NPOS);
+    app_close(&a);
+}
+
 static void only_statements_that_do_not_write_are_readonly(void **state)
 {
     struct app a;
@@ -712,6 +758,8 @@ int main(void)
         cmocka_unit_test(a_page_and_a_statement_do_not_share_a_function),
         cmocka_unit_test(pages_of_two_modules_do_not_share_a_function),
         cmocka_unit_test(a_statement_that_finds_one_row_by_a_unique_key_is_keyed),
+        cmocka_unit_test(a_statement_that_finds_what_belongs_to_a_key_says_which_key),
+        cmocka_unit_test(a_row_leads_to_the_rows_that_point_to_it),
         cmocka_unit_test(only_statements_that_do_not_write_are_readonly),
         cmocka_unit_test(every_combination_of_fragments_and_orders_is_a_variant),
         cmocka_unit_test(the_text_for_another_engine_adds_nothing),

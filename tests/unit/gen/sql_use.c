@@ -13,6 +13,9 @@ int64_t use(struct pd_ctx *c, bool (*fn)(void *arg, const void *row))
         shop_orders(c, .customer_id = 1, .state = PD_STR("open"), .since = PD_SOME(5),
                     .unpaid = true, .limit = 10, .order = SHOP_ORDERS_OLDEST);
     struct shop_order_list all = shop_order_list_by_customer_id(c, 1, 50);
+    struct shop_order_list theirs = shop_order_list_of_customer(c, (struct pd_ids){ ids, 2 }, 5);
+    struct shop_order_list his = shop_customer_order_list(c, a, 5);
+    struct shop_order_list parts = shop_order_order_list_by_parent(c, &his.rows[0], 5);
     struct shop_order *o = shop_order_insert(c, .customer_id = 1, .total = 1250, .at = 7);
     struct shop_customer *of = shop_order_customer(c, &orders.rows[0]);
     struct crew_person *seller = shop_customer_seller(c, a);
@@ -24,6 +27,6 @@ int64_t use(struct pd_ctx *c, bool (*fn)(void *arg, const void *row))
     if (shop_lines_matching(c, fn, NULL, .order_id = 1, .what = PD_STR("x%")) != PD_OK)
         return -1;
     struct shop_label_list none = shop_label_colors(c);
-    (void)names, (void)all, (void)o, (void)of, (void)none;
+    (void)names, (void)all, (void)o, (void)of, (void)none, (void)theirs, (void)parts;
     return t->total + t->discount.value + (int64_t)seller->name.len + gone + n;
 }

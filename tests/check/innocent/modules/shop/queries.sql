@@ -12,3 +12,6 @@ select id, owner_id, name, price from shop_item where owner_id = :owner_id order
 
 -- name: rename :exec
 update shop_item set name = :name where id = :id;
+
+-- name: items_after :many
+select id, owner_id, name, price from shop_item where owner_id = :owner_id and id > :after order by id limit :limit;

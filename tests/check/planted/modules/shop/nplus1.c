@@ -119,11 +119,58 @@ static void only_its_own_line(struct pd_ctx *c, struct pd_ids ids)
     }
 }
 
+/* The reason is about the small loop only. */
+static void twice(struct pd_ctx *c, pd_id id)
+{
+    for (int i = 0; i < 2; i++)
+        shop_item_by_id(c, id + i); /* nplus1 ok: two, always */
+}
+
+static void twice_for_all(struct pd_ctx *c, struct pd_ids ids)
+{
+    for (size_t i = 0; i < ids.n; i++)
+        twice(c, ids.at[i]); //! PD-CHECK-021
+}
+
+/* The rows of one owner after the other. */
+static pd_money children(struct pd_ctx *c, struct pd_ids owners)
+{
+    pd_money sum = 0;
+    for (size_t i = 0; i < owners.n; i++) {
+        struct shop_item_list items = shop_items_of(c, owners.at[i], 10); //! PD-CHECK-020
+        sum += items.n ? items.rows[0].price : 0;
+        items = shop_item_list_by_owner_id(c, owners.at[i], 10); //! PD-CHECK-020
+        sum += (pd_money)items.n;
+    }
+    return sum;
+}
+
+static void added_up(struct pd_ctx *c, const struct shop_item *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        pd_log_info("orders", "n", shop_order_count_of(c, items[i].id)->n); //! PD-CHECK-020
+}
+
+static bool count_row(void *arg, const struct shop_item *row)
+{
+    *(pd_money *)arg += row->price;
+    return true;
+}
+
+static void row_by_row(struct pd_ctx *c, struct pd_ids owners)
+{
+    pd_money sum = 0;
+    for (size_t i = 0; i < owners.n; i++)
+        if (shop_each_item(c, owners.at[i], count_row, &sum) != PD_OK) //! PD-CHECK-020
+            return;
+}
+
 pd_money shop_total(struct pd_ctx *c, pd_id owner)
 {
     struct pd_ids ids = { &owner, 1 };
     pd_str codes[2] = { PD_STR("a") };
-    by_helper(c, ids), by_do(c, codes), by_goto(c, owner), by_callback(c, owner);
+    by_helper(c, ids), by_do(c, codes), by_goto(c, owner), by_callback(c, owner), children(c, ids), row_by_row(c, ids), twice_for_all(c, ids);
+    added_up(c, NULL, 0);
     by_switch(c, ids), by_statement_expression(c, ids), without_reason(c, ids), only_its_own_line(c, ids);
     return by_for(c, ids) + by_while_comma(c, &owner)->price + by_macro(c, owner) +
            by_recursion(c, owner) + mutual_a(c, owner);

@@ -12,3 +12,6 @@ select id, owner_id, name, price, made_at from shop_item where owner_id = :owner
 
 -- name: rename :exec
 update shop_item set name = :name where id = :id;
+
+-- name: order_count_of :one
+select count(*) as n from shop_order where item_id = :item_id;
