@@ -1,9 +1,11 @@
 /* pg_migrate.c - one program at a time migrates.
  *
- * Two locks, both advisory. The *hold* is a session's: it lasts for all migrations of a program, on
- * a connection of its own, and ends with that connection, however the process ends. Who does not
- * get it asks again: a statement that waited for it would have a snapshot, and `create index
- * concurrently` waits for all snapshots, so the two would wait for each other.
+ * Two locks, both advisory, of the schema that the tables are made in: programs with a schema each
+ * share a database and do not wait for one another. The *hold* is a session's: it lasts for all
+ * migrations of a program, on a connection of its own, and ends with that connection, however the
+ * process ends. Who does not get it asks again: a statement that waited for it would have a
+ * snapshot, and `create index concurrently` waits for all snapshots, so the two would wait for each
+ * other.
  *
  * The other lock is that of each transaction with a migration. It counts where the hold does not: a
  * connection may be lost without that its program notices, and a mover (move.c) has only this one.
@@ -13,8 +15,9 @@
  */
 #include "data/pg_team.h"
 
-#define LOCK     "482906891375" /* "pando" in ASCII */
-#define HOLD     "482906891376"
+#define SCHEMA   "hashtext(coalesce(current_schema(), ''))"
+#define LOCK     "1885433444, " SCHEMA /* "pand" in ASCII */
+#define HOLD     "1885433445, " SCHEMA
 #define LOCK_FOR "5s"
 
 pd_err pd_pg_migrate_lock(struct pd_session *s)

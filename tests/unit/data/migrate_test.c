@@ -49,7 +49,7 @@ static const char *server_says(const char *sql)
     return out;
 }
 
-#define HOLDS "select pg_advisory_lock(482906891376)"
+#define HOLDS "select pg_advisory_lock(1885433445, hashtext(current_schema()))"
 
 static void finish(void *arg)
 {

@@ -381,7 +381,7 @@ MOVE_TEST(a_target_that_is_being_migrated)
     PGconn *pq = PQconnectdb(server_url);
     fill(modules, "");
     snprintf(server_url, sizeof server_url, "%s%%20-clock_timeout%%3D50", test_url);
-    PQclear(PQexec(pq, "select pg_advisory_lock(482906891375)"));
+    PQclear(PQexec(pq, "select pg_advisory_lock(1885433444, hashtext(current_schema()))"));
     is_refused(PD_EBUSY, "another program is migrating the target");
     PQfinish(pq);
 }
