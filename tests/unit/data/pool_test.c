@@ -134,7 +134,8 @@ static unsigned write_all(struct pd_db *db, struct writer *all, int n, int64_t m
 static void full_server(struct pd_db *db)
 {
     struct writer all[MANY];
-    for (int i = 0; i < 5; i++)
+    /* A connection of the set-up may still be counted when the second is first asked for. */
+    for (int i = 0; i < 5 || (i < 200 && stats(db).connections < 2); i++)
         assert_int_equal(write_all(db, all, MANY, 20, PD_OK), MANY);
     struct pd_db_stats s = stats(db);
     assert_int_equal(s.connections, 2);
