@@ -20,6 +20,8 @@ struct pd_instance {
     struct pd_config *config;
     struct pd_arena arena;
     struct pd_db *db;
+    const struct pd_sql_module **sql; /* the modules' */
+    unsigned nsql;
     struct pd_web *web;
     struct slot slots[MAX_THREADS];
     atomic_uint nslots;
@@ -103,6 +105,8 @@ static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
     unsigned n = pd_app_sql(in->app, modules);
     if (n == 0)
         return PD_OK;
+    in->sql = modules;
+    in->nsql = n;
     const struct pd_db_opts opts = { .nplus1 = nplus1(in->config),
                                      .connections = connections(in->config, mode),
                                      .threads = pd_config_threads(in->config),
@@ -225,6 +229,8 @@ void pd_instance_share_listeners(struct pd_instance *in, bool shared)
 
 pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
 {
+    if (in->db)
+        pd_db_warm_up(in->db, in->sql, in->nsql);
     struct pd_http_server *server = pd_http_server_new(&(struct pd_http_server_opts){
         .limits = { .request_us = pd_config_int(in->config, "REQUEST_SECONDS") * PD_SECOND },
         .handle = pd_web_handle,

@@ -59,6 +59,11 @@ struct pd_db_opts {
  * process has the file), PD_EDENIED (folder or file not writable; wrong password), PD_ECORRUPT (not
  * a database, or damaged), PD_EIO, PD_EUNAVAIL (no such server). `opts` may be NULL. */
 pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out) PD_MUST PD_YIELDS;
+/* For a thread that is about to serve: opens its first connection to each PostgreSQL server and
+ * prepares there what finds rows by their keys. Takes 5 s per server at most; what fails is logged,
+ * and tried again when it is needed. */
+void pd_db_warm_up(struct pd_db *db, const struct pd_sql_module *const *modules,
+                   unsigned n) PD_YIELDS;
 /* Moves the log into the file, gives the lock back and frees everything. NULL is fine. */
 void pd_db_close(struct pd_db *db) PD_YIELDS;
 

@@ -92,6 +92,12 @@ pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
     return e;
 }
 
+void pd_db_warm_up(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
+{
+    if (db->driver->warm_up)
+        db->driver->warm_up(db, modules, n);
+}
+
 void pd_db_close(struct pd_db *db)
 {
     if (!db)

@@ -122,6 +122,9 @@ struct pd_driver {
     const char *name;
     pd_err (*open)(struct pd_db *db, pd_str where) PD_YIELDS;
     void (*close)(struct pd_db *db) PD_YIELDS;
+    /* As pd_db_warm_up; NULL: there is nothing to do. */
+    void (*warm_up)(struct pd_db *db, const struct pd_sql_module *const *modules,
+                    unsigned n) PD_YIELDS;
 
     /* Sessions are recycled per thread; get zeroes what a unit of work starts with. NULL: no memory
      * for a new one. */

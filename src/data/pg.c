@@ -149,6 +149,7 @@ const struct pd_driver pd_pg_driver = {
     .name = "postgres",
     .open = pg_open,
     .close = pg_close,
+    .warm_up = pd_pg_warm_up,
     .session_get = pd_pg_session_get,
     .session_put = pd_pg_session_put,
     .run = pd_pg_run,

@@ -20,6 +20,8 @@
  *   pg_many.c     statements that wait together (pd_later)
  *   pg_explain.c  plans of slow statements
  *   pg_walk.c     results that are walked row by row; scripts of migrations
+ *   pg_pooler.c   what is different if there is a pooler in between
+ *   pg_warm.c     a thread's first connection
  *   pg_migrate.c  one program at a time migrates; what runs outside of a transaction
  *   pg_copy.c     COPY in and out, for a move from SQLite
  *
@@ -62,16 +64,20 @@ enum {
 #define PG_GRACE_US   (2 * PD_SECOND)       /* for the server to obey a cancel */
 #define PG_CANCEL_US  (250 * INT64_C(1000)) /* between two attempts to cancel */
 #define PG_COMMIT_US                                                                               \
-    (30 * PD_SECOND)                 /* for the answer to a commit; then its outcome is unknown    \
+    (30 * PD_SECOND) /* for the answer to a commit; then its outcome is unknown                    \
+                      */
+#define PG_IDLE_MS                                                                                 \
+    (2 * PG_COMMIT_US / 1000)        /* of a transaction between two statements, at most           \
                                       */
 #define PG_LEAVE_US (10 * PD_SECOND) /* for the answer to a rollback that nobody waits for */
 #define PG_BACKOFF_US                                                                              \
     (50 * INT64_C(1000)) /* after a failed attempt; doubles, with jitter, to 2 s */
 #define PG_PATIENCE_US                                                                             \
     (5 * PD_SECOND) /* without a connection: then nobody waits for one any more */
-#define PG_CROWDED_US (15 * PD_SECOND) /* a full server is not asked for more, to twice that */
-#define PG_SIZE_US    (30 * PD_SECOND) /* between two looks at how many connections there may be */
-#define PG_LIFE_US    (1800 * PD_SECOND) /* of a connection, less up to a quarter by chance */
+#define PG_CROWDED_US                                                                              \
+    PD_SECOND /* a full server is not asked for more: to twice that; doubles, to 32 s */
+#define PG_SIZE_US (30 * PD_SECOND)   /* between two looks at how many connections there may be */
+#define PG_LIFE_US (1800 * PD_SECOND) /* of a connection, less up to a quarter by chance */
 
 /* --- a connection --------------------------------------------------------------------------------
  */
@@ -94,7 +100,8 @@ struct pg_op {               /* a statement in flight */
     PGresult *result; /* when done; the first error if there was one; NULL: connection lost */
     unsigned number;  /* of the prepared statement; 0: none */
     unsigned weight;  /* PG_QUICK, PG_SLOW */
-    bool parse;       /* the answer to its Parse comes first */
+    bool parse;       /* the answer to its Parse comes first … */
+    bool alone;       /* … and nothing behind it */
     bool sync;        /* a Sync was sent behind it */
     bool left;        /* its fiber has given up */
     bool skipped;     /* it failed because an earlier op's Parse did */
@@ -127,6 +134,7 @@ struct pg_conn {
     pd_mono answer_by;        /* the server must have answered by then */
     struct pg_stmt **table;   /* open addressing, keyed by descriptor address */
     unsigned ntable, used, names;
+    bool pooled;  /* at the other end is a pooler */
     bool timed;   /* `timer` is set */
     bool watched; /* `io` is open */
     bool orphan;  /* to be freed by its hook */
@@ -170,7 +178,8 @@ struct pg_pool { /* connections of a thread to one server */
     unsigned failures; /* to connect, one after the other … */
     pd_mono failing;   /* … the first of them began */
     bool away;         /* so often, and for so long, that nobody waits any more */
-    unsigned cap;      /* connections, while the server is full … */
+    unsigned crowded;  /* times that the server was full, one after the other */
+    unsigned cap;      /* connections, while it is … */
     pd_mono capped;    /* … until then */
     pd_mono revived;   /* the first connection was opened, since there was none */
     int64_t pace_us;   /* the time between two of those who wait getting a connection, about */
@@ -260,6 +269,17 @@ void pd_pg_hosts_free(struct pg_db *pg);
 
 /* Connects, within PG_CONNECT_US. The connection is PG_TAKEN and on no list. */
 pd_err pd_pg_conn_open(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
+/* The server's own limit for a statement, in milliseconds; ours comes first. */
+int64_t pd_pg_statement_ms(const struct pg_db *pg);
+
+/* --- pg_pooler.c
+ * --------------------------------------------------------------------------------------------- */
+
+/* The connection leads to a pooler. PD_ECONFIG if it has to be known which server answers. */
+pd_err pd_pg_pooler_found(struct pg_conn *c) PD_MUST;
+/* Behind "begin", or in front of reads that leave together: what the session would be set to, for
+ * this transaction. Nothing to do without a pooler. False with a diag: it could not be sent. */
+bool pd_pg_localize(struct pg_conn *c, bool writes) PD_MUST;
 
 /* --- pg_conn.c
  * --------------------------------------------------------------------------------------------- */
@@ -313,6 +333,9 @@ void pd_pg_cancel_forget(struct pg_conn *c);
 struct pg_op *pd_pg_send(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
                          struct pd_arena *a, struct pd_fiber *waiter);
 struct pg_op *pd_pg_command(struct pg_conn *c, const char *text, struct pd_fiber *waiter);
+/* Only prepares it. NULL: there is nothing to do, or a diag says why not. */
+struct pg_op *pd_pg_prepare(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
+                            struct pd_arena *a, struct pd_fiber *waiter);
 /* As pd_pg_command, for a statement that is not worth a name: text with parameters. */
 struct pg_op *pd_pg_send_text(struct pg_conn *c, const char *text, const struct pd_stmt *stmt,
                               const void *params, struct pd_arena *a, struct pd_fiber *waiter);
@@ -379,6 +402,13 @@ void pd_pg_size_look(struct pg_db *pg) PD_YIELDS;
 /* The same, and again from time to time, until the end; nothing if the number was given. */
 void pd_pg_size_begin(struct pg_db *pg) PD_YIELDS;
 void pd_pg_size_end(struct pg_db *pg) PD_YIELDS;
+
+/* --- pg_warm.c
+ * --------------------------------------------------------------------------------------------- */
+
+/* For the driver's table. */
+void pd_pg_warm_up(struct pd_db *db, const struct pd_sql_module *const *modules,
+                   unsigned n) PD_YIELDS;
 
 /* --- pg_row.c
  * ---------------------------------------------------------------------------------------------- */

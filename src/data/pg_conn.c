@@ -249,7 +249,8 @@ static void op_ended(struct pg_conn *c, struct pg_op *op)
 {
     if (op->parse) {
         parsed(op);
-        return;
+        if (!op->alone)
+            return;
     }
     pd_list_remove(&op->node);
     c->nops--;

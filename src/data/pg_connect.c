@@ -105,24 +105,31 @@ static pd_err conn_start(struct pg_conn *c)
     return pd_pg_conn_listen(c);
 }
 
+/* A commit that waits for replicas is not to be hit by it: see judge(). */
+int64_t pd_pg_statement_ms(const struct pg_db *pg)
+{
+    int64_t longest = pg->db->opts.statement_us;
+    return (longest < PG_COMMIT_US ? PG_COMMIT_US : longest) / 1000 + 1000;
+}
+
 /* What every connection is set to, whatever the server's configuration says. Only transactions that
- * ask for it can write: a statement that was taken for a read cannot. */
+ * ask for it can write: a statement that was taken for a read cannot. A pooler's connection is not
+ * touched: others use it as well. */
 static pd_err conn_settle(struct pg_conn *c)
 {
     char text[640], mark[24] = "";
     if (c->pool->pg->mark)
         pd_pg_size_mark(c->pool->pg, mark, sizeof mark);
-    int64_t longest = c->pool->pg->db->opts.statement_us;
-    if (longest < PG_COMMIT_US) /* a commit that waits for replicas is not to be hit: see judge() */
-        longest = PG_COMMIT_US;
     snprintf(text, sizeof text,
              "select set_config('statement_timeout', '%lld', false), set_config('timezone', "
              "'UTC', false), set_config('idle_in_transaction_session_timeout', '%lld', false), "
              "set_config('default_transaction_read_only', 'on', false), "
              "set_config('client_connection_check_interval', '2000', false), "
              "set_config('application_name', "
-             "ltrim(left(current_setting('application_name'), 40) || '%s'), false)",
-             (long long)(longest / 1000 + 1000), (long long)(2 * PG_COMMIT_US / 1000), mark);
+             "ltrim(left(current_setting('application_name'), 40) || '%s'), false) "
+             "where pg_backend_pid() = %d",
+             (long long)pd_pg_statement_ms(c->pool->pg), (long long)PG_IDLE_MS, mark,
+             PQbackendPID(c->pq));
     struct pg_op *op = pd_pg_command(c, text, pd_fiber_self());
     if (!op)
         return pd_diag()->code;
@@ -130,6 +137,8 @@ static pd_err conn_settle(struct pg_conn *c)
     pd_err e = PQresultStatus(op->result) == PGRES_TUPLES_OK
                    ? PD_OK
                    : pd_pg_fail(c->pool, NULL, op->result);
+    if (e == PD_OK && PQntuples(op->result) == 0)
+        e = pd_pg_pooler_found(c);
     pd_pg_op_put(c->pool, op);
     return e;
 }

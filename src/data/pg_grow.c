@@ -8,8 +8,9 @@
  * nobody asks; the first that succeeds ends it. With several servers a lease does that (pg_hosts.h)
  * and who needs a primary waits for one until its deadline.
  *
- * A server without a connection left (53300) is not asked for more for a while: what there is has
- * to do. That holds whatever the settings say, as others may have taken what was counted on.
+ * A server without a connection left (53300) is not asked for more for a while, longer each time:
+ * what there is has to do. That holds whatever the settings say, as others may have taken what was
+ * counted on.
  */
 #include "data/pg_team.h"
 #include <stdio.h>
@@ -42,8 +43,11 @@ static void cap(struct pg_pool *pool)
 {
     unsigned open = atomic_load(&pool->open);
     pg_count(&pool->full);
+    if (pd_mono_now() < pool->capped)
+        return; /* attempts that were made together fail together */
+    int64_t us = PG_CROWDED_US << (pool->crowded < 4 ? pool->crowded++ : 4);
     pool->cap = open ? open : 1;
-    pool->capped = pd_mono_now() + PG_CROWDED_US + up_to(PG_CROWDED_US);
+    pool->capped = pd_mono_now() + us + up_to(us);
 }
 
 /* --- when again ----------------------------------------------------------------------------------
@@ -141,7 +145,7 @@ void pd_pg_pool_add(struct pg_pool *pool, struct pg_conn *c)
     c->use = PG_SHARED;
     pd_list_push(&pool->conns, &c->node);
     pool->nconns++;
-    pool->failures = 0;
+    pool->failures = pool->crowded = 0;
     set_away(pool, false);
     if (atomic_fetch_add(&pool->open, 1) == 0)
         pool->revived = pd_mono_now();

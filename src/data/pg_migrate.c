@@ -66,11 +66,18 @@ static pd_err hold_on(struct pg_conn *c)
     return got ? PD_OK : pd_fail(PD_EBUSY, "another program is migrating the database");
 }
 
+/* The lock would be a session's of the pooler's, and stay there. */
+static pd_err pooled(void)
+{
+    return pd_hint(pd_fail(PD_ECONFIG, "migrations need a connection to the server itself"),
+                   "run `migrate` with a DATABASE_URL that leads around the pooler");
+}
+
 pd_err pd_pg_hold(struct pd_db *db, struct pd_hold **out)
 {
     struct pg_conn *c;
     PD_TRY(pd_pg_open_primary(pd_pg_pool(pg_of(db)), &c));
-    pd_err e = hold_on(c);
+    pd_err e = c->pooled ? pooled() : hold_on(c);
     if (e == PD_OK) {
         *out = (struct pd_hold *)c;
         return PD_OK;

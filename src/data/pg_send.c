@@ -90,19 +90,25 @@ static bool is_named(const struct pg_conn *c)
     return !atomic_load_explicit(&c->pool->pg->unnamed, memory_order_relaxed);
 }
 
-/* Parse, if the server does not know it yet, and Bind + Execute. A name that is in use there (the
- * statement was forgotten here only) is not used again: numbers only grow. */
+/* A name that is in use there (the statement was forgotten here only) is not used again: numbers
+ * only grow. */
+static int send_parse(struct pg_conn *c, struct pg_op *op, const struct pg_params *p)
+{
+    struct pg_stmt *s = op->stmt;
+    s->number = ++c->names;
+    snprintf(s->name, sizeof s->name, "s%u", s->number);
+    op->parse = true;
+    op->number = s->number;
+    s->sent = true;
+    return PQsendPrepare(c->pq, s->name, s->of->sql_postgres, p->n, p->types);
+}
+
+/* Parse, if the server does not know it yet, and Bind + Execute. */
 static int send_prepared(struct pg_conn *c, struct pg_op *op, const struct pg_params *p)
 {
     struct pg_stmt *s = op->stmt;
-    if (!s->sent) {
-        s->number = ++c->names;
-        snprintf(s->name, sizeof s->name, "s%u", s->number);
-        op->parse = true;
-        s->sent = true;
-        if (!PQsendPrepare(c->pq, s->name, s->of->sql_postgres, p->n, p->types))
-            return 0;
-    }
+    if (!s->sent && !send_parse(c, op, p))
+        return 0;
     op->number = s->number;
     return PQsendQueryPrepared(c->pq, s->name, p->n, p->values, p->lengths, p->formats, 1);
 }
@@ -116,21 +122,50 @@ static struct pg_op *begin(struct pg_conn *c, const struct pd_stmt *stmt, const 
     return pd_pg_encode(a, stmt, params, p) == PD_OK ? pd_pg_op_get(c, waiter) : NULL;
 }
 
-struct pg_op *pd_pg_send(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
-                         struct pd_arena *a, struct pd_fiber *waiter)
+/* The same for one that may be prepared. */
+static struct pg_op *begin_known(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
+                                 struct pd_arena *a, struct pd_fiber *waiter, struct pg_params *p)
 {
-    struct pg_params p;
-    struct pg_op *op = begin(c, stmt, params, a, waiter, &p);
+    struct pg_op *op = begin(c, stmt, params, a, waiter, p);
     if (!op)
         return NULL;
     op->weight = stmt->flags & PD_S_KEYED ? PG_QUICK : PG_SLOW;
     op->stmt = stmt_of(c, stmt);
-    if (!op->stmt) {
+    if (op->stmt)
+        return op;
+    op->done = true;
+    pd_pg_op_put(c->pool, op);
+    pd_fail(PD_ENOMEM, "no memory to run %s", stmt->name);
+    return NULL;
+}
+
+struct pg_op *pd_pg_prepare(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
+                            struct pd_arena *a, struct pd_fiber *waiter)
+{
+    struct pg_params p;
+    struct pg_op *op = is_named(c) ? begin_known(c, stmt, params, a, waiter, &p) : NULL;
+    if (!op)
+        return NULL;
+    if (op->stmt->sent) {
         op->done = true;
         pd_pg_op_put(c->pool, op);
-        pd_fail(PD_ENOMEM, "no memory to run %s", stmt->name);
         return NULL;
     }
+    op->alone = true;
+    return sent(c, op, send_parse(c, op, &p));
+}
+
+struct pg_op *pd_pg_send(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
+                         struct pd_arena *a, struct pd_fiber *waiter)
+{
+    struct pg_params p;
+    bool first =
+        c->pooled && c->use == PG_SHARED && !c->unsynced; /* of those that leave together */
+    if (first && !c->broken && !pd_pg_localize(c, false))
+        return NULL;
+    struct pg_op *op = begin_known(c, stmt, params, a, waiter, &p);
+    if (!op)
+        return NULL;
     if (is_named(c))
         return sent(c, op, send_prepared(c, op, &p));
     return sent(c, op,

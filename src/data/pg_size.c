@@ -85,8 +85,10 @@ static pd_err ask(struct pg_pool *pool, struct pd_arena *a)
 {
     struct pg_conn *c;
     PD_TRY(pd_pg_share(pool, &c));
-    if (!c)
-        return PD_OK; /* it is away */
+    if (!c || c->pooled) {
+        pd_pg_pool_serve(pool); /* the place is free again */
+        return PD_OK;           /* it is away; or the room is the pooler's to give */
+    }
     struct pg_op *op = pd_pg_send(c, &size_stmt, NULL, a, pd_fiber_self());
     if (!op) {
         pd_pg_pool_serve(pool); /* the place is free again */

@@ -209,6 +209,8 @@ pd_err pd_pg_enter(struct pg_session *s)
     if (s->begun)
         return PD_OK;
     PD_TRY(tell(s, "begin read write"));
+    if (!pd_pg_localize(s->conn, true))
+        return pd_diag()->code;
     s->begun = true;
     return PD_OK;
 }

@@ -92,7 +92,8 @@ static pd_err walk_once(struct walk *w, const void *params, struct pg_tries *t, 
     pd_waited_since(&w->s->base, from);
     PD_TRY(e);
     w->s->base.ran.replica = at.replica;
-    e = pd_pg_command(w->conn, "begin read only", NULL) ? PD_OK : pd_diag()->code;
+    bool begun = pd_pg_command(w->conn, "begin read only", NULL) && pd_pg_localize(w->conn, true);
+    e = begun ? PD_OK : pd_diag()->code;
     if (e == PD_OK)
         e = declare(w, params);
     if (e == PD_OK)

@@ -60,20 +60,27 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = postgres.new_database() if ENGINE == "postgres" else f"sqlite:{self.dir}/finflow.db"
 
-    def env(self):
+    def env(self, database=None):
         clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TMPDIR")}
         return {
             **clean,
             "PANDO_ENV": "test",
             "PORT": str(self.port),
-            "DATABASE_URL": self.database,
+            "DATABASE_URL": database or self.database,
             **{k: str(v) for k, v in self.settings.items()},
         }
+
+    def behind_pooler(self):
+        """The database's URL through the pooler, if there is one; it is migrated first, as only the server itself can be."""
+        if ENGINE != "postgres" or not postgres.POOLER:
+            return None
+        assert self.command("migrate").returncode == 0
+        return postgres.url(self.database.split("///")[1].partition("?")[0], postgres.POOLER)
 
     def start(self, wait=True):
         self.log = open(self.dir / "log", "ab")
         self.process = subprocess.Popen(
-            [FINFLOW, "serve"], cwd=self.dir, env=self.env(), stdout=self.log, stderr=self.log
+            [FINFLOW, "serve"], cwd=self.dir, env=self.env(self.behind_pooler()), stdout=self.log, stderr=self.log
         )
         if wait:
             self.wait_ready()

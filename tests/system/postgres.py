@@ -5,10 +5,11 @@ import subprocess
 import uuid
 
 SERVER = os.environ.get("TEST_POSTGRES", "")
+POOLER = os.environ.get("TEST_POOLER", "")  # in front of it: the programs under test go through it
 
 
-def url(database):
-    scheme, rest = SERVER.split("://", 1)
+def url(database, server=SERVER):
+    scheme, rest = server.split("://", 1)
     host, _, query = rest.partition("?")
     return f"{scheme}://{host.partition('/')[0]}/{database}?{query}"
 

@@ -12,6 +12,44 @@ STMT(processes, PD_S_READONLY, "",
      "'pando/[0-9a-f]{8}$')",
      none, number_cols, sizeof(struct number));
 
+/* --- a server that can go away
+ * --------------------------------------------------------------------
+ */
+
+static char link_path[128], link_to[160];
+
+/* The folder of the server's socket becomes the test's, with a link to the socket in it. */
+static int with_link(void **state)
+{
+    char was[sizeof test_url];
+    if (pg_setup(state))
+        return -1;
+    memcpy(was, test_url, sizeof was);
+    const char *host = strstr(was, "host=/");
+    if (!on_postgres || !host)
+        return on_postgres = false;
+    int n = (int)strcspn(host, "&");
+    snprintf(link_to, sizeof link_to, "%.*s/.s.PGSQL.5432", n - 5, host + 5);
+    snprintf(link_path, sizeof link_path, "%s/.s.PGSQL.5432", test_dir);
+    snprintf(test_url, sizeof test_url, "%.*shost=%s%s", (int)(host - was), was, test_dir,
+             host + n);
+    return symlink(link_to, link_path);
+}
+static int without_link(void **state)
+{
+    unlink(link_path);
+    return schema_teardown(state);
+}
+
+static void go_away(struct pd_db *db)
+{
+    unlink(link_path);
+    kill_connections();
+    for (int i = 0; i < 1000 && stats(db).connections; i++)
+        die_of(pd_sleep(5000));
+    assert_int_equal(stats(db).connections, 0);
+}
+
 /* --- how many ------------------------------------------------------------------------------------
  */
 
@@ -138,7 +176,7 @@ static void full_server(struct pd_db *db)
     for (int i = 0; i < 5 || (i < 200 && stats(db).connections < 2); i++)
         assert_int_equal(write_all(db, all, MANY, 20, PD_OK), MANY);
     struct pd_db_stats s = stats(db);
-    assert_int_equal(s.connections, 2);
+    assert_in_range(s.connections, 1, 2);       /* another may have been about to end */
     assert_true(s.full >= 1 && s.full <= MANY); /* not asked for again and again */
 }
 static void test_pg_a_full_server_is_not_asked_for_more(void **state)
@@ -150,6 +188,56 @@ static void test_pg_a_full_server_is_not_asked_for_more(void **state)
     with_db(full_server);
 }
 
+/* --- before the first request --------------------------------------------------------------------
+ */
+
+STMT(quick, PD_S_READONLY | PD_S_KEYED, "", "select 1 / $1", id_param, number_cols,
+     sizeof(struct number));
+STMT(broken, PD_S_READONLY | PD_S_KEYED, "", "select id from nowhere where id = $1", id_param,
+     number_cols, sizeof(struct number));
+STMT(prepared, PD_S_READONLY, "",
+     "select count(*) from pg_prepared_statements where statement not like '%pg_prepared%'", none,
+     number_cols, sizeof(struct number));
+
+static void warm(struct pd_db *db)
+{
+    static const struct pd_stmt *const stmts[] = { &quick, &sleeps, &broken, &account_get };
+    static const struct pd_sql_module module = { "t", NULL, 0, stmts, 4 };
+    static const struct pd_sql_module *const modules[] = { &module };
+    struct unit u;
+    pd_id id = 1;
+    seed(db, 1);
+    int64_t before = ask(db, &prepared);
+    pd_db_warm_up(db, modules, 1);
+    assert_int_equal(ask(db, &prepared), before + 1); /* behind the broken one all are skipped */
+    assert_null(pd_stmt_one(unit_start(&u, db), &broken, &id, PD_SITE));
+    assert_int_equal(u.c.failed, PD_EINTERNAL);
+    unit_end(&u);
+    assert_non_null(pd_stmt_one(unit_start(&u, db), &account_get, &id, PD_SITE));
+    assert_non_null(pd_stmt_one(&u.c, &quick, &id, PD_SITE));
+    unit_end(&u);
+    assert_int_equal(ask(db, &prepared), before + 2);
+}
+static void test_pg_what_finds_rows_by_key_is_prepared_in_advance(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(warm);
+}
+
+TEST_WITH_DB(a_thread_opens_its_first_connection_in_advance)
+{
+    struct pd_db_stats before = stats(db);
+    pd_db_warm_up(db, NULL, 0);
+    assert_int_equal(stats(db).connections, before.connections);
+    go_away(db);
+    pd_db_warm_up(db, NULL, 0); /* says so, and returns */
+    assert_int_equal(symlink(link_to, link_path), 0);
+    pd_db_warm_up(db, NULL, 0);
+    assert_int_equal(stats(db).connections, 1);
+}
 /* --- too much of it ------------------------------------------------------------------------------
  */
 
@@ -182,40 +270,6 @@ static void test_pg_who_would_come_too_late_is_refused_at_once(void **state)
 
 /* --- a server that is away -----------------------------------------------------------------------
  */
-
-static char link_path[128], link_to[160];
-
-/* The folder of the server's socket becomes the test's, with a link to the socket in it. */
-static int with_link(void **state)
-{
-    char was[sizeof test_url];
-    if (pg_setup(state))
-        return -1;
-    memcpy(was, test_url, sizeof was);
-    const char *host = strstr(was, "host=/");
-    if (!on_postgres || !host)
-        return on_postgres = false;
-    int n = (int)strcspn(host, "&");
-    snprintf(link_to, sizeof link_to, "%.*s/.s.PGSQL.5432", n - 5, host + 5);
-    snprintf(link_path, sizeof link_path, "%s/.s.PGSQL.5432", test_dir);
-    snprintf(test_url, sizeof test_url, "%.*shost=%s%s", (int)(host - was), was, test_dir,
-             host + n);
-    return symlink(link_to, link_path);
-}
-static int without_link(void **state)
-{
-    unlink(link_path);
-    return schema_teardown(state);
-}
-
-static void go_away(struct pd_db *db)
-{
-    unlink(link_path);
-    kill_connections();
-    for (int i = 0; i < 1000 && stats(db).connections; i++)
-        die_of(pd_sleep(5000));
-    assert_int_equal(stats(db).connections, 0);
-}
 
 TEST_WITH_DB(a_server_that_is_away_costs_nobody_a_wait)
 {
@@ -270,6 +324,8 @@ int main(void)
         PG_TEST(processes_that_size_themselves_are_told_apart),
         POOL_TEST(what_a_role_is_limited_to_counts, with_nine, without_role),
         POOL_TEST(a_full_server_is_not_asked_for_more, with_two, without_role),
+        PG_TEST(what_finds_rows_by_key_is_prepared_in_advance),
+        POOL_TEST(a_thread_opens_its_first_connection_in_advance, with_link, without_link),
         PG_TEST(who_would_come_too_late_is_refused_at_once),
         POOL_TEST(a_server_that_is_away_costs_nobody_a_wait, with_link, without_link),
         POOL_TEST(a_server_that_comes_back_soon_costs_nobody_a_request, with_link, without_link),

@@ -1,0 +1,42 @@
+/* pg_pooler.c - a pooler between us and the server.
+ *
+ * A pooler that pools transactions (PgBouncer, RDS Proxy) may give each transaction another
+ * connection to the server, and that one to others in between. So nothing may be left on it: no
+ * prepared statements (PgBouncer before 1.21 does not carry them along), no settings, no locks of
+ * the session. Every transaction brings its settings, in the same flush: no round trip, some 20 µs
+ * on the server. Reads that leave together are one transaction for the server, up to their Sync.
+ *
+ * It gives itself away by the process that it claims the server's to be: the number that came with
+ * the key for cancelling is its own invention. That it pools sessions, which would be harmless,
+ * cannot be told from outside; then statements are slower than they would have to be.
+ */
+#include "data/pg_team.h"
+#include <pando/log.h>
+#include <stdio.h>
+
+pd_err pd_pg_pooler_found(struct pg_conn *c)
+{
+    struct pg_pool *pool = c->pool;
+    if (pool->team)
+        return pd_hint(pd_fail(PD_ECONFIG, "%s is a pooler", pool->host->label),
+                       "with several servers name each of them itself: behind a pooler it is not "
+                       "known which one answers");
+    c->pooled = true;
+    if (!atomic_exchange(&pool->pg->unnamed, true))
+        pd_log_info("database: there is a pooler in between: statements are not prepared", "server",
+                    pool->host->label);
+    return PD_OK;
+}
+
+bool pd_pg_localize(struct pg_conn *c, bool writes)
+{
+    char text[400];
+    if (!c->pooled)
+        return true;
+    snprintf(text, sizeof text,
+             "select set_config('statement_timeout', '%lld', true), set_config('timezone', 'UTC', "
+             "true), set_config('idle_in_transaction_session_timeout', '%lld', true)%s",
+             (long long)pd_pg_statement_ms(c->pool->pg), (long long)PG_IDLE_MS,
+             writes ? "" : ", set_config('transaction_read_only', 'on', true)");
+    return pd_pg_command(c, text, NULL);
+}

@@ -1,0 +1,279 @@
+/* Through a pooler that pools transactions: PgBouncer as Debian has it, which knows no prepared
+ * statements. TEST_POOLER names it (scripts/test starts one); it has few connections to the server,
+ * so that everybody gets each other's. */
+#include "data/pg.h"
+#include "data_test.h"
+
+STMT(sleeps, PD_S_READONLY, "", "select $1 from pg_sleep($1 / 1000.0)", id_param, number_cols,
+     sizeof(struct number));
+STMT(divides, PD_S_READONLY | PD_S_KEYED, "", "select 1 / $1", id_param, number_cols,
+     sizeof(struct number));
+STMT(settings, PD_S_READONLY, "",
+     "select (current_setting('statement_timeout') = '61s')::int * 100 + "
+     "(current_setting('timezone') = 'UTC')::int * 10 + "
+     "(current_setting('transaction_read_only') = 'on')::int",
+     none, number_cols, sizeof(struct number));
+STMT(writes_in_disguise, PD_S_READONLY, "", "update t_account set balance = 1 returning 1", none,
+     number_cols, sizeof(struct number));
+STMT(sleepers, PD_S_READONLY, "",
+     "select count(*) from pg_stat_activity where datname = current_database() and state = "
+     "'active' and query like '%pg_sleep%' and pid <> pg_backend_pid()",
+     none, number_cols, sizeof(struct number));
+
+/* --- a database behind it, migrated ----------------------------------------------------------- */
+
+static char direct_url[256];
+
+static void put_url(char *to, size_t n, const char *server, const char *database)
+{
+    const char *path = strstr(server, "///");
+    const char *query = strchr(server, '?');
+    snprintf(to, n, "%.*s///%s%s", (int)(path - server), server, database, query);
+}
+
+static pd_err migrate_main(void *arg)
+{
+    struct pd_db *db;
+    (void)arg;
+    die_of(pd_db_open(pd_str_c(direct_url), NULL, &db));
+    die_of(pd_db_migrate(db, schema_modules, 1, NULL));
+    pd_db_close(db);
+    return PD_OK;
+}
+
+static const char *database_name(void)
+{
+    static char name[32];
+    snprintf(name, sizeof name, "test_pooler_%d", (int)getpid());
+    return name;
+}
+
+static int pooler_setup(void **state)
+{
+    char sql[128];
+    const char *pooler = getenv("TEST_POOLER"), *server = getenv("TEST_POSTGRES");
+    dir_setup(state);
+    if (!pooler || !server)
+        return 0;
+    on_postgres = true;
+    snprintf(sql, sizeof sql, "create database %s", database_name());
+    server_do(sql);
+    put_url(direct_url, sizeof direct_url, server, database_name());
+    put_url(test_url, sizeof test_url, pooler, database_name());
+    return 0;
+}
+static int migrated(void **state)
+{
+    if (pooler_setup(state))
+        return -1;
+    if (on_postgres)
+        die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, migrate_main, NULL));
+    return 0;
+}
+static int pooler_teardown(void **state)
+{
+    char sql[128];
+    snprintf(sql, sizeof sql, "drop database %s with (force)", database_name());
+    if (on_postgres)
+        server_do(sql);
+    return dir_teardown(state);
+}
+
+/* --- the same, though slower --------------------------------------------------------------------
+ */
+
+enum { FIBERS = 24, ROUNDS = 40, ACCOUNTS = 8 };
+
+struct mover {
+    struct pd_db *db;
+    unsigned seed, moved, wrong;
+};
+static void move_on(void *arg)
+{
+    struct mover *me = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct unit u;
+        struct pd_ctx *c = unit_start(&u, me->db);
+        pd_id one = 1, from = 1 + rand_r(&me->seed) % ACCOUNTS, to = 1 + from % ACCOUNTS;
+        struct number *n = pd_stmt_one(c, &divides, &one, PD_SITE);
+        me->wrong += !n || n->n != 1;
+        /* always in one order, so that they do not lock each other out */
+        change(c, from < to ? from : to, from < to ? -1 : 1);
+        change(c, from < to ? to : from, from < to ? 1 : -1);
+        me->moved += pd_commit(c) == PD_OK;
+        unit_end(&u);
+        me->wrong += sum_fresh(me->db) != ACCOUNTS * 100;
+    }
+}
+
+TEST_WITH_DB(reads_and_transactions_of_many_do_not_mix)
+{
+    struct mover all[FIBERS];
+    struct pd_group g;
+    seed(db, ACCOUNTS);
+    pd_group_init(&g);
+    for (unsigned i = 0; i < FIBERS; i++) {
+        all[i] = (struct mover){ .db = db, .seed = i + 1 };
+        die_of(pd_group_go(&g, "move", move_on, &all[i]));
+    }
+    die_of(pd_group_wait(&g));
+    for (unsigned i = 0; i < FIBERS; i++) {
+        assert_int_equal(all[i].wrong, 0);
+        assert_int_equal(all[i].moved, ROUNDS);
+    }
+    assert_true(stats(db).connections > 1);
+}
+
+TEST_WITH_DB(an_error_fails_one_statement)
+{
+    struct unit u;
+    pd_id zero = 0, one = 1;
+    struct number *good;
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_null(pd_stmt_one(c, &divides, &zero, PD_SITE));
+    assert_int_equal(c->failed, PD_EINVAL);
+    unit_end(&u);
+    c = unit_start(&u, db);
+    good = pd_stmt_one(c, &divides, &one, PD_SITE);
+    assert_true(good && good->n == 1);
+    unit_end(&u);
+}
+
+static bool add_up(void *arg, const void *row)
+{
+    *(int64_t *)arg += ((const struct number *)row)->n;
+    return true;
+}
+TEST_WITH_DB(results_are_walked)
+{
+    struct unit u;
+    pd_id to = 1000;
+    int64_t sum = 0;
+    die_of(pd_stmt_each(unit_start(&u, db), &numbers, &to, PD_SITE, add_up, &sum));
+    unit_end(&u);
+    assert_int_equal(sum, 1000 * 1001 / 2);
+}
+
+/* --- settings are a transaction's ---------------------------------------------------------------
+ */
+
+static int64_t ask(struct pd_ctx *c, const struct pd_stmt *stmt)
+{
+    struct number *n = pd_stmt_one(c, stmt, NULL, PD_SITE);
+    return n ? n->n : -1;
+}
+
+TEST_WITH_DB(every_transaction_brings_its_settings)
+{
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_int_equal(ask(c, &settings), 111);
+    assert_true(pd_begin(c));
+    assert_int_equal(ask(c, &settings), 110);
+    die_of(pd_commit(c));
+    unit_end(&u);
+    c = unit_start(&u, db);
+    assert_int_equal(ask(c, &writes_in_disguise), -1);
+    assert_int_equal(c->failed, PD_EINTERNAL);
+    unit_end(&u);
+}
+
+/* What others find on all connections of the pooler: each is in a transaction, so all differ. */
+TEST_WITH_DB(nothing_is_left_behind_for_others)
+{
+    enum { OTHERS = 4 };
+    PGconn *others[OTHERS];
+    struct mover m = { .db = db, .seed = 1 };
+    seed(db, ACCOUNTS);
+    move_on(&m);
+    for (int i = 0; i < OTHERS; i++) {
+        others[i] = PQconnectdb(test_url);
+        PGresult *r = PQexec(others[i], "begin");
+        PQclear(r);
+        r = PQexec(others[i], "select current_setting('statement_timeout') || ' ' || "
+                              "current_setting('default_transaction_read_only') || ' ' || "
+                              "(select count(*) from pg_prepared_statements)");
+        assert_int_equal(PQresultStatus(r), PGRES_TUPLES_OK);
+        assert_string_equal(PQgetvalue(r, 0, 0), "0 off 0");
+        PQclear(r);
+    }
+    for (int i = 0; i < OTHERS; i++)
+        PQfinish(others[i]);
+}
+
+TEST_WITH_DB(a_late_statement_is_canceled_on_the_server)
+{
+    struct unit u;
+    pd_id ms = 60000;
+    int64_t left = 1;
+    pd_mono old = pd_deadline_within(100000);
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_null(pd_stmt_one(c, &sleeps, &ms, PD_SITE));
+    assert_int_equal(c->failed, PD_ETIME);
+    unit_end(&u);
+    pd_deadline_restore(old);
+    for (int i = 0; i < 200 && left; i++) {
+        left = ask(unit_start(&u, db), &sleepers);
+        unit_end(&u);
+        die_of(pd_sleep(20000));
+    }
+    assert_int_equal(left, 0);
+}
+
+/* --- what it cannot do --------------------------------------------------------------------------
+ */
+
+static pd_err missing_main(void *arg)
+{
+    struct pd_db *db;
+    (void)arg;
+    die_of(pd_db_open(pd_str_c(test_url), &test_opts, &db));
+    assert_int_equal(pd_db_migrate(db, schema_modules, 1, NULL), PD_ECONFIG);
+    assert_non_null(strstr(pd_diag()->message, "a connection to the server itself"));
+    pd_db_close(db);
+    return PD_OK;
+}
+static void test_pg_it_does_not_migrate(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, missing_main, NULL));
+}
+
+static pd_err several_main(void *arg)
+{
+    struct pd_db *db;
+    (void)arg;
+    test_opts.replica_urls = pd_str_c(test_url);
+    assert_int_equal(pd_db_open(pd_str_c(test_url), &test_opts, &db), PD_ECONFIG);
+    assert_non_null(strstr(pd_diag()->message, "is a pooler"));
+    return PD_OK;
+}
+static void test_pg_it_is_none_of_several_servers(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, several_main, NULL));
+}
+
+#define POOLER_TEST(name, setup)                                                                   \
+    {                                                                                              \
+        "pooler: " #name, test_pg_##name, setup, pooler_teardown, NULL                             \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        POOLER_TEST(reads_and_transactions_of_many_do_not_mix, migrated),
+        POOLER_TEST(an_error_fails_one_statement, migrated),
+        POOLER_TEST(results_are_walked, migrated),
+        POOLER_TEST(every_transaction_brings_its_settings, migrated),
+        POOLER_TEST(nothing_is_left_behind_for_others, migrated),
+        POOLER_TEST(a_late_statement_is_canceled_on_the_server, migrated),
+        POOLER_TEST(it_does_not_migrate, pooler_setup),
+        POOLER_TEST(it_is_none_of_several_servers, pooler_setup),
+    };
+    return cmocka_run_group_tests_name("data/pooler", tests, NULL, NULL);
+}
