@@ -159,6 +159,12 @@ struct pg_waiter {       /* a fiber that waits for a connection; on its stack */
     bool hopeless;        /* the server is away */
 };
 
+struct pg_queue { /* fibers that wait, FIFO */
+    struct pd_list waiters;
+    unsigned n;      /* those among them that were given a place, but have not run yet, included */
+    int64_t pace_us; /* between two that are served, about */
+};
+
 struct pg_team;
 
 struct pg_pool { /* connections of a thread to one server */
@@ -169,9 +175,8 @@ struct pg_pool { /* connections of a thread to one server */
     unsigned index;       /* of the server */
     unsigned reading;     /* reads that run there now; counted in a team only */
     struct pd_list conns;
-    unsigned nconns;                /* open, or being opened */
-    struct pd_list readers, takers; /* fibers that wait; FIFO each */
-    unsigned nwaiting;
+    unsigned nconns; /* open, or being opened */
+    struct pg_queue readers, takers;
     uint64_t tickets;
     struct pd_timer retry; /* when the next attempt to connect may start */
     pd_mono retry_at;
@@ -182,7 +187,6 @@ struct pg_pool { /* connections of a thread to one server */
     unsigned cap;      /* connections, while it is … */
     pd_mono capped;    /* … until then */
     pd_mono revived;   /* the first connection was opened, since there was none */
-    int64_t pace_us;   /* the time between two of those who wait getting a connection, about */
     pd_mono retired;   /* all connections were, then */
     bool closing;
     struct pd_fiber *closer;

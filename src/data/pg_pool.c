@@ -6,7 +6,8 @@
  * busy, or has quick statements behind one that may be slow. So few connections serve many fibers
  * and pipelines are long under load. A transaction wants a connection alone: an idle one, else a
  * new one, else a shared one is reserved for it, gets no more reads, and is handed over when it has
- * come to rest.
+ * come to rest. But the last one that there may be is not for transactions: reads do not wait for
+ * them.
  *
  * Whoever cannot be served waits, in order of arrival, until its deadline: a connection that
  * becomes free goes to the reader or the transaction that has waited longest, and with a reader all
@@ -59,15 +60,25 @@ static struct pg_conn *idle_one(struct pg_pool *pool)
     return best;
 }
 
-/* As many shared connections are to come to rest as fibers want one alone. True if one need not any
- * more, since such a fiber has given up. */
+/* How many more connections fibers may have for themselves. */
+static unsigned places_alone(const struct pg_pool *pool)
+{
+    unsigned limit = pd_pg_pool_limit(pool), most = limit > 2 ? limit - 1 : limit, taken = 0;
+    const struct pd_list *it;
+    pd_list_each (it, &pool->conns)
+        taken += pd_container(it, struct pg_conn, node)->use != PG_SHARED;
+    return taken < most ? most - taken : 0;
+}
+
+/* As many shared connections are to come to rest as fibers want one alone, and may have. True if
+ * one need not any more, since such a fiber has given up. */
 static bool balance(struct pg_pool *pool)
 {
     struct pd_list *it;
-    unsigned reserved = 0, wanted = 0;
+    unsigned reserved = 0, wanted = 0, places = places_alone(pool);
     bool freed = false;
-    pd_list_each (it, &pool->takers)
-        wanted++;
+    pd_list_each (it, &pool->takers.waiters)
+        wanted += wanted < places;
     pd_list_each (it, &pool->conns) {
         struct pg_conn *c = pd_container(it, struct pg_conn, node);
         freed |= c->reserved && reserved == wanted;
@@ -134,6 +145,8 @@ static struct pg_conn *find_shared(struct pg_pool *pool)
 
 static struct pg_conn *find_alone(struct pg_pool *pool)
 {
+    if (!places_alone(pool))
+        return NULL;
     struct pg_conn *c = idle_one(pool);
     if (c)
         return take(c);
@@ -144,22 +157,23 @@ static struct pg_conn *find_alone(struct pg_pool *pool)
 /* --- waiting -------------------------------------------------------------------------------------
  */
 
-static struct pg_waiter *first_of(const struct pd_list *queue)
+static struct pg_waiter *first_of(const struct pg_queue *queue)
 {
-    return pd_list_empty(queue) ? NULL : pd_container(queue->next, struct pg_waiter, node);
+    const struct pd_list *all = &queue->waiters;
+    return pd_list_empty(all) ? NULL : pd_container(all->next, struct pg_waiter, node);
 }
 
 /* Waits while there was no connection at all say nothing about the pace. */
-static void note_pace(struct pg_pool *pool, const struct pg_waiter *w)
+static void note_pace(struct pg_queue *queue, const struct pg_waiter *w, pd_mono revived)
 {
-    pd_mono since = w->since > pool->revived ? w->since : pool->revived;
+    pd_mono since = w->since > revived ? w->since : revived;
     int64_t each = (pd_mono_now() - since) / (w->ahead + 1);
-    pool->pace_us = pool->pace_us ? (3 * pool->pace_us + each) / 4 : each;
+    queue->pace_us = queue->pace_us ? (3 * queue->pace_us + each) / 4 : each;
 }
 
-static void hand(struct pg_waiter *w, struct pg_conn *c)
+static void hand(struct pg_queue *queue, struct pg_waiter *w, struct pg_conn *c)
 {
-    note_pace(c->pool, w);
+    note_pace(queue, w, c->pool->revived);
     pd_list_remove(&w->node);
     w->conn = c;
     pd_fiber_wake(w->fiber);
@@ -170,7 +184,7 @@ static bool serve_taker(struct pg_pool *pool)
     struct pg_waiter *w = first_of(&pool->takers);
     struct pg_conn *c = w ? find_alone(pool) : NULL;
     if (c)
-        hand(w, c);
+        hand(&pool->takers, w, c);
     return c;
 }
 
@@ -182,7 +196,7 @@ static bool serve_readers(struct pg_pool *pool)
     if (!c)
         return false;
     for (; w && load(c) < PG_DEPTH; w = first_of(&pool->readers)) {
-        hand(w, c);
+        hand(&pool->readers, w, c);
         pd_list_push(&c->promised, &w->node);
         c->npromised++;
     }
@@ -210,7 +224,7 @@ void pd_pg_pool_unpromise(struct pg_conn *c)
     while (c->npromised) {
         struct pg_waiter *w = pd_container(c->promised.prev, struct pg_waiter, node);
         pd_list_remove(&w->node);
-        pd_list_push_front(&c->pool->readers, &w->node);
+        pd_list_push_front(&c->pool->readers.waiters, &w->node);
         w->conn = NULL;
         c->npromised--;
     }
@@ -218,13 +232,13 @@ void pd_pg_pool_unpromise(struct pg_conn *c)
 
 bool pd_pg_pool_is_wanted(const struct pg_pool *pool)
 {
-    return !pd_list_empty(&pool->readers) || !pd_list_empty(&pool->takers);
+    return first_of(&pool->readers) || first_of(&pool->takers);
 }
 
-static void dismiss(struct pd_list *queue)
+static void dismiss(struct pg_queue *queue)
 {
     struct pd_list *it;
-    pd_list_each (it, queue) {
+    pd_list_each (it, &queue->waiters) {
         struct pg_waiter *w = pd_container(it, struct pg_waiter, node);
         w->hopeless = true;
         pd_fiber_wake(w->fiber);
@@ -254,25 +268,28 @@ static pd_err give_up(struct pg_pool *pool, struct pg_waiter *w, pd_err e)
                    "all are busy: look for slow statements before raising their number");
 }
 
-/* A few are let in whatever the last waits were: they are what is measured next. */
-static bool is_too_late(const struct pg_pool *pool)
+/* Its work takes about as long as all connections need for one each. A few are let in whatever the
+ * last waits were: they are what is measured next. */
+static bool is_too_late(const struct pg_pool *pool, const struct pg_queue *queue)
 {
     int64_t left = pd_deadline() - pd_mono_now(), most = pool->pg->db->opts.wait_us;
-    return pool->nwaiting >= 2 * pd_pg_pool_limit(pool) &&
-           pool->pace_us * (pool->nwaiting + 1) > (left < most ? left : most);
+    unsigned limit = pd_pg_pool_limit(pool);
+    return queue->n >= 2 * limit &&
+           queue->pace_us * (queue->n + 1 + limit) > (left < most ? left : most);
 }
 
 /* Who would wait in vain need not begin. */
-static pd_err may_wait(struct pg_pool *pool)
+static pd_err may_wait(struct pg_pool *pool, const struct pg_queue *queue)
 {
-    bool many = pool->nwaiting >= pool->pg->db->opts.max_waiting;
-    if (!pool->away && !many && !is_too_late(pool))
+    unsigned waiting = pool->readers.n + pool->takers.n;
+    bool many = waiting >= pool->pg->db->opts.max_waiting;
+    if (!pool->away && !many && !is_too_late(pool, queue))
         return PD_OK;
     pg_count(&pool->refused);
     if (pool->away)
         return no_connection(pool);
     return pd_hint(pd_fail(PD_EOVERLOAD, "%u requests wait for a database connection already%s",
-                           pool->nwaiting, many ? "" : ": another would not get one in time"),
+                           waiting, many ? "" : ": another would not get one in time"),
                    "all are busy: look for slow statements before raising their number");
 }
 
@@ -297,21 +314,27 @@ static pd_err wait_turn(struct pg_pool *pool, struct pg_waiter *w, bool *left)
     return e;
 }
 
-static pd_err wait_for_one(struct pg_pool *pool, struct pd_list *queue, struct pg_conn **out)
+static void count_waiting(struct pg_pool *pool, struct pg_queue *queue, int by)
+{
+    queue->n += (unsigned)by;
+    atomic_store(&pool->queued, pool->readers.n + pool->takers.n);
+}
+
+static pd_err wait_for_one(struct pg_pool *pool, struct pg_queue *queue, struct pg_conn **out)
 {
     struct pg_waiter w = { .fiber = pd_fiber_self(),
                            .ticket = ++pool->tickets,
-                           .ahead = pool->nwaiting,
+                           .ahead = queue->n,
                            .since = pd_mono_now() };
     bool left = false;
-    PD_TRY(may_wait(pool));
+    PD_TRY(may_wait(pool, queue));
     pg_count(&pool->waits);
-    pd_list_push(queue, &w.node);
-    atomic_store(&pool->queued, ++pool->nwaiting);
+    pd_list_push(&queue->waiters, &w.node);
+    count_waiting(pool, queue, 1);
     if (queue == &pool->takers)
         (void)balance(pool);
     pd_err e = wait_turn(pool, &w, &left);
-    atomic_store(&pool->queued, --pool->nwaiting);
+    count_waiting(pool, queue, -1);
     *out = w.conn;
     if (!w.conn && left) {
         pd_list_remove(&w.node);
@@ -326,7 +349,7 @@ static pd_err wait_for_one(struct pg_pool *pool, struct pd_list *queue, struct p
 
 pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out)
 {
-    if (pd_list_empty(&pool->readers) && (*out = find_shared(pool)))
+    if (!first_of(&pool->readers) && (*out = find_shared(pool)))
         return PD_OK;
     return wait_for_one(pool, &pool->readers, out);
 }
@@ -334,7 +357,7 @@ pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out)
 pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out)
 {
     review_all(pool);
-    if (pd_list_empty(&pool->takers) && (*out = find_alone(pool)))
+    if (!first_of(&pool->takers) && (*out = find_alone(pool)))
         return PD_OK;
     return wait_for_one(pool, &pool->takers, out);
 }
@@ -342,7 +365,8 @@ pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out)
 struct pg_conn *pd_pg_take_spare(struct pg_pool *pool)
 {
     bool others = pool->nconns > 1 || pool->nconns < pd_pg_pool_limit(pool);
-    struct pg_conn *c = others && !pd_pg_pool_is_wanted(pool) ? idle_one(pool) : NULL;
+    bool may = others && places_alone(pool) && !pd_pg_pool_is_wanted(pool);
+    struct pg_conn *c = may ? idle_one(pool) : NULL;
     return c ? take(c) : NULL;
 }
 

@@ -23,8 +23,8 @@ static struct pg_pool *pool_new(struct pg_db *pg, struct pg_team *team, unsigned
     pool->team = team;
     pool->index = i;
     pd_list_init(&pool->conns);
-    pd_list_init(&pool->readers);
-    pd_list_init(&pool->takers);
+    pd_list_init(&pool->readers.waiters);
+    pd_list_init(&pool->takers.waiters);
     pool->next = pg->pools;
     pg->pools = pool;
     if (team)
