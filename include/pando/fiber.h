@@ -124,7 +124,8 @@ void pd_channel_close(struct pd_channel *ch);
 
 /* Runs fn(arg) on the bounded pool of plain threads while the calling fiber waits: password
  * hashing, DNS, disk. The pool is FIFO and refuses with PD_EOVERLOAD when its queue is full. Once
- * fn has started the call waits for it to end, whatever the deadline says: arg stays valid. fn may
+ * fn has started the call waits for it to end, whatever the deadline says: arg stays valid. Who has
+ * done this, or started a fiber, is not run again after a conflict (db.h, "again"). fn may
  * use the fiber's arena, which nobody else touches meanwhile; it must not call PD_YIELDS functions.
  */
 pd_err pd_offload(void (*fn)(void *arg), void *arg) PD_MUST PD_YIELDS;

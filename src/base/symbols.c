@@ -251,3 +251,39 @@ pd_err pd_symbols_find(struct pd_arena *a, struct pd_frame *frames, unsigned n)
             PD_TRY(find_in_object(a, frames, i, n, done, deadline));
     return PD_OK;
 }
+
+/* --- whose code --------------------------------------------------------------------------------
+ */
+
+static bool ends_with_any(pd_str s, const char *const *ends)
+{
+    for (; *ends; ends++)
+        if (pd_str_ends(s, pd_str_c(*ends)))
+            return true;
+    return false;
+}
+
+static bool is_generated(pd_str file)
+{
+    static const char *const ends[] = { "_sql.c",   "_sql.h",       "_shapes.c", "_views.c",
+                                        "_views.h", "assets_gen.c", NULL };
+    return ends_with_any(file, ends);
+}
+
+/* "…/src/web/dispatch.c": a layer's folder, and a file right in it. The rest of the path says
+ * little: the platform may have been compiled anywhere. */
+bool pd_symbols_is_platform(pd_str file)
+{
+    static const char *const folders[] = { "/src/base/", "/src/os/",   "/src/run/",
+                                           "/src/net/",  "/src/http/", "/src/data/",
+                                           "/src/web/",  "/src/app/",  "/include/pando/" };
+    if (!file.len || is_generated(file))
+        return true;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        size_t at = pd_str_find_str(file, pd_str_c(folders[i]));
+        if (at != PD_NPOS &&
+            pd_str_find(pd_str_sub(file, at + strlen(folders[i]), PD_NPOS), '/') == PD_NPOS)
+            return true;
+    }
+    return false;
+}

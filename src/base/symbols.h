@@ -45,4 +45,8 @@ struct pd_frame pd_symbols_frame(struct pd_arena *a, const void *at, bool is_ret
  * PD_ETIME if it took too long; the places found until then stay. */
 pd_err pd_symbols_find(struct pd_arena *a, struct pd_frame *frames, unsigned n) PD_MUST;
 
+/* Does the source file belong to the platform, or was it made by `pando gen`? Known by its name; no
+ * name is the platform's, too. */
+bool pd_symbols_is_platform(pd_str file);
+
 #endif

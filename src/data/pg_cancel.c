@@ -34,7 +34,7 @@ static void cancel_fiber(void *arg)
     struct pg_cancel *x = arg;
     struct pg_pool *pool = x->pool;
     struct pg_conn *c;
-    (void)!pd_offload(cancel_run, x->handle);
+    (void)!pd_offload_again(cancel_run, x->handle);
     atomic_store(&cancelling, false);
     PQfreeCancel(x->handle);
     c = x->conn;

@@ -88,7 +88,7 @@ static pd_err conn_start(struct pg_conn *c)
 {
     bool marked = c->pool->pg->mark;
     struct start s = { .host = c->pool->host, .name = marked ? "" : "pando" };
-    PD_TRY(pd_offload(start_run, &s));
+    PD_TRY(pd_offload_again(start_run, &s));
     c->pq = s.pq;
     if (!c->pq)
         return pd_fail(PD_ENOMEM, "no memory for a database connection");

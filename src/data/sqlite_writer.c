@@ -213,7 +213,7 @@ static void offload(void (*fn)(void *arg), void *arg, const bool *ran)
     pd_mono old = pd_deadline();
     pd_deadline_restore(PD_FOREVER);
     pd_shield_begin();
-    (void)!pd_offload(fn, arg);
+    (void)!pd_offload_again(fn, arg);
     pd_shield_end();
     pd_deadline_restore(old);
     if (!*ran)

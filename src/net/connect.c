@@ -72,7 +72,7 @@ pd_err pd_net_resolve(pd_str host, uint16_t port, struct pd_os_addr *out, unsign
         return pd_fail(PD_EINVAL, "\"%.*s\" is not a host name", PD_ARG(host));
     struct lookup q = { .port = port, .out = out, .max = max };
     memcpy(q.name, host.ptr, host.len);
-    PD_TRY(pd_offload(look_up, &q));
+    PD_TRY(pd_offload_again(look_up, &q));
     *n = q.n;
     if (q.result == EAI_NONAME || q.result == EAI_NODATA || (q.result == 0 && q.n == 0))
         return pd_fail(PD_ENOTFOUND, "host \"%.*s\" has no address", PD_ARG(host));

@@ -150,7 +150,8 @@ static pd_err start(struct pd_loop *l, const char *name, void (*fn)(void *arg), 
     f->fn = fn;
     f->arg = arg;
     f->name = name;
-    f->canceled = f->token = f->deaf = false;
+    f->canceled = f->token = f->deaf = f->lasts = false;
+    f->guard = NULL;
     f->result = not_woken;
     f->deadline = PD_FOREVER;
     f->log_context = PD_STR_NULL;
@@ -249,6 +250,8 @@ struct pd_fiber *pd_run_yielding(void)
         pd_panic("a function that waits was called outside a fiber");
     if (l->noyield_depth)
         pd_panic("fiber \"%s\" would wait although %s", f->name, l->noyield_why);
+    if (__builtin_expect(f->guard != NULL, 0))
+        f->guard->waits(f->guard);
     if (PD_HARD) /* whoever may wait lets the others run first, even if there is nothing to wait for
                   */
         give_way(f, &l->ready);
@@ -414,7 +417,51 @@ void pd_noyield_end(void)
 
 bool pd_may_yield(void)
 {
-    return pd_run_loop && pd_run_loop->noyield_depth == 0;
+    const struct pd_fiber *f = running();
+    return pd_run_loop && pd_run_loop->noyield_depth == 0 && !(f && f->guard);
+}
+
+void pd_guard_begin(struct pd_guard *g)
+{
+    struct pd_fiber *f = running();
+    pd_assert(f);
+    g->outer = f->guard;
+    f->guard = g;
+}
+
+void pd_guard_end(struct pd_guard *g)
+{
+    struct pd_fiber *f = running();
+    struct pd_guard **at = f ? &f->guard : NULL;
+    while (at && *at && *at != g)
+        at = &(*at)->outer;
+    if (at && *at)
+        *at = g->outer;
+}
+
+struct pd_guard *pd_guard_suspend(void)
+{
+    struct pd_fiber *f = running();
+    struct pd_guard *g = f ? f->guard : NULL;
+    if (f)
+        f->guard = NULL;
+    return g;
+}
+
+void pd_guard_resume(struct pd_guard *g)
+{
+    struct pd_fiber *f = running();
+    if (f)
+        f->guard = g;
+}
+
+bool pd_lasts_set(bool lasts)
+{
+    struct pd_fiber *f = running();
+    bool was = f && f->lasts;
+    if (f)
+        f->lasts = lasts;
+    return was;
 }
 
 void pd_fiber_set_work(void *work, const struct pd_work_kind *kind)
@@ -467,6 +514,7 @@ pd_err pd_group_go(struct pd_group *g, const char *name, void (*fn)(void *arg), 
         g->children->sibling_prev = f;
     g->children = f;
     g->running++;
+    pd_lasts_set(true); /* whatever it will do, the caller has had it done */
     pd_run_ready(f, not_woken);
     return PD_OK;
 }

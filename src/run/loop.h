@@ -88,7 +88,26 @@ void pd_fiber_wake(
 /* Nothing that yields may be called between these two (asserted): a database writer is held, … */
 void pd_noyield_begin(const char *why);
 void pd_noyield_end(void);
-bool pd_may_yield(void); /* false between the two */
+bool pd_may_yield(void); /* false between the two, and under a guard */
+
+/* Of the running fiber only, and not fatal: until the guard is taken off again `waits` is called
+ * whenever the fiber is about to wait. It must not wait itself; the wait then goes on. Guards nest,
+ * the innermost is asked. Ends in any order; suspend takes off all of them for a while. */
+struct pd_guard { /* embed it */
+    struct pd_guard *outer;
+    void (*waits)(struct pd_guard *g);
+};
+void pd_guard_begin(struct pd_guard *g);
+void pd_guard_end(struct pd_guard *g); /* one that is not on is fine */
+struct pd_guard *pd_guard_suspend(void);
+void pd_guard_resume(struct pd_guard *g);
+
+/* Fiber-local: has it done something that will last, so that its unit of work must not be done
+ * again? Noted by pd_offload and pd_group_go, and by the layers above. Set returns what it was;
+ * false outside of fibers. */
+bool pd_lasts_set(bool lasts);
+/* pd_offload for what may be done twice: hashing, looking something up. */
+pd_err pd_offload_again(void (*fn)(void *arg), void *arg) PD_MUST PD_YIELDS;
 
 /* --- I/O
  * ------------------------------------------------------------------------------------------ */

@@ -133,6 +133,12 @@ static pd_err offload_in(struct pd_fiber *me, void (*fn)(void *arg), void *arg)
 
 pd_err pd_offload(void (*fn)(void *arg), void *arg)
 {
+    pd_lasts_set(true);
+    return pd_offload_again(fn, arg);
+}
+
+pd_err pd_offload_again(void (*fn)(void *arg), void *arg)
+{
     struct pd_fiber *me = pd_run_yielding();
     PD_TRY(pd_check());
     atomic_fetch_add(&offload.waiting, 1);

@@ -28,6 +28,7 @@ struct pd_fiber { /* at the high end of its own stack; used parts first, cold on
     bool canceled;
     bool token;       /* woken while it was not parked */
     bool deaf;        /* parked and must not be disturbed by deadline or cancel */
+    bool lasts;       /* see pd_lasts_set */
     uint16_t shields; /* depth of pd_shield_begin */
     uint16_t uses;    /* of this stack, to look at its depth now and then */
     pd_err result;    /* what park returns */
@@ -38,6 +39,7 @@ struct pd_fiber { /* at the high end of its own stack; used parts first, cold on
     void *work;
     const struct pd_work_kind *kind;
     struct pd_stretch *stretch; /* NULL: not measured */
+    struct pd_guard *guard;     /* innermost; NULL: none */
     struct pd_group *group;
     struct pd_fiber *sibling_prev, *sibling_next;
     char *stack_low; /* above the guard */

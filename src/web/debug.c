@@ -1,8 +1,7 @@
 /* debug.c - see debug.h: gathering what the page of a failure shows.
  *
  * Addresses become lines by addr2line, which takes a tenth of a second or so: it runs, like reading
- * the source, on the offload pool. What belongs to the platform, or was made by gen, is known by
- * the names of its files.
+ * the source, on the offload pool.
  */
 #include "web/debug.h"
 #include <pando/log.h>
@@ -64,42 +63,6 @@ void pd_debug_log(pd_str line)
             keep_line(&q->log, line);
 }
 
-/* --- whose code --------------------------------------------------------------------------------
- */
-
-static bool ends_with_any(pd_str s, const char *const *ends)
-{
-    for (; *ends; ends++)
-        if (pd_str_ends(s, pd_str_c(*ends)))
-            return true;
-    return false;
-}
-
-static bool is_generated(pd_str file)
-{
-    static const char *const ends[] = { "_sql.c",   "_sql.h",       "_shapes.c", "_views.c",
-                                        "_views.h", "assets_gen.c", NULL };
-    return ends_with_any(file, ends);
-}
-
-/* "…/src/web/dispatch.c": a layer's folder, and a file right in it. The rest of the path says
- * little: the platform may have been compiled anywhere. */
-static bool is_platform(pd_str file)
-{
-    static const char *const folders[] = { "/src/base/", "/src/os/",   "/src/run/",
-                                           "/src/net/",  "/src/http/", "/src/data/",
-                                           "/src/web/",  "/src/app/",  "/include/pando/" };
-    if (!file.len || is_generated(file))
-        return true;
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        size_t at = pd_str_find_str(file, pd_str_c(folders[i]));
-        if (at != PD_NPOS &&
-            pd_str_find(pd_str_sub(file, at + strlen(folders[i]), PD_NPOS), '/') == PD_NPOS)
-            return true;
-    }
-    return false;
-}
-
 /* --- the stack ---------------------------------------------------------------------------------
  */
 
@@ -134,7 +97,7 @@ static void forget_calls(struct pd_debug *d)
 static void add_call(struct pd_debug *d, const struct pd_place *place)
 {
     struct pd_debug_call *call = &d->calls[d->ncalls++];
-    *call = (struct pd_debug_call){ *place, is_platform(place->file) };
+    *call = (struct pd_debug_call){ *place, pd_symbols_is_platform(place->file) };
     struct pd_debug_source *s = is_template(place) ? &d->page : &d->author;
     if (!call->platform && !s->place.file.len)
         s->place = *place;
@@ -208,7 +171,7 @@ void pd_debug_find(struct pd_ctx *c, struct pd_debug *d)
     /* The request's own deadline may be what has passed. */
     pd_mono deadline = pd_deadline();
     pd_deadline_restore(pd_mono_now() + FIND_US);
-    pd_err e = pd_offload(find, &s);
+    pd_err e = pd_offload_again(find, &s);
     (void)e; /* the page is shown all the same */
     pd_deadline_restore(deadline);
 }

@@ -53,7 +53,7 @@ static pd_err run(struct pd_ctx *c, void (*fn)(void *arg), struct work *w)
     line->waiting--;
     if (e != PD_OK)
         return pd_ctx_fail(c, e);
-    e = pd_offload(fn, w);
+    e = pd_offload_again(fn, w);
     pd_semaphore_put(&line->turn);
     return e == PD_OK ? PD_OK : pd_ctx_fail(c, e);
 }

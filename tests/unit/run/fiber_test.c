@@ -582,6 +582,87 @@ LOOP_TEST(offload_after_the_deadline_does_not_start)
     check(answer == 0);
 }
 
+/* --- guards, and what lasts -------------------------------------------------------------- */
+
+static unsigned inner_seen, outer_seen;
+static void see_inner(struct pd_guard *g)
+{
+    check(g->outer != NULL);
+    inner_seen++;
+}
+static void see_outer(struct pd_guard *g)
+{
+    check(g->outer == NULL);
+    outer_seen++;
+}
+
+LOOP_TEST(a_guard_is_told_of_every_wait_which_goes_on)
+{
+    struct pd_guard outer = { .waits = see_outer }, inner = { .waits = see_inner };
+    inner_seen = outer_seen = 0;
+    check(pd_may_yield());
+    pd_guard_begin(&outer);
+    check(!pd_may_yield());
+    check(pd_yield() == PD_OK && outer_seen > 0);
+    pd_guard_begin(&inner);
+    outer_seen = 0;
+    check(pd_yield() == PD_OK && inner_seen > 0 && outer_seen == 0); /* the innermost */
+    struct pd_guard *all = pd_guard_suspend();
+    inner_seen = 0;
+    check(pd_may_yield() && pd_yield() == PD_OK);
+    pd_guard_resume(all);
+    pd_guard_end(&inner);
+    pd_guard_end(&inner); /* one that is not on is fine */
+    check(pd_yield() == PD_OK && inner_seen == 0 && outer_seen > 0);
+    pd_guard_begin(&inner);
+    outer_seen = 0;
+    pd_guard_end(&outer); /* in any order */
+    inner.waits = see_outer;
+    check(pd_yield() == PD_OK && outer_seen > 0);
+    pd_guard_end(&inner);
+    check(pd_may_yield());
+}
+
+static void waits_too(void *arg)
+{
+    check(pd_may_yield());
+    check(pd_yield() == PD_OK);
+    *(bool *)arg = true;
+}
+
+LOOP_TEST(a_guard_is_of_one_fiber)
+{
+    struct pd_guard outer = { .waits = see_outer };
+    struct pd_group g;
+    bool ran = false;
+    pd_group_init(&g);
+    pd_guard_begin(&outer);
+    check(pd_group_go(&g, "free", waits_too, &ran) == PD_OK);
+    check(pd_group_wait(&g) == PD_OK && ran);
+    pd_guard_end(&outer);
+}
+
+LOOP_TEST(what_lasts_is_noted)
+{
+    struct pd_group g;
+    bool ran = false;
+    check(!pd_lasts_set(false));
+    check(pd_offload_again(set_true, &ran) == PD_OK && !pd_lasts_set(false));
+    check(pd_offload(set_true, &ran) == PD_OK && pd_lasts_set(false));
+    pd_group_init(&g);
+    check(pd_group_go(&g, "child", set_true, &ran) == PD_OK && pd_lasts_set(true));
+    check(pd_group_wait(&g) == PD_OK && pd_lasts_set(false) && !pd_lasts_set(false));
+}
+
+static void outside_fibers_there_is_nothing_to_note(void **state)
+{
+    (void)state;
+    assert_false(pd_lasts_set(true));
+    assert_false(pd_lasts_set(true));
+    assert_null(pd_guard_suspend());
+    pd_guard_resume(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -615,6 +696,10 @@ int main(void)
         cmocka_unit_test(hook_runs_once_per_asking),
         cmocka_unit_test(offload_runs_fn_and_its_diag_is_the_fibers),
         cmocka_unit_test(offload_after_the_deadline_does_not_start),
+        cmocka_unit_test(a_guard_is_told_of_every_wait_which_goes_on),
+        cmocka_unit_test(a_guard_is_of_one_fiber),
+        cmocka_unit_test(what_lasts_is_noted),
+        cmocka_unit_test(outside_fibers_there_is_nothing_to_note),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
