@@ -16,10 +16,12 @@
  * Transactions: reads outside one see the newest committed state. The first write, or pd_begin(),
  * opens the context's write transaction; later reads are inside it. The platform commits when the
  * handler returns success (status < 400), *before* the answer is sent, and rolls back otherwise.
- * pd_commit() commits earlier. While a write transaction is open nothing but statements may wait.
+ * pd_commit() commits earlier. While a transaction is open nothing but its statements may wait.
  *
  * On SQLite writers take turns. On PostgreSQL they run side by side (read committed): what a write
- * depends on is read with its rows locked (`-- postgres: for update`), or a constraint decides.
+ * depends on is read with its rows locked (`-- postgres: for update`), or a constraint decides, or
+ * pd_lock(), or pd_begin_with(). What the database undoes for the sake of another transaction is
+ * run again: see "again" below.
  *
  * Each statement waits for its answer. Those that do not need one another's can wait together:
  * pd_later(), pd_await().
@@ -75,6 +77,72 @@ bool pd_begin(struct pd_ctx *c) PD_YIELDS;
 pd_err pd_commit(struct pd_ctx *c) PD_MUST PD_YIELDS;
 /* Undoes everything since the transaction began. Clears a PD_ECONSTRAINT mark, nothing else. */
 void pd_rollback(struct pd_ctx *c) PD_YIELDS;
+
+/* --- what a transaction sees ---------------------------------------------------------------------
+ *
+ *     if (!pd_begin_with(c, .isolation = PD_REPEATABLE_READ, .read_only = true))    // a snapshot
+ *     if (!pd_begin_with(c, .isolation = PD_SERIALIZABLE))
+ *
+ * The snapshot is taken by the first statement, not by the beginning. On SQLite a transaction that
+ * writes is alone: it is serialisable whatever was asked for. */
+enum pd_isolation {
+    PD_READ_COMMITTED,  /* each statement sees what was committed when it started */
+    PD_REPEATABLE_READ, /* all see what was committed when the first started; changing a row that
+                           somebody has changed since is PD_ECONFLICT */
+    PD_SERIALIZABLE,    /* as if one transaction had run after the other; PD_ECONFLICT if not */
+};
+struct pd_tx {
+    enum pd_isolation isolation;
+    /* It will not write, and takes no turn: on SQLite a reading connection with its snapshot, on
+     * PostgreSQL a connection. A write in it fails the context (PD_EINTERNAL). Where the context
+     * may read on replicas (see below), so does this one, unless it is serialisable. */
+    bool read_only;
+};
+/* pd_begin with options. Inside a transaction it is fine if that one gives at least as much; else
+ * the context fails (PD_EINTERNAL). */
+#define pd_begin_with(c, ...) pd_begin_with_((c), (struct pd_tx){ __VA_ARGS__ })
+bool pd_begin_with_(struct pd_ctx *c, struct pd_tx tx) PD_YIELDS;
+
+/* --- again ---------------------------------------------------------------------------------------
+ *
+ * Two transactions that wait for each other's rows, or that no order can explain (above), cannot
+ * both go on: the database undoes one of them, whole, and its context fails with PD_ECONFLICT. The
+ * unit of work can be done again, since nothing of it is left and nobody was told anything. The
+ * platform does that: it calls the handler anew, PD_TRIES_MAX times in all, with a random wait in
+ * between (some ms, doubling), within the deadline. After that the answer is 503 with Retry-After.
+ *
+ * A handler is not run again once something of it will last: when it has committed (pd_commit, or
+ * any context in its fiber), taken a piece of the body (pd_body_next), given work to the pool
+ * (pd_offload; not pd_password_hash and pd_password_verify), started fibers, or called pd_lasts().
+ * What else it does must bear being done twice. Memory of earlier tries counts for the budget.
+ * pd_ctx_fail(c, PD_ECONFLICT) asks for another try as well. */
+enum { PD_TRIES_MAX = 5 };
+
+/* The same for a part of a unit of work, or where nobody calls a handler (jobs, commands): opens a
+ * transaction (PD_EINTERNAL if there is one already: that can only be done again as a whole), runs
+ * fn, and commits; rolls back if fn returns false, which is no failure. If that ends with
+ * PD_ECONFLICT, fn runs again as said above. `arg` is as fn has left it. Options as pd_begin_with:
+ *
+ *     PD_TRY(pd_transact(c, move_stock, &m, .isolation = PD_SERIALIZABLE)); */
+#define pd_transact(c, fn, arg, ...) pd_transact_((c), (fn), (arg), (struct pd_tx){ __VA_ARGS__ })
+pd_err pd_transact_(struct pd_ctx *c, bool (*fn)(struct pd_ctx *c, void *arg), void *arg,
+                    struct pd_tx tx) PD_MUST PD_YIELDS;
+
+/* From here on the unit of work must not be run again: something was done outside of it that will
+ * last (a file written, a mail sent). */
+void pd_lasts(struct pd_ctx *c);
+
+/* --- locks with a name ---------------------------------------------------------------------------
+ *
+ * Opens the write transaction if there is none and waits until no other one of the database holds
+ * the name, which is printf-like ("payout %lld", at most PD_LOCK_MAX bytes); held until the
+ * transaction ends. For what has no row to lock: "only one payout of an organisation at a time".
+ * On SQLite the write transaction is that already. Waits at most as long as a write waits for its
+ * turn (10 s; or the fiber's deadline): PD_ETIME, naming the lock. A lock that is waited for in a
+ * circle is PD_ECONFLICT. Names are hashed to 64 bits: two names may, once in a very long time, be
+ * one lock. False if the context has failed. */
+enum { PD_LOCK_MAX = 200 };
+bool pd_lock(struct pd_ctx *c, const char *fmt, ...) PD_PRINTF(2, 3) PD_YIELDS;
 
 /* Where a context reads matters only if the database has replicas. What may decide something reads
  * on the primary: requests that are not GET or HEAD, jobs, commands, whatever is inside a

@@ -243,6 +243,11 @@ static void put_database(struct pd_buf *b, struct pd_db *db)
     }
     number(b, "db_repeated_keyed_loads_total", "counter",
            "N+1: keyed statements repeated in one request.", s.nplus1);
+    number(b, "db_conflicts_total", "counter",
+           "Units of work undone by the database for the sake of another.", s.conflicts);
+    number(b, "db_repeats_total", "counter", "Times one of them was run again.", s.repeats);
+    number(b, "db_waits_inside_total", "counter",
+           "Transactions that waited for something else than their statements.", s.waits_inside);
     number(b, "db_wal_pages", "gauge", "Pages in the write-ahead log.", s.wal_pages);
     put_servers_of(b, db, &s);
     put_statements(b, db);

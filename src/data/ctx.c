@@ -49,6 +49,8 @@ pd_err pd_ctx_fail(struct pd_ctx *c, pd_err e)
     if (e == PD_OK || c->failed != PD_OK)
         return c->failed;
     c->failed = e;
+    if (e == PD_ECONFLICT && c->db)
+        atomic_fetch_add_explicit(&c->db->conflicts, 1, memory_order_relaxed);
     if (pd_trace_is_on())
         pd_trace_stack(c);
     struct pd_session *s = pd_ctx_session(c);
@@ -71,31 +73,6 @@ const struct pd_diag *pd_ctx_diag(const struct pd_ctx *c)
     if (c->failed == PD_OK || !c->session || !c->session->own_failed)
         return NULL;
     return &c->session->diag;
-}
-
-bool pd_begin(struct pd_ctx *c)
-{
-    if (c->failed != PD_OK)
-        return false;
-    struct pd_session *s = pd_ctx_session(c);
-    if (!s && c->db) {
-        pd_ctx_fail(c, PD_ENOMEM);
-        return false;
-    }
-    if (!s) {
-        pd_ctx_fail(c, pd_fail(PD_ECONFIG, "a transaction was begun, but there is no database"));
-        return false;
-    }
-    if (!pd_items_run(c, false))
-        return false;
-    if (s->in_tx)
-        return true;
-    struct pd_ran outer = pd_figures_begin(s);
-    pd_err e = c->db->driver->begin(s);
-    pd_figures_end(s, &pd_stmt_begin, NULL, "pd_begin", e, NULL, &outer);
-    if (e != PD_OK)
-        pd_ctx_fail(c, e);
-    return e == PD_OK;
 }
 
 static void check_idle(const struct pd_session *s, const char *what)
@@ -129,8 +106,16 @@ pd_err pd_commit(struct pd_ctx *c)
     }
     s->nsites =
         0; /* what follows is another unit: an import that commits now and then is no loop */
+    pd_err e = pd_guard_judge(s);
+    if (e != PD_OK) {
+        c->db->driver->rollback(s);
+        return pd_ctx_fail(c, e);
+    }
     PD_TRY(commit(c, s));
-    s->committed = true;
+    if (s->wrote) {
+        s->committed = true;
+        pd_lasts_set(true);
+    }
     return PD_OK;
 }
 
@@ -152,6 +137,7 @@ void pd_rollback(struct pd_ctx *c)
     s->nsites = 0;
     if (c->failed == PD_ECONSTRAINT)
         c->failed = PD_OK;
+    pd_ctx_fail(c, pd_guard_judge(s));
 }
 
 /* Authors may write "t.a, t.b" as SQLite does; `have` is "t.a,b". */

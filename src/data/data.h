@@ -27,6 +27,12 @@ enum pd_nplus1 {
     PD_NPLUS1_FAIL,  /* the context fails with a message that names the call site */
 };
 
+enum pd_waits { /* what waits inside a transaction for something else than its statements */
+                PD_WAITS_AUTO, /* from PANDO_ENV: production -> WARN, else FAIL */
+                PD_WAITS_WARN, /* counted; logged once for each place */
+                PD_WAITS_FAIL, /* the context fails with a message that names the place */
+};
+
 struct pd_db_opts {
     unsigned readers;     /* SQLite: connections per thread for reading, at most; default 16 */
     unsigned connections; /* PostgreSQL: connections per thread and server, at most; 0: 2 to 8, as
@@ -47,6 +53,7 @@ struct pd_db_opts {
     /* Whose statements have figures of their own (pd_db_statements); must outlive the database. */
     const struct pd_sql_module *const *modules;
     unsigned nmodules;
+    enum pd_waits waits;
 };
 
 /* --- life ----------------------------------------------------------------------------------------
@@ -138,6 +145,9 @@ struct pd_db_stats {
     uint64_t snapshots;          /* read transactions opened */
     uint64_t yields;             /* long statements that let others run */
     uint64_t nplus1;
+    uint64_t waits_inside;       /* transactions that waited for something else than statements */
+    uint64_t conflicts, repeats; /* units of work that the database undid for the sake of another;
+                                    times that one was run again */
     uint64_t checkpoints;
     unsigned waiting; /* for the writer, now */
     unsigned largest_batch;
@@ -191,6 +201,12 @@ pd_err pd_db_check(struct pd_db *db) PD_MUST PD_YIELDS;
 /* Why the context has failed: the diag as it was when it was marked. NULL if it has not. Valid
  * until pd_ctx_fini. */
 const struct pd_diag *pd_ctx_diag(const struct pd_ctx *c);
+
+/* May the unit of work that the context has failed in be run again (db.h, "again")? `tries` is how
+ * often it has run. If so, everything is undone and a little time has passed; the caller goes on
+ * with a new context. The running fiber knows if something of it will last: whoever starts a unit
+ * of work says pd_lasts_set(false). */
+bool pd_ctx_again(struct pd_ctx *c, unsigned tries) PD_YIELDS;
 
 /* Has the context made something durable, so that nobody may say that nothing was changed? */
 bool pd_ctx_committed(const struct pd_ctx *c);

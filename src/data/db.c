@@ -6,14 +6,17 @@
 #include "data/slow.h"
 #include <stdlib.h>
 
-static enum pd_nplus1 nplus1_from_env(void)
+static bool is_env(const char *name)
 {
     const char *env = getenv("PANDO_ENV");
-    if (env && strcmp(env, "test") == 0)
+    return env && strcmp(env, name) == 0;
+}
+
+static enum pd_nplus1 nplus1_from_env(void)
+{
+    if (is_env("test"))
         return PD_NPLUS1_FAIL;
-    if (env && strcmp(env, "production") == 0)
-        return PD_NPLUS1_COUNT;
-    return PD_NPLUS1_WARN;
+    return is_env("production") ? PD_NPLUS1_COUNT : PD_NPLUS1_WARN;
 }
 
 static struct pd_db_opts opts_fill(const struct pd_db_opts *given)
@@ -29,6 +32,8 @@ static struct pd_db_opts opts_fill(const struct pd_db_opts *given)
     o.checkpoint_pages = o.checkpoint_pages ? o.checkpoint_pages : 1000;
     if (o.nplus1 == PD_NPLUS1_AUTO)
         o.nplus1 = nplus1_from_env();
+    if (o.waits == PD_WAITS_AUTO)
+        o.waits = is_env("production") ? PD_WAITS_WARN : PD_WAITS_FAIL;
     return o;
 }
 
@@ -109,7 +114,12 @@ void pd_db_close(struct pd_db *db)
 
 void pd_db_stats(struct pd_db *db, struct pd_db_stats *out)
 {
-    *out = (struct pd_db_stats){ .nplus1 = atomic_load(&db->nplus1) };
+    *out = (struct pd_db_stats){
+        .nplus1 = atomic_load(&db->nplus1),
+        .conflicts = atomic_load(&db->conflicts),
+        .repeats = atomic_load(&db->repeats),
+        .waits_inside = atomic_load(&db->waits_inside),
+    };
     db->driver->stats(db, out);
 }
 

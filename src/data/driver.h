@@ -12,6 +12,7 @@
 
 #include "data/data.h"
 #include "data/figures.h"
+#include "run/loop.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -54,7 +55,7 @@ pd_err pd_result_take(struct pd_result *r, bool *more) PD_MUST PD_YIELDS;
 /* --- session
  * ------------------------------------------------------------------------------------------ */
 
-enum { PD_SITES_MAX = 24, PD_CONSTRAINT_MAX = 160 };
+enum { PD_SITES_MAX = 24, PD_CONSTRAINT_MAX = 160, PD_WAITED_AT_MAX = 240 };
 
 struct pd_site { /* a statement by key and where it was called: the N+1 detector's memory */
     const struct pd_stmt *stmt;
@@ -99,9 +100,11 @@ struct pd_reads {
 /* What a context has open. Drivers embed it at the start of their own. */
 struct pd_session {
     struct pd_db *db;
-    bool in_tx;      /* holds the write transaction */
+    bool in_tx;      /* has a transaction … */
+    bool wrote;      /* … in which something was written */
     bool own_failed; /* diag is filled */
     bool committed;  /* something of this context is durable */
+    struct pd_tx tx; /* what its transaction is; set before `begin` */
     unsigned active; /* statements being stepped inside the transaction: no commit, no rollback */
     struct pd_items items; /* of pd_later */
     struct pd_reads reads;
@@ -111,6 +114,9 @@ struct pd_session {
     struct pd_site sites[PD_SITES_MAX];
     char constraint[PD_CONSTRAINT_MAX]; /* violated last: "table.column"; "" = none */
     struct pd_diag diag;                /* why the context failed */
+    struct pd_guard guard;              /* while its transaction is open and no statement runs */
+    bool waited;                        /* in this transaction: it has been told */
+    char waited_at[PD_WAITED_AT_MAX];   /* why the context must fail for that; "" = it need not */
 };
 
 /* --- driver
@@ -152,7 +158,11 @@ struct pd_driver {
     pd_err (*hold_run)(struct pd_hold *hold, const char *sql) PD_YIELDS;
     void (*let_go)(struct pd_hold *hold) PD_YIELDS;
 
-    /* begin sets s->in_tx; after commit (whatever it returns) and rollback it is clear. */
+    /* Holds the name's hash until the transaction ends; NULL: begin does that. */
+    pd_err (*lock)(struct pd_session *s, int64_t key) PD_YIELDS;
+
+    /* begin (as s->tx says) sets s->in_tx; after commit (whatever it returns) and rollback it is
+     * clear. */
     pd_err (*begin)(struct pd_session *s) PD_YIELDS;
     pd_err (*commit)(struct pd_session *s) PD_YIELDS;
     void (*rollback)(struct pd_session *s) PD_YIELDS;
@@ -186,9 +196,9 @@ struct pd_db {
     struct pd_figures *figures;
     int64_t slow_us;      /* INT64_MAX: nothing is slow */
     struct pd_slow *slow; /* NULL then */
-    _Atomic(uint64_t) nplus1;
+    _Atomic(uint64_t) nplus1, conflicts, repeats, waits_inside;
     pthread_mutex_t warned_lock; /* guards the two below */
-    const char *warned[PD_WARNED_MAX];
+    uintptr_t warned[PD_WARNED_MAX];
     unsigned nwarned;
 };
 
@@ -197,6 +207,19 @@ struct pd_db {
 
 /* The session of the context, taken on first use; NULL if the context has no database. */
 struct pd_session *pd_ctx_session(struct pd_ctx *c);
+
+/* tx.c: opens its transaction, which is of that kind. */
+pd_err pd_session_begin(struct pd_session *s, struct pd_tx tx) PD_MUST PD_YIELDS;
+
+/* guard.c: while a transaction is open nothing but its statements may wait. A driver calls `on`
+ * when it has begun, `off` when it ends; in between off and on again around its own waits. The
+ * judge says what was seen, as a diag, once. */
+void pd_guard_on(struct pd_session *s);
+void pd_guard_off(struct pd_session *s);
+pd_err pd_guard_judge(struct pd_session *s) PD_MUST;
+
+/* nplus1.c: is it the first warning about that (an address, a hash)? */
+bool pd_warn_first(struct pd_db *db, uintptr_t about);
 
 /* --- later.c: statements that wait together
  * ----------------------------------------------------------------- */

@@ -29,12 +29,10 @@ static struct pd_stmt *question(struct move *m, const char *sql)
  * target of a move: it may wait for the source. */
 static pd_err run(struct pd_ctx *c, struct pd_stmt *s, struct pd_rows *out)
 {
-    bool held = !pd_may_yield() && !(c->session && c->session->in_tx);
-    if (held)
-        pd_noyield_end();
+    struct pd_guard *guard = c->session && c->session->in_tx ? NULL : pd_guard_suspend();
     *out = pd_stmt_many(c, s, NULL, PD_SITE);
-    if (held)
-        pd_noyield_begin("a database is being moved");
+    if (guard)
+        pd_guard_resume(guard);
     return c->failed;
 }
 

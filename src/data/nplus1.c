@@ -44,14 +44,14 @@ static uint64_t key_hash(const struct pd_stmt *stmt, const char *params)
     return h;
 }
 
-static bool warn_first(struct pd_db *db, const char *site)
+bool pd_warn_first(struct pd_db *db, uintptr_t about)
 {
     bool first = true;
     pthread_mutex_lock(&db->warned_lock);
     for (unsigned i = 0; i < db->nwarned; i++)
-        first = first && db->warned[i] != site;
+        first = first && db->warned[i] != about;
     if (first && db->nwarned < PD_WARNED_MAX)
-        db->warned[db->nwarned++] = site;
+        db->warned[db->nwarned++] = about;
     else
         first = false;
     pthread_mutex_unlock(&db->warned_lock);
@@ -68,7 +68,7 @@ static pd_err found(struct pd_db *db, const struct pd_stmt *stmt, const char *si
             pd_fail(PD_EINTERNAL, "N+1: %s was run for the third key from %s", stmt->name, site),
             "load the rows together: follow the relation from the row (X_Y(c, row), "
             "X_Y_list(c, row, limit)), or ask for all keys at once (X_get_many, X_list_of_Y)");
-    if (warn_first(db, site))
+    if (pd_warn_first(db, (uintptr_t)site))
         pd_log_warn("N+1: a statement is repeated for key after key; follow the relation or load "
                     "all keys at once",
                     "statement", stmt->name, "site", site);

@@ -159,6 +159,7 @@ const struct pd_driver pd_pg_driver = {
     .hold = pd_pg_hold,
     .hold_run = pd_pg_hold_run,
     .let_go = pd_pg_let_go,
+    .lock = pd_pg_lock,
     .begin = pd_pg_begin,
     .commit = pd_pg_commit,
     .rollback = pd_pg_rollback,

@@ -212,6 +212,7 @@ struct pg_session {
     bool begun;           /* "begin" was sent */
     bool ran, wrote;      /* something ran in it; something that writes */
     bool savepoint;       /* there is one */
+    bool on_replica;      /* a read-only one */
     unsigned walks;       /* cursors so far: their names differ */
     struct pg_session *next_free;
 };
@@ -490,6 +491,9 @@ struct pg_tries {
     unsigned elsewhere; /* it failed on a replica */
 };
 pd_err pd_pg_begin(struct pd_session *s) PD_MUST PD_YIELDS;
+pd_err pd_pg_lock(struct pd_session *s, int64_t key) PD_MUST PD_YIELDS;
+/* A statement runs in the transaction. */
+void pd_pg_count_inside(struct pg_session *s);
 pd_err pd_pg_commit(struct pd_session *s) PD_MUST PD_YIELDS;
 void pd_pg_rollback(struct pd_session *s) PD_YIELDS;
 /* Inside the session's transaction. */

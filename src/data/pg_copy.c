@@ -14,8 +14,6 @@
 enum { PIECE = PD_HARD_OR(1, 128 << 10), HEADER = 19 };
 #define ROW_MAX ((size_t)INT32_MAX) /* of a message */
 
-static const char guard[] = "rows are being copied";
-
 /* --- sending -------------------------------------------------------------------------------------
  */
 
@@ -117,10 +115,10 @@ pd_err pd_pg_copy_begin(struct pg_copy *copy, struct pd_session *s, const struct
                         const char *sql)
 {
     *copy = (struct pg_copy){ .s = (struct pg_session *)s, .stmt = stmt };
-    pd_noyield_end();
+    pd_guard_off(s);
     pd_err e = begin(copy, sql);
     if (e != PD_OK) {
-        pd_noyield_begin(guard);
+        pd_guard_on(s);
         return e;
     }
     pd_buf_init(&copy->out, NULL, SIZE_MAX / 4);
@@ -161,7 +159,7 @@ pd_err pd_pg_copy_end(struct pg_copy *copy, bool keep)
     pd_err e = end(copy, keep);
     pd_buf_fini(&copy->out);
     pd_pg_hand_end(copy->s);
-    pd_noyield_begin(guard);
+    pd_guard_on(&copy->s->base);
     return e;
 }
 
@@ -253,8 +251,8 @@ static pd_err copy_out(struct pg_session *s, const struct pd_stmt *stmt, const c
 pd_err pd_pg_copy_out(struct pd_session *s, const struct pd_stmt *stmt, const char *sql,
                       struct pd_result *out)
 {
-    pd_noyield_end();
+    pd_guard_off(s);
     pd_err e = copy_out((struct pg_session *)s, stmt, sql, out);
-    pd_noyield_begin(guard);
+    pd_guard_on(s);
     return e;
 }

@@ -46,7 +46,7 @@ static const struct meaning meanings[] = {
     { "40002", PD_ECONSTRAINT, PG_FINAL, NULL },
     { "40003", PD_EUNKNOWN, PG_UNSURE, "it may have been done: look before it is repeated" },
     { "40", PD_ECONFLICT, PG_REPEAT,
-      "another transaction changed the same rows: the request may be repeated" },
+      "another transaction was in the way, and won: see pd_transact in db.h" },
     { "55P03", PD_EBUSY, PG_LATER, "another transaction holds a lock on these rows" },
     { "57014", PD_ETIME, PG_REPEAT,
       "does it read too much? else the route may get a longer .timeout_ms" },

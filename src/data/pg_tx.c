@@ -16,11 +16,10 @@
  */
 #include "base/fault.h"
 #include "data/pg_team.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SESSIONS_KEPT = PD_HARD_OR(1, 256), TRIES = 30 };
-
-static const char guard[] = "a write transaction is open";
 
 /* --- sessions ------------------------------------------------------------------------------------
  */
@@ -191,11 +190,11 @@ pd_err pd_pg_session_wait(struct pg_session *s, struct pg_op *op)
         return pd_diag()->code;
     pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
     if (s->base.in_tx)
-        pd_noyield_end();
+        pd_guard_off(&s->base);
     pd_err e = pd_pg_wait(op);
     pd_deadline_restore(old);
     if (s->base.in_tx)
-        pd_noyield_begin(guard);
+        pd_guard_on(&s->base);
     return e;
 }
 
@@ -208,7 +207,15 @@ pd_err pd_pg_enter(struct pg_session *s)
 {
     if (s->begun)
         return PD_OK;
-    PD_TRY(tell(s, "begin read write"));
+    static const char *const text[][2] = {
+        [PD_READ_COMMITTED] = { "begin isolation level read committed read write",
+                                "begin isolation level read committed read only" },
+        [PD_REPEATABLE_READ] = { "begin isolation level repeatable read read write",
+                                 "begin isolation level repeatable read read only" },
+        [PD_SERIALIZABLE] = { "begin isolation level serializable read write",
+                              "begin isolation level serializable read only" },
+    };
+    PD_TRY(tell(s, text[s->base.tx.isolation][s->base.tx.read_only]));
     if (!pd_pg_localize(s->conn, true))
         return pd_diag()->code;
     s->begun = true;
@@ -249,11 +256,19 @@ static pd_err refused(struct pg_session *s, const struct pd_stmt *stmt, const PG
                    s->base.constraint);
 }
 
+void pd_pg_count_inside(struct pg_session *s)
+{
+    pg_count(s->base.tx.read_only ? &s->pool->reads : &s->pool->writes);
+    s->base.ran.replica = s->on_replica;
+    if (s->on_replica)
+        pg_count(&s->pool->replica_reads);
+}
+
 pd_err pd_pg_inside(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                     struct pd_result *out)
 {
     bool writes = !(stmt->flags & PD_S_READONLY), guarded = writes && s->ran;
-    pg_count(&s->pool->writes);
+    pd_pg_count_inside(s);
     PD_TRY(pd_pg_enter(s));
     if (guarded)
         PD_TRY(set_savepoint(s));
@@ -286,20 +301,53 @@ pd_err pd_pg_run(struct pd_session *base, const struct pd_stmt *stmt, const void
     return base->in_tx ? pd_pg_inside(s, stmt, params, out) : pd_pg_read(s, stmt, params, out);
 }
 
+/* It counts as a statement: what comes behind it must not undo it. */
+pd_err pd_pg_lock(struct pd_session *base, int64_t key)
+{
+    struct pg_session *s = (struct pg_session *)base;
+    char text[64];
+    snprintf(text, sizeof text, "select pg_advisory_xact_lock(%lld)", (long long)key);
+    PD_TRY(pd_pg_enter(s));
+    struct pg_op *op = pd_pg_command(s->conn, text, pd_fiber_self());
+    pd_err e = pd_pg_session_wait(s, op);
+    if (!op || e != PD_OK)
+        return e;
+    s->ran = true;
+    if (!pd_pg_is_good(op))
+        e = pd_pg_fail(s->pool, NULL, op->result);
+    pd_pg_op_put(s->pool, op);
+    return e;
+}
+
 /* --- beginning and ending ------------------------------------------------------------------------
  */
+
+/* Where its reads would run; a replica cannot tell what order would explain. */
+static pd_err take_reading(struct pg_session *s)
+{
+    static const struct pd_stmt anywhere = { .name = "a snapshot", .flags = PD_S_READONLY };
+    static const struct pd_stmt primary = { .name = "a snapshot",
+                                            .flags = PD_S_READONLY | PD_S_PRIMARY };
+    struct pg_tries t = { 0 };
+    struct pg_place at;
+    bool there = s->base.tx.isolation == PD_SERIALIZABLE;
+    PD_TRY(pd_pg_take_for(s, there ? &primary : &anywhere, &t, &at, &s->conn));
+    s->on_replica = at.replica;
+    return PD_OK;
+}
 
 pd_err pd_pg_begin(struct pd_session *base)
 {
     struct pg_session *s = (struct pg_session *)base;
     PD_TRY(pd_check());
+    s->on_replica = false;
     pd_mono from = pd_mono_now();
-    pd_err e = pd_pg_take_primary(s, &s->conn);
+    pd_err e = base->tx.read_only ? take_reading(s) : pd_pg_take_primary(s, &s->conn);
     pd_waited_since(base, from);
     PD_TRY(e);
     s->begun = s->ran = s->wrote = s->savepoint = false;
     base->in_tx = true;
-    pd_noyield_begin(guard);
+    pd_guard_on(base);
     return PD_OK;
 }
 
@@ -307,7 +355,7 @@ static void leave(struct pg_session *s)
 {
     struct pg_conn *c = s->conn;
     s->base.in_tx = false;
-    pd_noyield_end();
+    pd_guard_off(&s->base);
     s->conn = NULL;
     pd_pg_give(c);
 }
@@ -347,9 +395,9 @@ static pd_err await_commit(struct pg_session *s, struct pd_items *items)
     pd_pg_limit(s->conn, PG_COMMIT_US);
     pd_deadline_restore(PD_FOREVER);
     pd_shield_begin();
-    pd_noyield_end();
+    pd_guard_off(&s->base);
     pd_err e = pd_pg_wait(floor ? floor : op); /* they end in that order */
-    pd_noyield_begin(guard);
+    pd_guard_on(&s->base);
     pd_shield_end();
     pd_deadline_restore(old);
     PD_TRY(e);
@@ -389,9 +437,18 @@ pd_err pd_pg_commit_with(struct pg_session *s, struct pd_items *items)
     return e == PD_OK ? PD_OK : pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
 }
 
+/* A snapshot has nothing to be asked for. Whether what a serialisable transaction has read can be
+ * explained is only known when it ends. */
 pd_err pd_pg_commit(struct pd_session *base)
 {
-    return pd_pg_commit_with((struct pg_session *)base, NULL);
+    struct pg_session *s = (struct pg_session *)base;
+    if (!base->tx.read_only || base->tx.isolation == PD_SERIALIZABLE)
+        return pd_pg_commit_with(s, NULL);
+    pg_count(&s->pool->commits);
+    if (s->begun && !s->conn->broken)
+        (void)!tell(s, "commit");
+    leave(s);
+    return PD_OK;
 }
 
 /* Nobody waits for it: the connection is shared again when the answer has come. */

@@ -206,9 +206,9 @@ static pd_err script(struct pg_session *s, const char *sql)
 
 pd_err pd_pg_script_text(struct pd_session *base, const char *sql)
 {
-    pd_noyield_end();
+    pd_guard_off(base);
     pd_err e = script((struct pg_session *)base, sql);
-    pd_noyield_begin("a migration is being applied");
+    pd_guard_on(base);
     return e;
 }
 

@@ -170,8 +170,8 @@ static pd_err lite_run(struct pd_session *s, const struct pd_stmt *stmt, const v
                        struct pd_result *out)
 {
     struct lite_session *session = (struct lite_session *)s;
-    return s->in_tx ? pd_lite_write(session, stmt, params, out)
-                    : pd_lite_read(session, stmt, params, out);
+    return s->in_tx && !session->held ? pd_lite_write(session, stmt, params, out)
+                                      : pd_lite_read(session, stmt, params, out);
 }
 
 static void lite_stats(struct pd_db *db, struct pd_db_stats *out)
@@ -183,6 +183,8 @@ static void lite_stats(struct pd_db *db, struct pd_db_stats *out)
         out->reads += atomic_load(&p->reads);
         out->snapshots += atomic_load(&p->snapshots);
         out->yields += atomic_load(&p->yields);
+        out->commits += atomic_load(&p->commits);
+        out->rollbacks += atomic_load(&p->rollbacks);
         out->connections += atomic_load(&p->nconns);
     }
     pthread_mutex_unlock(&lite->pools_lock);
@@ -190,8 +192,8 @@ static void lite_stats(struct pd_db *db, struct pd_db_stats *out)
     out->waiting = w->nwaiting;
     pthread_mutex_unlock(&w->lock);
     out->writes = atomic_load(&w->writes);
-    out->commits = atomic_load(&w->commits);
-    out->rollbacks = atomic_load(&w->rollbacks);
+    out->commits += atomic_load(&w->commits);
+    out->rollbacks += atomic_load(&w->rollbacks);
     out->batches = atomic_load(&w->batches);
     out->lost = atomic_load(&w->lost);
     out->waits = atomic_load(&w->waits);

@@ -74,12 +74,14 @@ struct lite_pool {
     struct lite_pool *next;
     /* statistics; written by the owner only */
     _Atomic(uint64_t) reads, snapshots, yields;
+    _Atomic(uint64_t) commits, rollbacks; /* of read-only transactions */
 };
 
 struct lite_session {
     struct pd_session base;
     struct lite_pool *pool;
     struct lite_session *next_free;
+    struct lite_conn *held; /* in a read-only transaction: its connection, with its snapshot */
     /* Waiting: for the writer (on writer.waiting) or for the batch (on writer.batch). */
     struct pd_list node;
     struct pd_fiber *fiber;
@@ -191,6 +193,9 @@ pd_err pd_lite_read(struct lite_session *s, const struct pd_stmt *stmt, const vo
                     struct pd_result *out) PD_MUST PD_YIELDS;
 pd_err pd_lite_explain(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
                        struct pd_arena *a, pd_str *plan) PD_MUST;
+/* A read-only transaction: begins, ends. */
+pd_err pd_lite_hold(struct lite_session *s) PD_MUST PD_YIELDS;
+void pd_lite_unhold(struct lite_session *s);
 void pd_lite_pools_close(struct lite_db *lite) PD_YIELDS;
 struct pd_session *pd_lite_session_get(struct pd_db *db);
 void pd_lite_session_put(struct pd_session *s);

@@ -159,11 +159,59 @@ static pd_err snapshot(struct lite_pool *pool, struct lite_conn *conn)
     return PD_OK;
 }
 
+/* Of its own from here on: not that of the turn, which others share. */
+static pd_err own_snapshot(struct lite_session *s, struct lite_conn *conn)
+{
+    end_snapshot(conn);
+    PD_TRY(snapshot(s->pool, conn));
+    s->held = conn;
+    s->base.in_tx = true;
+    pd_guard_on(&s->base);
+    return PD_OK;
+}
+
+pd_err pd_lite_hold(struct lite_session *s)
+{
+    struct lite_conn *conn = NULL;
+    PD_TRY(pd_check());
+    pd_mono from = pd_mono_now();
+    pd_err e = conn_take(s->pool, &conn);
+    pd_waited_since(&s->base, from);
+    PD_TRY(e);
+    e = own_snapshot(s, conn);
+    if (e != PD_OK)
+        conn_give(s->pool, conn);
+    return e;
+}
+
+void pd_lite_unhold(struct lite_session *s)
+{
+    struct lite_conn *conn = s->held;
+    s->held = NULL;
+    s->base.in_tx = false;
+    pd_guard_off(&s->base);
+    end_snapshot(conn);
+    conn_give(s->pool, conn);
+}
+
+/* A long one lets others run. */
+static pd_err read_held(struct lite_session *s, const struct pd_stmt *stmt, const void *params,
+                        struct pd_result *out)
+{
+    lite_count(&s->pool->reads);
+    pd_guard_off(&s->base);
+    pd_err e = pd_lite_conn_run(s->held, s, stmt, params, out);
+    pd_guard_on(&s->base);
+    return e;
+}
+
 pd_err pd_lite_read(struct lite_session *s, const struct pd_stmt *stmt, const void *params,
                     struct pd_result *out)
 {
     struct lite_pool *pool = s->pool;
     struct lite_conn *conn = NULL;
+    if (s->held)
+        return read_held(s, stmt, params, out);
     pd_mono from = pd_mono_now();
     pd_err e = conn_take(pool, &conn);
     pd_waited_since(&s->base, from);

@@ -328,6 +328,8 @@ pd_err pd_lite_begin(struct pd_session *base)
 {
     struct lite_session *s = (struct lite_session *)base;
     struct lite_db *lite = s->pool->lite;
+    if (base->tx.read_only)
+        return pd_lite_hold(s);
     pd_mono from = pd_mono_now();
     pd_err e = own(lite, s);
     pd_waited_since(base, from);
@@ -344,14 +346,14 @@ pd_err pd_lite_begin(struct pd_session *base)
     }
     s->lost = false;
     base->in_tx = true;
-    pd_noyield_begin("a write transaction is open");
+    pd_guard_on(base);
     return PD_OK;
 }
 
 static void leave(struct lite_session *s)
 {
     s->base.in_tx = false;
-    pd_noyield_end();
+    pd_guard_off(&s->base);
 }
 
 /* Undoes the savepoint; if even that fails, the whole batch. */
@@ -377,6 +379,11 @@ void pd_lite_rollback(struct pd_session *base)
 {
     struct lite_session *s = (struct lite_session *)base;
     struct lite_db *lite = s->pool->lite;
+    if (s->held) {
+        lite_count(&s->pool->rollbacks);
+        pd_lite_unhold(s);
+        return;
+    }
     lite_count(&lite->writer.rollbacks);
     undo(s);
     leave(s);
@@ -409,6 +416,11 @@ pd_err pd_lite_commit(struct pd_session *base)
     struct lite_session *s = (struct lite_session *)base;
     struct lite_db *lite = s->pool->lite;
     struct lite_writer *w = &lite->writer;
+    if (s->held) {
+        lite_count(&s->pool->commits);
+        pd_lite_unhold(s);
+        return PD_OK;
+    }
     pd_err e = release(s);
     if (e != PD_OK) {
         struct pd_diag why = *pd_diag();

@@ -109,7 +109,13 @@ pd_err pd_stmt_ready(struct pd_ctx *c, const struct pd_stmt *s)
         return pd_fail(PD_EIO, "%s: fault data_read was injected", s->name);
     if (s->flags & PD_S_READONLY)
         return PD_OK;
-    PD_TRY(session->in_tx ? PD_OK : c->db->driver->begin(session));
+    if (session->in_tx && session->tx.read_only)
+        return pd_hint(
+            pd_fail(PD_EINTERNAL, "%s writes, but its transaction is read-only", s->name),
+            "it was begun with pd_begin_with(c, .read_only = true)");
+    PD_TRY(session->in_tx ? pd_guard_judge(session)
+                          : pd_session_begin(session, (struct pd_tx){ 0 }));
+    session->wrote = true;
     if (PD_FAULT(data_write))
         return pd_fail(PD_EIO, "%s: fault data_write was injected", s->name);
     return PD_OK;

@@ -38,6 +38,7 @@ static const char *error_code(pd_err e)
 {
     switch (e) {
     case PD_EUNKNOWN: return "outcome_unknown";
+    case PD_ECONFLICT: return "conflict";
     case PD_ETIME: return "timeout";
     case PD_EOVERLOAD: return "overloaded";
     case PD_ENOMEM: return "over_budget";
