@@ -7,9 +7,14 @@
  * below 400 means "stored", and every other one "nothing was changed". A context in which anything
  * failed cannot succeed, whatever the handler returned: what it noted, cookies included, is thrown
  * away and the failure is answered instead.
+ *
+ * One failure is no answer yet: PD_ECONFLICT, when the database has undone the transaction for the
+ * sake of another one. Then all from "session" on is done again with a fresh context and a fresh
+ * reply (db.h, "again").
  */
 #include "base/put.h"
 #include "data/data.h"
+#include "run/loop.h"
 #include "web/csrf.h"
 #include "web/debug.h"
 #include "web/path.h"
@@ -85,6 +90,8 @@ static void identify(struct pd_ctx *c)
         return;
     if (pd_db_has_replicas(c->db))
         pd_floor_read(c);
+    if (q->again)
+        pd_read_primary(c); /* a replica would be in conflict with its log once more */
     if (!pd_http_known(q->http, PD_H_COOKIE).len)
         return;
     pd_session_read(c);
@@ -171,25 +178,36 @@ static pd_status handle(struct pd_ctx *c, const struct pd_route *route)
     return reply;
 }
 
-static pd_status answer(struct pd_ctx *c)
+/* Finds the route and the request's deadline: once, however often its handler runs. True if it may
+ * run; else *reply says why not. */
+static bool route(struct pd_ctx *c, pd_status *reply)
 {
     struct pd_request *q = c->request;
     struct pd_http_req *r = q->http;
     if (!pd_path_normalise(c->arena, r->path, &q->path)) {
         q->path = r->path;     /* as sent: it still tells the API from pages */
         r->keep_alive = false; /* whoever sends such a thing is not to be trusted with framing */
-        return pd_problem(c, 400, NULL, "The path is malformed.");
+        *reply = pd_problem(c, 400, NULL, "The path is malformed.");
+        return false;
     }
-    if (!pd_router_find(q->web->router, route_method(r->method), q->path, &q->match))
-        return no_route(c);
+    if (!pd_router_find(q->web->router, route_method(r->method), q->path, &q->match)) {
+        *reply = no_route(c);
+        return false;
+    }
     q->entry = q->match.entry;
     q->counted = q->entry->index;
-    const struct pd_route *route = q->entry->route;
-    if (route->timeout_ms) /* instead of the server's, be it earlier or later */
-        pd_deadline_restore(pd_mono_now() + (int64_t)route->timeout_ms * 1000);
+    uint32_t timeout_ms = q->entry->route->timeout_ms;
+    if (timeout_ms) /* instead of the server's, be it earlier or later */
+        pd_deadline_restore(pd_mono_now() + (int64_t)timeout_ms * 1000);
     else if (q->web->opts.request_us > 0)
         pd_deadline_within(q->web->opts.request_us);
     pd_request_secure(q);
+    return true;
+}
+
+static pd_status answer(struct pd_ctx *c)
+{
+    const struct pd_route *route = c->request->entry->route;
     pd_status reply = { 0 };
     return admit(c, route, &reply) ? handle(c, route) : reply;
 }
@@ -226,7 +244,17 @@ static void put_reason(struct pd_ctx *c, const struct pd_diag *d)
     pd_reply_header(c, "X-Pando-Error", text);
 }
 
-/* A fresh context for the page that tells of the failure, on behalf of the same person. */
+/* Nothing has been replied. What was read of the body stays. */
+static void forget_reply(struct pd_request *q)
+{
+    q->lines = (struct pd_buf){ 0 };
+    q->sets_cookie = false;
+    q->session_action = PD_SESSION_KEEP;
+    q->cache_control = q->fixed_lines = PD_STR_NULL;
+    pd_errors_reset(q);
+}
+
+/* A fresh context, on behalf of the same person. */
 static void start_over(struct pd_ctx *c)
 {
     struct pd_ctx next;
@@ -241,6 +269,23 @@ static void start_over(struct pd_ctx *c)
     *c = next;
 }
 
+/* The database has undone it for the sake of somebody else: as if it had just come in. */
+static void begin_anew(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    start_over(c);
+    c->user_id = c->org_id = 0;
+    c->role = PD_ROLE_NONE;
+    forget_reply(q);
+    q->again = true;
+    q->has_session = q->is_page = false;
+    q->status = 0;
+    q->problem = NULL;
+    q->content_type = q->location = q->body = q->detail = q->flash_kind = PD_STR_NULL;
+    q->html.arena = NULL;
+    q->form = NULL;
+}
+
 static void fail(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
@@ -251,18 +296,15 @@ static void fail(struct pd_ctx *c)
     log_failure(c, d);
     if (q->web->opts.development)
         q->debug = pd_debug_note(c, d, e);
-    q->lines = (struct pd_buf){ 0 };
-    q->sets_cookie = false;
-    q->session_action = PD_SESSION_KEEP;
-    q->cache_control = q->fixed_lines = PD_STR_NULL;
-    pd_errors_reset(q);
+    forget_reply(q);
     put_reason(c, d);
     bool committed = pd_ctx_committed(c);
     start_over(c);
     pd_problem_of_error(c, e, committed);
 }
 
-static void settle(struct pd_ctx *c, pd_status reply)
+/* Commits, or undoes it; in the end c->failed says what has become of it. */
+static void conclude(struct pd_ctx *c, pd_status reply)
 {
     struct pd_request *q = c->request;
     if (c->failed == PD_OK && (q->status == 0 || reply.code != q->status))
@@ -278,6 +320,19 @@ static void settle(struct pd_ctx *c, pd_status reply)
         pd_rollback(c);
     else if (c->failed == PD_OK && pd_commit(c) != PD_OK && c->failed == PD_OK)
         pd_ctx_fail(c, PD_EINTERNAL);
+}
+
+static void settle(struct pd_ctx *c)
+{
+    struct pd_request *q = c->request;
+    pd_status reply = { 0 };
+    bool may_run = route(c, &reply);
+    pd_lasts_set(false);
+    conclude(c, may_run ? answer(c) : reply);
+    for (unsigned tries = 1; c->failed == PD_ECONFLICT && pd_ctx_again(c, tries); tries++) {
+        begin_anew(c);
+        conclude(c, answer(c));
+    }
     if (c->failed != PD_OK)
         fail(c);
     if (q->problem) {
@@ -387,7 +442,7 @@ void pd_web_handle(struct pd_http_req *r, void *web)
     struct pd_ctx c;
     pd_ctx_init(&c, w->opts.db, r->arena);
     c.request = &q;
-    settle(&c, answer(&c));
+    settle(&c);
     send_reply(&c);
     unsigned statements = c.statements;
     pd_ctx_fini(&c);

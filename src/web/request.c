@@ -143,6 +143,7 @@ pd_err pd_body_next(struct pd_ctx *c, pd_str *piece)
     struct pd_request *q = pd_request_of(c, "pd_body_next");
     if (!q->entry || !q->entry->route->stream_body)
         pd_panic("pd_body_next: the route does not say .stream_body");
+    pd_lasts(c); /* it will not come a second time */
     pd_err e = pd_http_body_read(q->http, piece);
     return e == PD_OK ? PD_OK : pd_ctx_fail(c, e);
 }

@@ -70,6 +70,7 @@ struct pd_request {
     uint32_t counted; /* whose counters */
     bool secure;      /* cookies get __Host- and Secure */
     bool has_session; /* `session` is the one of who asks */
+    bool again;       /* its handler has run before, to no effect */
     uint8_t session_action;
 
     /* the reply */
