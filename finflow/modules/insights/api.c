@@ -60,6 +60,9 @@ static pd_status monthly_report(struct pd_ctx *c)
         pd_field_error(c, "month", "must be a month such as 2026-11");
         return pd_invalid(c);
     }
+    /* Sums by category and by day are read one after the other, and must agree. */
+    if (!pd_begin_with(c, .isolation = PD_REPEATABLE_READ, .read_only = true))
+        return pd_invalid(c);
     pd_str currency = in.currency.len ? in.currency : insights_default_currency(c);
     if (pd_currency_decimals(currency) < 0) {
         pd_field_error(c, "currency", "must be an ISO 4217 code such as EUR");

@@ -34,6 +34,9 @@ pd_status web_show_report(struct pd_ctx *c)
 {
     struct insights_month month;
     pd_date first = month_asked(c), next = pd_date_month_start(first, 1);
+    /* Sums by category and by day are read one after the other, and must agree. */
+    if (!pd_begin_with(c, .isolation = PD_REPEATABLE_READ, .read_only = true))
+        return pd_invalid(c);
     pd_str currency = currency_asked(c);
     insights_month_report(c, first, currency, &month);
     struct web_report_view view = {
