@@ -132,16 +132,17 @@ pd_err pd_transact_(struct pd_ctx *c, bool (*fn)(struct pd_ctx *c, void *arg), v
  * last (a file written, a mail sent). */
 void pd_lasts(struct pd_ctx *c);
 
-/* --- locks with a name ---------------------------------------------------------------------------
- *
- * Opens the write transaction if there is none and waits until no other one of the database holds
- * the name, which is printf-like ("payout %lld", at most PD_LOCK_MAX bytes); held until the
- * transaction ends. For what has no row to lock: "only one payout of an organisation at a time".
- * On SQLite the write transaction is that already. Waits at most as long as a write waits for its
- * turn (10 s; or the fiber's deadline): PD_ETIME, naming the lock. A lock that is waited for in a
- * circle is PD_ECONFLICT. Names are hashed to 64 bits: two names may, once in a very long time, be
- * one lock. False if the context has failed. */
+/* --- locks with a name -------------------------------------------------------------------------
+ */
+
 enum { PD_LOCK_MAX = 200 };
+/* For what has no row to lock ("only one payout of an organisation at a time"). Opens the write
+ * transaction if there is none and waits until no other one of the database holds the name, which
+ * is printf-like ("payout %lld", at most PD_LOCK_MAX bytes: else PD_ETOOBIG); held until the
+ * transaction ends. On SQLite the write transaction is that already. Waits at most as long as a
+ * write waits for its turn (10 s; or the fiber's deadline): PD_ETIME, naming the lock. Locks that
+ * are waited for in a circle are PD_ECONFLICT. Names are hashed to 64 bits: two names may, once in
+ * a very long time, be one lock. False if the context has failed. */
 bool pd_lock(struct pd_ctx *c, const char *fmt, ...) PD_PRINTF(2, 3) PD_YIELDS;
 
 /* Where a context reads matters only if the database has replicas. What may decide something reads
