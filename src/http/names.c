@@ -2,9 +2,9 @@
  *
  * Known headers are found by a perfect hash over length, first and last letter; its constants were
  * searched by a program so that the nineteen names fall into different slots of 32. The name in the
- * slot is then compared a word at a time, so an unknown header costs one table look-up. A
- * name has been checked to be a token before, and among token characters `c | 0x20` maps only
- * capital letters onto small ones, so that is the whole case folding.
+ * slot is then compared a word at a time, so an unknown header costs one table look-up. Case is
+ * folded where the known name has a letter, and only a letter becomes a small one by `c | 0x20`;
+ * its dashes must be dashes. So a name that is found consists of token characters.
  */
 #include "base/scan.h"
 #include "http/chars.h"
@@ -172,12 +172,13 @@ static unsigned slot(pd_str name)
     return ((unsigned)name.len + 7 * first + 24 * last) & 31;
 }
 
+/* `small` is of letters, which have the bit 0x40, and dashes, which have not. */
 static uint64_t differs8(const char *name, const char *small)
 {
     uint64_t a, b;
     memcpy(&a, name, 8);
     memcpy(&b, small, 8);
-    return (a | 0x2020202020202020u) ^ b;
+    return (a | (b & 0x4040404040404040u) >> 1) ^ b;
 }
 
 static uint32_t differs4(const char *name, const char *small)
@@ -185,7 +186,7 @@ static uint32_t differs4(const char *name, const char *small)
     uint32_t a, b;
     memcpy(&a, name, 4);
     memcpy(&b, small, 4);
-    return (a | 0x20202020u) ^ b;
+    return (a | (b & 0x40404040u) >> 1) ^ b;
 }
 
 /* Of two names as long as each other, 4 to 24 bytes: words from both ends, which may overlap. */

@@ -116,6 +116,11 @@ static pd_bytes16 not_name(pd_bytes16 x)
     return (pd_bytes16)((small - 'a' > 'z' - 'a') & (x - '0' > 9) & (x != '-'));
 }
 
+static pd_bytes16 is_colon(pd_bytes16 x)
+{
+    return (pd_bytes16)(x == ':');
+}
+
 static pd_bytes16 not_path(pd_bytes16 x)
 {
     return (pd_bytes16)((x <= ' ') | (x >= 0x7f) | (x == '#') | (x == '?'));
@@ -133,7 +138,8 @@ static inline void skip(struct scan *s, pd_scan_test *test, unsigned class)
         s->at++;
 }
 
-static enum pd_http_parsed header_name(struct pd_http_parser *p, struct scan *s, pd_str *name)
+/* A name that is not known: byte by byte, which tells what is wrong with it, too. */
+static enum pd_http_parsed other_name(struct pd_http_parser *p, struct scan *s, pd_str *name)
 {
     const char *start = s->at;
     skip(s, not_name, PD_CH_TOKEN);
@@ -150,10 +156,25 @@ static enum pd_http_parsed header_name(struct pd_http_parser *p, struct scan *s,
                                                : "malformed header name");
 }
 
-static enum pd_http_parsed header_line(struct pd_http_parser *p, struct scan *s,
-                                       struct pd_http_header *h)
+/* Most names are known, and then nothing more has to be proved of their bytes. */
+static enum pd_http_parsed header_name(struct pd_http_parser *p, struct scan *s, pd_str *name,
+                                       enum pd_http_known *known)
 {
-    enum pd_http_parsed step = header_name(p, s, &h->name);
+    const char *start = s->at, *colon = pd_scan(s->start, start, s->end, is_colon);
+    while (colon < s->end && *colon != ':')
+        colon++;
+    *name = pd_str_n(start, (size_t)(colon - start));
+    *known = pd_http_known_find(*name);
+    if (*known == PD_H_KNOWN || colon == s->end)
+        return other_name(p, s, name);
+    s->at = colon + 1;
+    return PD_HTTP_HEAD;
+}
+
+static enum pd_http_parsed header_line(struct pd_http_parser *p, struct scan *s,
+                                       struct pd_http_header *h, enum pd_http_known *known)
+{
+    enum pd_http_parsed step = header_name(p, s, &h->name, known);
     if (step != PD_HTTP_HEAD)
         return step;
     while (s->at < s->end && (*s->at == ' ' || *s->at == '\t'))
@@ -169,9 +190,9 @@ static enum pd_http_parsed header_line(struct pd_http_parser *p, struct scan *s,
     return line_end(p, s, 431);
 }
 
-static void index_known(struct pd_http_parser *p, struct fields *f)
+/* The line read last is a k. */
+static void index_known(struct pd_http_parser *p, struct fields *f, enum pd_http_known k)
 {
-    enum pd_http_known k = pd_http_known_find(f->headers[f->n - 1].name);
     if (k == PD_H_KNOWN)
         return;
     if (f->known[k])
@@ -184,9 +205,12 @@ static void index_known(struct pd_http_parser *p, struct fields *f)
 static enum pd_http_parsed header_lines(struct pd_http_parser *p, const char *bytes, size_t n,
                                         struct fields *f)
 {
+    struct scan s = scan_line(p, bytes, n);
+    enum pd_http_known known;
     for (;;) {
-        struct scan s = scan_line(p, bytes, n);
         enum pd_http_parsed step;
+        if (s.limited) /* each line has a limit of its own */
+            s = scan_line(p, bytes, n);
         if (s.at >= s.end)
             return more(p, s.limited, 431);
         if (*s.at == '\r' || *s.at == '\n') {
@@ -196,12 +220,12 @@ static enum pd_http_parsed header_lines(struct pd_http_parser *p, const char *by
         }
         if (f->n == p->max_headers)
             return bad(p, 431, "too many header fields");
-        step = header_line(p, &s, &f->headers[f->n]);
+        step = header_line(p, &s, &f->headers[f->n], &known);
         if (step != PD_HTTP_HEAD)
             return step;
         p->at = (uint32_t)(s.at - bytes);
         f->n++;
-        index_known(p, f);
+        index_known(p, f, known);
     }
 }
 
@@ -334,9 +358,7 @@ static enum pd_http_parsed request_meaning(struct pd_http_parser *p, const struc
 
 static enum pd_method method_of(pd_str m)
 {
-    if (pd_str_eq(m, PD_STR("GET")))
-        return PD_GET; /* nearly all */
-    for (int i = PD_GET + 1; i < PD_METHOD_OTHER; i++)
+    for (int i = PD_GET; i < PD_METHOD_OTHER; i++)
         if (pd_str_eq(m, pd_method_name((enum pd_method)i)))
             return (enum pd_method)i;
     return PD_METHOD_OTHER;
@@ -345,6 +367,12 @@ static enum pd_method method_of(pd_str m)
 static enum pd_http_parsed method(struct pd_http_parser *p, struct scan *s, struct pd_http_req *r)
 {
     const char *start = s->at;
+    if (s->end - start > 4 && memcmp(start, "GET ", 4) == 0) { /* nearly all */
+        r->method_text = pd_str_n(start, 3);
+        r->method = PD_GET;
+        s->at += 4;
+        return PD_HTTP_HEAD;
+    }
     while (s->at < s->end && s->at - start <= PD_HTTP_MAX_METHOD && pd_http_is(*s->at, PD_CH_TOKEN))
         s->at++;
     if (s->at - start > PD_HTTP_MAX_METHOD)

@@ -144,6 +144,7 @@ static const struct parse_case {
     { "MUST", "name with NUL", RAW(G H "X\0A: a\r\n" E), 400 },
     { "MUST", "name beyond ASCII", RAW(G H "X\xc3\xa9: a\r\n" E), 400 },
     { "MUST", "NUL in a value", RAW(G H "X-A: a\0b\r\n" E), 400 },
+    { "MUST", "bare CR for the dash of a name", RAW(G H "Content\rLength: 1\r\n" E), 400 },
     { "MUST", "bare CR in a value", RAW(G H "X-A: a\rb\r\n" E), 400 },
     { "MUST", "bare LF in a value", RAW(G H "X-A: a\nX-B: b\r\n" E), 400 },
     { "MUST", "bare LF behind a header", RAW(G "Host: a\n\r\n"), 400 },

@@ -485,6 +485,29 @@ static void known_headers_are_found_in_any_case(void **state)
     assert_int_equal(pd_http_known_find(PD_STR_NULL), PD_H_KNOWN);
 }
 
+/* Any one byte of a known name changed: found only if that is the same letter in the other case. So
+ * nothing that is found needs to be looked at for bytes that no name may have. */
+static void known_headers_are_found_by_their_letters_alone(void **state)
+{
+    (void)state;
+    static const char *const known[] = { "host", "content-length", "transfer-encoding",
+                                         "if-none-match" };
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+        char name[32];
+        size_t n = strlen(known[k]);
+        enum pd_http_known which = pd_http_known_find(pd_str_n(known[k], n));
+        assert_int_not_equal(which, PD_H_KNOWN);
+        for (size_t at = 0; at < n; at++)
+            for (int byte = 0; byte < 256; byte++) {
+                memcpy(name, known[k], n);
+                name[at] = (char)byte;
+                bool same =
+                    byte == known[k][at] || (known[k][at] != '-' && byte == known[k][at] - 32);
+                assert_int_equal(pd_http_known_find(pd_str_n(name, n)), same ? which : PD_H_KNOWN);
+            }
+    }
+}
+
 static void hosts_are_names_addresses_and_ports(void **state)
 {
     (void)state;
@@ -706,6 +729,7 @@ int main(void)
         cmocka_unit_test(limits_hold_to_the_byte),
         cmocka_unit_test(headers_and_bytes_are_counted),
         cmocka_unit_test(known_headers_are_found_in_any_case),
+        cmocka_unit_test(known_headers_are_found_by_their_letters_alone),
         cmocka_unit_test(random_bytes_never_crash_and_splits_agree),
         cmocka_unit_test(no_split_of_a_reply_changes_it),
         cmocka_unit_test(reply_heads_are_taken_apart),
