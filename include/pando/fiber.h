@@ -34,7 +34,8 @@ typedef int64_t pd_mono;
 /* --- time, the running fiber ----------------------------------------------------------- */
 
 pd_mono pd_mono_now(void); /* coarse: read once per loop turn */
-pd_time pd_time_now(void); /* wall clock, coarse in the same way */
+/* Wall clock, coarse in the same way; when it is set, that is seen within 10 ms. */
+pd_time pd_time_now(void);
 
 /* The running fiber, NULL outside fibers; and the name it was started with. */
 struct pd_fiber *pd_fiber_self(void);

@@ -80,7 +80,8 @@ int pd_os_poll_add(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edg
 int pd_os_poll_set(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edge, void *data);
 int pd_os_poll_del(struct pd_os_poll *p, pd_os_sock s);
 /* Waits until something is ready, `until` has come (PD_FOREVER: no limit; 0: do not wait), or a
- * wake. Returns the number of events stored; in simulation -EDEADLK when `until` is PD_FOREVER and
+ * wake. A wait of a second or more may end late by what the thread has done since it read the clock
+ * last. Returns the number of events stored; in simulation -EDEADLK when `until` is PD_FOREVER and
  * nothing can ever happen again, and -ETIME when the world has passed its limit (pd_sim_limit). */
 int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_mono until);
 void pd_os_poll_wake(struct pd_os_poll *p); /* from any thread; wakes coalesce */

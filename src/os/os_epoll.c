@@ -32,9 +32,12 @@ struct pd_os_poll {
 enum {
     BATCH = 256, /* events taken from the kernel at once */
     WAKE_TRIES = 3,
+    LONG_WAIT_US = 1000000,
 };
 
 /* --- clocks and randomness ------------------------------------------------------------- */
+
+static _Thread_local pd_mono last_read;
 
 static int64_t read_clock(clockid_t which)
 {
@@ -45,7 +48,7 @@ static int64_t read_clock(clockid_t which)
 
 pd_mono pd_os_mono(void)
 {
-    return read_clock(CLOCK_MONOTONIC);
+    return last_read = read_clock(CLOCK_MONOTONIC);
 }
 
 pd_time pd_os_clock(void)
@@ -175,14 +178,28 @@ static unsigned events_from_system(uint32_t e)
            (e & (EPOLLHUP | EPOLLERR | EPOLLRDHUP) ? PD_OS_HUP : 0u);
 }
 
+/* A long wait is measured from the thread's last reading of the clock, of which each turn of a loop
+ * and each request has one: another one is dear to a short turn, and the wait ends late by no more
+ * than what ran since. */
 static int64_t time_left(pd_mono until)
 {
     if (until == PD_FOREVER)
         return -1;
     if (until <= 0)
         return 0;
+    if (last_read && until - last_read >= LONG_WAIT_US)
+        return until - last_read;
     int64_t left = until - pd_os_mono();
     return left > 0 ? left : 0;
+}
+
+/* What belongs to a socket was used some time ago, and the kernel has run since: it is fetched
+ * while the turn begins. A hint only, wherever it points; 256 bytes are a connection of an HTTP
+ * server. */
+static void prefetch(const char *data)
+{
+    for (int line = 0; line < 4; line++)
+        __builtin_prefetch(data + line * 64);
 }
 
 int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_mono until)
@@ -198,6 +215,7 @@ int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_m
             atomic_store(&p->woken, false);
             continue;
         }
+        prefetch(ev[i].data.ptr);
         out[stored++] = (struct pd_os_event){ .data = ev[i].data.ptr,
                                               .events = events_from_system(ev[i].events) };
     }

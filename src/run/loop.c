@@ -20,7 +20,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-enum { SLICE = 512, SHUFFLE_WINDOW = 16 };
+enum { SLICE = 512, SHUFFLE_WINDOW = 16, CLOCK_US = 10000 };
 
 /* --- time ------------------------------------------------------------------------------------ */
 
@@ -34,10 +34,16 @@ pd_time pd_time_now(void)
     return pd_run_loop ? pd_run_loop->clock : pd_os_clock();
 }
 
+/* The monotonic clock carries the other one on for a moment: a reading is dear to a short turn. */
 static void read_clocks(struct pd_loop *l)
 {
-    l->now = pd_os_mono();
+    pd_mono now = pd_os_mono();
+    l->clock += now - l->now;
+    l->now = now;
+    if (now < l->clock_until)
+        return;
     l->clock = pd_os_clock();
+    l->clock_until = now + CLOCK_US;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

@@ -71,6 +71,7 @@ struct pd_loop {
     struct pd_san san;
     pd_mono now;
     pd_time clock;
+    pd_mono clock_until; /* carried on by `now` until then */
     struct fiber_queue ready, yielded;
     struct pd_fiber *free_fibers;
     unsigned max_fibers;
