@@ -238,14 +238,21 @@ static void pop_chunks(struct pd_arena *a, const struct pd_arena_chunk *until)
     }
 }
 
-/* The chunk at the bottom stays if it is small: who resets will allocate again. */
-void pd_arena_reset(struct pd_arena *a)
+__attribute__((noinline)) static void empty(struct pd_arena *a)
 {
     run_defers(a, NULL);
     while (a->chunks && (a->chunks->below || a->chunks->class > 0)) {
         a->at = a->chunks->below ? a->chunks->below->end : NULL;
         pop_chunks(a, a->chunks->below);
     }
+}
+
+/* The chunk at the bottom stays if it is small: who resets will allocate again. Most requests need
+ * no other, and leave nothing to be done. */
+void pd_arena_reset(struct pd_arena *a)
+{
+    if (a->defers || !a->chunks || a->chunks->below || a->chunks->class > 0)
+        empty(a);
     struct pd_arena_chunk *kept = a->chunks;
     if (kept)
         pd_poison(kept->body, (size_t)(a->at - kept->body));

@@ -47,13 +47,13 @@ static inline __attribute__((always_inline)) char *pd_put(char *to, pd_str s)
 /* Below 10000, where nearly all numbers of a reply or a log line are. */
 static inline char *pd_put_small(char *to, unsigned v)
 {
-    unsigned high = v / 100;
     if (v < 10) {
         *to = (char)('0' + v);
         return to + 1;
     }
     if (v < 100)
         return pd_put2(to, v);
+    unsigned high = v / 100;
     if (high < 10)
         *to++ = (char)('0' + high);
     else

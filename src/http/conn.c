@@ -36,9 +36,9 @@ static char *own_bytes(const struct pd_http_server *s, struct work *w)
     return w->own + s->limits.max_headers * sizeof(struct pd_http_header);
 }
 
-static void head_start(struct pd_http_conn *c)
+static void head_start(const struct pd_http_conn *c, struct work *w)
 {
-    struct work *w = c->work;
+    w->fresh = false;
     pd_http_parser_init(&w->parser, &c->server->limits);
     w->req.headers = w->headers;
     w->req.nheaders = 0;
@@ -58,11 +58,11 @@ static bool work_take(struct pd_http_conn *c)
     w->in = own_bytes(s, w);
     w->pos = w->len = w->base = 0;
     w->cap = IN_BYTES;
-    w->req.peer = c->peer;
+    w->req.peer = &c->peer;
     w->req.conn = c;
     w->req.arena = &w->arena;
+    w->fresh = true;
     c->work = w;
-    head_start(c);
     return true;
 }
 
@@ -212,7 +212,7 @@ static void forget_request(struct pd_http_conn *c)
     w->base = 0;
     pd_fiber_set_work(NULL, NULL);
     pd_arena_reset(&w->arena);
-    head_start(c);
+    w->fresh = true;
 }
 
 static void serve(struct pd_http_conn *c)
@@ -247,6 +247,8 @@ static bool next_head(struct pd_http_conn *c)
     struct work *w = c->work;
     if (w->pos == w->len)
         return false;
+    if (w->fresh)
+        head_start(c, w);
     switch (pd_http_parse_request(&w->parser, w->in + w->pos, w->len - w->pos, &w->req)) {
     case PD_HTTP_MORE: return false;
     case PD_HTTP_BAD:

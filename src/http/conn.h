@@ -53,6 +53,7 @@ struct work {
     struct body body;
     struct pd_arena arena;
     enum stream stream;
+    bool fresh;        /* no byte of the next head has been looked at */
     bool parting;      /* the client itself ends the connection behind this request */
     bool no_body;      /* HEAD, 204, 304: what the handler writes is counted but not sent */
     uint64_t promised; /* STREAM_LENGTH: bytes still to be written */

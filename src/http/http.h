@@ -68,7 +68,7 @@ struct pd_http_req {
     int64_t body_length;       /* -1: chunked; 0: none */
     bool keep_alive;
     struct pd_arena *arena; /* this request's; reset when the handler has returned */
-    struct pd_os_addr peer;
+    const struct pd_os_addr *peer;
     pd_mono started;           /* when its head was complete */
     struct pd_http_conn *conn; /* private */
     uint64_t id;               /* unique in this process */

@@ -136,8 +136,7 @@ static size_t sent(struct pd_http_conn *c, size_t n)
     return n;
 }
 
-/* One call of sendv; `big` comes behind what pends. Returns bytes of big that were sent, or -1. */
-static ptrdiff_t send_once(struct pd_http_conn *c, pd_str big)
+static ptrdiff_t send_several(struct pd_http_conn *c, pd_str big)
 {
     struct iovec v[MAX_IOV];
     int n = 0;
@@ -145,8 +144,16 @@ static ptrdiff_t send_once(struct pd_http_conn *c, pd_str big)
         v[n++] = (struct iovec){ o->bytes + o->pos, o->len - o->pos };
     if (big.len && (n == 0 || n < MAX_IOV - 1))
         v[n++] = (struct iovec){ (char *)big.ptr, big.len };
-    ptrdiff_t got = n == 1 ? pd_os_send(c->io.sock, v[0].iov_base, v[0].iov_len)
-                           : pd_os_sendv(c->io.sock, v, n);
+    return pd_os_sendv(c->io.sock, v, n);
+}
+
+/* One system call; `big` comes behind what pends. Returns bytes of big that were sent, or -1. */
+static ptrdiff_t send_once(struct pd_http_conn *c, pd_str big)
+{
+    struct out *o = c->out;
+    bool one = o && !o->next && big.len == 0; /* nearly always, and the socket takes all of it */
+    ptrdiff_t got =
+        one ? pd_os_send(c->io.sock, o->bytes + o->pos, o->len - o->pos) : send_several(c, big);
     if (got == -EAGAIN)
         return 0;
     if (got < 0) {

@@ -29,7 +29,7 @@ void pd_http_header_put(struct pd_buf *lines, pd_str name, pd_str value)
 
 /* --- the head ------------------------------------------------------------------------------- */
 
-static void renew_date(struct pd_http_server *s, pd_time now)
+PD_COLD static void renew_date(struct pd_http_server *s, pd_time now)
 {
     char date[PD_HTTP_DATE_TEXT];
     char *at = pd_put(s->ok_head, PD_STR("HTTP/1.1 200 OK\r\n"));
@@ -172,7 +172,7 @@ void reply_refuse(struct pd_http_conn *c, int status, const char *reason)
     *r = (struct pd_http_req){ .method = PD_METHOD_OTHER,
                                .minor = 1,
                                .arena = &w->arena,
-                               .peer = c->peer,
+                               .peer = &c->peer,
                                .started = pd_mono_now(),
                                .conn = c,
                                .id = c->server->next_id++,

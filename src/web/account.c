@@ -19,7 +19,7 @@ enum {
     LINE_MAX_BYTES = 2 * PATH_MAX_BYTES + PD_HTTP_MAX_METHOD + 3 * PD_U64_DIGITS + 256,
 };
 
-static struct pd_web_thread *thread_new(struct pd_web *w)
+PD_COLD static struct pd_web_thread *thread_new(struct pd_web *w)
 {
     size_t size =
         sizeof(struct pd_web_thread) + (w->nroutes + 1) * sizeof(struct pd_route_counters);
@@ -94,14 +94,18 @@ static void write_lines(struct pd_turn_hook *h)
     lines.len = 0;
 }
 
+PD_COLD static void renew_clock(struct pd_web_thread *t, pd_time now)
+{
+    pd_time second = now - now % PD_SECOND;
+    t->clock_until = second + PD_SECOND;
+    pd_assert(pd_time_format(second, t->clock).len == CLOCK_TEXT);
+}
+
 static char *put_clock(char *to, struct pd_web_thread *t)
 {
     pd_time now = pd_time_now();
-    if (now >= t->clock_until || now < t->clock_until - PD_SECOND) {
-        pd_time second = now - now % PD_SECOND;
-        t->clock_until = second + PD_SECOND;
-        pd_assert(pd_time_format(second, t->clock).len == CLOCK_TEXT);
-    }
+    if (now >= t->clock_until || now < t->clock_until - PD_SECOND)
+        renew_clock(t, now);
     return pd_put(to, pd_str_n(t->clock, CLOCK_TEXT));
 }
 
@@ -205,7 +209,7 @@ void pd_account(struct pd_request *q, unsigned statements)
         log_request(q->thread, q->http, us, pd_str_n(q->id, PD_REQUEST_ID_TEXT));
 }
 
-void pd_account_refused(struct pd_web *w, const struct pd_http_req *r)
+PD_COLD void pd_account_refused(struct pd_web *w, const struct pd_http_req *r)
 {
     struct pd_web_thread *t = pd_web_thread_self(w);
     count(t, w->nroutes, r->status, elapsed(r), 0);

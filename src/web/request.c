@@ -62,14 +62,14 @@ static pd_str forwarded_for(struct pd_ctx *c)
 pd_str pd_client_ip(struct pd_ctx *c)
 {
     struct pd_request *q = pd_request_of(c, "pd_client_ip");
-    return pd_proxies_client(&q->web->proxies, c->arena, &q->http->peer, forwarded_for(c));
+    return pd_proxies_client(&q->web->proxies, c->arena, q->http->peer, forwarded_for(c));
 }
 
 void pd_request_secure(struct pd_request *q)
 {
     pd_str proto = pd_http_known(q->http, PD_H_X_FORWARDED_PROTO);
     q->secure = q->web->opts.production || (proto.ptr && pd_str_eq(proto, PD_STR("https")) &&
-                                            pd_proxies_trust(&q->web->proxies, &q->http->peer));
+                                            pd_proxies_trust(&q->web->proxies, q->http->peer));
 }
 
 bool pd_request_is_api(const struct pd_request *q)

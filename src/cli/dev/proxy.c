@@ -73,7 +73,7 @@ static void put_forwarded(const struct dev *d, const struct pd_http_req *r, stru
     pd_str before = d->trusts ? pd_http_known(r, PD_H_X_FORWARDED_FOR) : PD_STR_NULL;
     pd_str proto = d->trusts ? pd_http_known(r, PD_H_X_FORWARDED_PROTO) : PD_STR_NULL;
     pd_str chain = pd_str_fmt(r->arena, "%.*s%s%.*s", PD_ARG(before), before.len ? ", " : "",
-                              PD_ARG(peer_ip(r->arena, &r->peer)));
+                              PD_ARG(peer_ip(r->arena, r->peer)));
     pd_http_header_put(lines, PD_STR("X-Forwarded-For"), chain);
     pd_http_header_put(lines, PD_STR("X-Forwarded-Proto"), proto.len ? proto : PD_STR("http"));
 }

@@ -33,7 +33,7 @@ static pd_str seen(struct pd_http_req *r, pd_str path, pd_str body)
     put(&b, "&sid=", pd_cookie_find(pd_http_known(r, PD_H_COOKIE), PD_STR("sid")));
     put(&b, "&via=", pd_http_header(r, PD_STR("x-via")));
     pd_buf_put(&b, PD_STR("&from="));
-    pd_buf_put_u64(&b, r->peer.port);
+    pd_buf_put_u64(&b, r->peer->port);
     pd_buf_put_c(&b, '\n');
     pd_assert(!b.failed);
     return pd_buf_str(&b);
