@@ -169,9 +169,9 @@ static pd_err stmt_add(struct lite_conn *conn, const struct pd_stmt *s, struct l
     return PD_OK;
 }
 
-static pd_err run_handle(struct lite_conn *conn, struct lite_session *session,
-                         const struct pd_stmt *stmt, sqlite3_stmt *q, const void *params,
-                         struct pd_result *out)
+static inline pd_err run_handle(struct lite_conn *conn, struct lite_session *session,
+                                const struct pd_stmt *stmt, sqlite3_stmt *q, const void *params,
+                                struct pd_result *out)
 {
     PD_TRY(pd_lite_bind(out->arena, stmt, q, params));
     struct lite_run *outer = conn->run; /* a statement inside the callback of another's rows */
@@ -186,19 +186,26 @@ static pd_err run_handle(struct lite_conn *conn, struct lite_session *session,
     return e;
 }
 
+/* Recursion: rare enough to prepare the statement once more. */
+static PD_COLD pd_err run_copy(struct lite_conn *conn, struct lite_session *session,
+                               const struct pd_stmt *stmt, const void *params,
+                               struct pd_result *out)
+{
+    sqlite3_stmt *copy = NULL;
+    PD_TRY(prepare(conn, stmt, &copy));
+    pd_err e = run_handle(conn, session, stmt, copy, params, out);
+    sqlite3_finalize(copy);
+    return e;
+}
+
 pd_err pd_lite_conn_run(struct lite_conn *conn, struct lite_session *session,
                         const struct pd_stmt *stmt, const void *params, struct pd_result *out)
 {
     struct lite_stmt *s = *slot_of(conn->table, conn->ntable, stmt);
     if (!s)
         PD_TRY(stmt_add(conn, stmt, &s));
-    if (s->busy) { /* recursion: rare enough to prepare a copy */
-        sqlite3_stmt *copy = NULL;
-        PD_TRY(prepare(conn, stmt, &copy));
-        pd_err e = run_handle(conn, session, stmt, copy, params, out);
-        sqlite3_finalize(copy);
-        return e;
-    }
+    if (s->busy)
+        return run_copy(conn, session, stmt, params, out);
     s->busy = true;
     pd_err e = run_handle(conn, session, stmt, s->handle, params, out);
     s->busy = false;

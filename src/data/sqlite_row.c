@@ -43,17 +43,21 @@ static int bind_bytes(sqlite3_stmt *q, int at, pd_str s, bool text)
                  : sqlite3_bind_zeroblob(q, at, 0);
 }
 
+/* An integer of 64 bits in its struct: most parameters and columns are. */
+static bool is_wide(uint8_t type)
+{
+    return type == PD_T_ID || type == PD_T_I64 || type == PD_T_MONEY || type == PD_T_TIME;
+}
+
 static int bind_one(struct pd_arena *a, sqlite3_stmt *q, int at, const struct pd_column *p,
                     const void *v)
 {
     if (p->list)
         return bind_list(a, q, at, v);
+    if (is_wide(p->type))
+        return sqlite3_bind_int64(q, at, *(const int64_t *)v);
     switch ((enum pd_type)p->type) {
     case PD_T_BOOL: return sqlite3_bind_int64(q, at, *(const bool *)v);
-    case PD_T_I64:
-    case PD_T_MONEY:
-    case PD_T_ID:
-    case PD_T_TIME: return sqlite3_bind_int64(q, at, *(const int64_t *)v);
     case PD_T_I32:
     case PD_T_DATE: return sqlite3_bind_int64(q, at, *(const int32_t *)v);
     case PD_T_STR:
@@ -122,14 +126,14 @@ static pd_str copy(struct pd_arena *a, sqlite3_value *v, const void *bytes)
     return pd_str_n(to, n);
 }
 
-static bool decode_int(int64_t v, const struct pd_column *col, void *to)
+static bool decode_narrow(int64_t v, const struct pd_column *col, void *to)
 {
     switch ((enum pd_type)col->type) {
     case PD_T_BOOL: *(bool *)to = v == 1; return v == 0 || v == 1;
     case PD_T_I32:
     case PD_T_DATE: *(int32_t *)to = (int32_t)v; return v >= INT32_MIN && v <= INT32_MAX;
     case PD_T_OPT: *(pd_opt_i64 *)to = PD_SOME(v); return true;
-    default: *(int64_t *)to = v; return true;
+    default: return false;
     }
 }
 
@@ -157,13 +161,17 @@ static int stored_as(uint8_t type)
 static bool decode_one(struct pd_arena *a, sqlite3_value *v, const struct pd_column *col, int have,
                        void *to)
 {
+    if (have == SQLITE_INTEGER && is_wide(col->type)) {
+        *(int64_t *)to = sqlite3_value_int64(v);
+        return true;
+    }
     if (have == SQLITE_NULL) /* the row is zeroed: PD_NONE and PD_STR_NULL already */
         return col->type == PD_T_OPT ||
                (col->nullable && stored_as(col->type) != SQLITE_INTEGER && col->type != PD_T_UUID);
     if (have != stored_as(col->type))
         return false;
     if (have == SQLITE_INTEGER)
-        return decode_int(sqlite3_value_int64(v), col, to);
+        return decode_narrow(sqlite3_value_int64(v), col, to);
     if (col->type == PD_T_UUID)
         return decode_uuid(v, to);
     /* Ask for the bytes first: it is what makes the length valid. */

@@ -34,7 +34,8 @@ static void result_single(struct pd_result *r)
         r->set = pd_arena_alloc(r->arena, sizeof *r->set + r->stmt->row_size);
         r->rows = (char *)(r->set + 1);
         r->cap = 1;
-        r->behind = pd_arena_mark(r->arena);
+        if (r->kind == PD_RESULT_EACH)
+            r->behind = pd_arena_mark(r->arena);
     }
     *r->set = (struct pd_rowset){ .rows = r->rows, .row_size = r->stmt->row_size };
 }
@@ -151,11 +152,22 @@ void pd_stmt_failed(struct pd_ctx *c, pd_err e, const struct pd_stmt *s, const v
     pd_ctx_fail(c, pd_wrap(e, "running %s for %s", s->name, site));
 }
 
+/* It is for later, or the context has failed: at the latest by what had been for later. */
+static bool is_over(struct pd_ctx *c, const struct pd_stmt *s, const void *params, const char *site,
+                    enum pd_result_kind kind)
+{
+    if (c->wanted.to && pd_item_take(c, kind, s, params, site))
+        return true;
+    if (c->session && c->session->items.n)
+        return !pd_items_run(c, false);
+    return c->failed != PD_OK;
+}
+
 /* Runs it; false if the context has failed, before or by it, or if it is for later. */
 static bool run(struct pd_ctx *c, const struct pd_stmt *s, const void *params, const char *site,
                 struct pd_result *out)
 {
-    if (pd_item_take(c, out->kind, s, params, site) || !pd_items_run(c, false))
+    if (is_over(c, s, params, site, out->kind))
         return false;
     struct pd_session *session = pd_ctx_session(c);
     struct pd_ran outer = pd_figures_begin(session);
