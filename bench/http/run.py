@@ -1,22 +1,28 @@
 #!/usr/bin/python3
 """pando beside nginx and Kore, in one run: who needs how much CPU for a request.
 
-    bench/http/run.py BUILD_DIR [--seconds 3] [--rounds 3] [--layer] [--only plain64,pipe16]
+    bench/http/run.py BUILD_DIR [--seconds 1] [--rounds 12] [--layer] [--only plain64,pipe16]
 
 One worker each; server and wrk share one CPU (the steadier layout: see docs), so req/s is the
-throughput of that CPU for both. User and system microseconds per request are those of the server's
-process tree (/proc, before and after). Rounds alternate over the servers; medians are printed, and
-pando's ratio to each. That nothing is lost between 64 and 256 connections is judged by the CPU of a
-request, which a busy machine changes less than requests per second. pando is bench/http/pando_app: router, fibers, metrics and a
-buffered access log; `--layer` measures the http layer alone instead (pando_http). nginx answers from
-its configuration; "nginx=" does so with the header lines that pando sends, so that both write (and
-wrk reads) as many bytes. The last table is memory: 10,000 idle connections. Then the marks are
-printed; missing one does not fail the run, because a busy machine misses them.
+throughput of that CPU for both. All servers of a case stay up, and are asked in turn, for a second
+each, again and again: whatever else the machine does meets all of them. req/s is the median of the
+rounds and its ratio the median of the rounds' ratios. User and system microseconds per request are
+the sums of all rounds (/proc, of the server's process tree): the kernel splits them by sampling, so
+a few seconds tell little. "between" is user time measured exactly, if a little differently (see
+between.c), in a run of its own.
+
+pando is bench/http/pando_app: router, fibers, metrics and a buffered access log; `--layer` measures
+the http layer alone instead (pando_http). nginx answers from its configuration; "nginx=" does so with
+the header lines that pando sends, so that both write (and wrk reads) as many bytes. The last table is
+memory: 10,000 idle connections. Then the marks are printed; missing one does not fail the run,
+because a busy machine misses them. count.py counts instructions, which no machine changes.
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import re
+import resource
 import shutil
 import socket
 import statistics
@@ -31,7 +37,7 @@ import peers  # noqa: E402
 from peers import children, cpu  # noqa: E402
 
 CPU = max(os.sched_getaffinity(0))
-PORT = peers.free_port()
+ACCEPT = "Accept: text/plain,text/html;q=0.9,application/xhtml+xml;q=0.9,*/*;q=0.7"
 CASES = {  # name: path, connections, pipelined
     "plain64": ("/plaintext", 64, 1),
     "plain256": ("/plaintext", 256, 1),
@@ -40,7 +46,7 @@ CASES = {  # name: path, connections, pipelined
     "pipe16": ("/plaintext", 64, 16),
 }
 NGINX = """
-worker_processes 1; daemon off; pid {dir}/pid; error_log {dir}/error crit;
+worker_processes 1; daemon off; env BETWEEN_OUT; pid {dir}/pid; error_log {dir}/error crit;
 events {{ worker_connections 20000; }}
 http {{ access_log {dir}/access combined buffer=64k; keepalive_requests 100000000; keepalive_timeout 600;
   client_body_temp_path {dir}; proxy_temp_path {dir}; fastcgi_temp_path {dir}; uwsgi_temp_path {dir}; scgi_temp_path {dir};
@@ -94,15 +100,10 @@ def pss(pid):
     return total
 
 
-def Server(name, command, cwd=None, env=None):
-    return peers.Server(name, command, PORT, CPU, cwd, env)
-
-
-def wrk(path, connections, depth, seconds):
+def wrk(port, path, connections, depth, seconds):
     command = ["taskset", "-c", str(CPU), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
-               "-H", "Accept: text/plain,text/html;q=0.9,application/xhtml+xml;q=0.9,*/*;q=0.7",
-               "-H", "Connection: keep-alive"]
-    url = f"http://127.0.0.1:{PORT}{path}"
+               "-H", ACCEPT, "-H", "Connection: keep-alive"]
+    url = f"http://127.0.0.1:{port}{path}"
     if depth > 1:
         command += ["-s", str(HERE / "pipeline.lua"), url, "--", str(depth)]
     else:
@@ -113,14 +114,64 @@ def wrk(path, connections, depth, seconds):
     return int(re.search(r"(\d+) requests in", out).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
 
 
-def measure(server, case, seconds):
-    path, connections, depth = CASES[case]
+class Result:
+    """Of one server in one case: sums over the rounds, and the rate of each."""
+
+    def __init__(self):
+        self.requests, self.user_s, self.system_s, self.rates, self.between = 0, 0, 0, [], None
+
+    def add(self, server, case, seconds):
+        before = cpu(server.process.pid)
+        requests, rate = wrk(server.port, *CASES[case], seconds)
+        user, system = (b - a for a, b in zip(before, cpu(server.process.pid)))
+        self.requests, self.user_s, self.system_s = self.requests + requests, self.user_s + user, self.system_s + system
+        self.rates.append(rate)
+
+    def rate(self):
+        return statistics.median(self.rates)
+
+    def rate_of(self, other):
+        return statistics.median(a / b for a, b in zip(self.rates, other.rates))
+
+    def user(self):
+        return max(self.user_s * 1e6 / self.requests, 1e-9)
+
+    def system(self):
+        return self.system_s * 1e6 / self.requests
+
+    def cpu(self):
+        return self.user() + self.system()
+
+
+def between(server, case, library, out):
+    """User microseconds per request between system calls; None if the server does not let itself be measured."""
+    env = server.env
+    server.env = {**env, "LD_PRELOAD": str(library), "BETWEEN_OUT": str(out)}
     with server as s:
-        wrk(path, connections, depth, 1)
-        before = cpu(s.process.pid)
-        requests, rate = wrk(path, connections, depth, seconds)
-        after = cpu(s.process.pid)
-    return rate, *((after[i] - before[i]) * 1e6 / requests for i in (0, 1))
+        requests, _ = wrk(s.port, *CASES[case], 2)
+    server.env = env
+    try:
+        us, calls = map(float, out.read_text().split())
+    except OSError:
+        return None
+    return us / requests if calls * CASES[case][2] > requests else None  # else it was the parent's
+
+
+def measure(servers, case, args, work):
+    """name -> Result"""
+    results = {s.name: Result() for s in servers}
+    with contextlib.ExitStack() as running:
+        for s in servers:
+            running.enter_context(s)
+            wrk(s.port, *CASES[case], 1)
+        for _ in range(args.rounds):
+            for s in servers:
+                results[s.name].add(s, case, args.seconds)
+    library = pathlib.Path(args.build).resolve() / "bench/http/between.so"
+    for s in servers:
+        if library.exists():
+            results[s.name].between = between(s, case, library, work / f"between-{case}-{s.name}")
+    return results
 
 
 def idle(server, connections=10000):
@@ -128,7 +179,7 @@ def idle(server, connections=10000):
         before = pss(s.process.pid)
         open_ = []
         for _ in range(connections):
-            c = socket.create_connection(("127.0.0.1", PORT), 5)
+            c = socket.create_connection(("127.0.0.1", s.port), 5)
             c.sendall(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n")
             c.recv(1000)
             open_.append(c)
@@ -140,66 +191,108 @@ def idle(server, connections=10000):
 
 
 def pando(build, folder, layer=False):
-    folder_of = pathlib.Path(build).resolve() / "bench/http"
-    env = {"PORT": str(PORT), "HOST": "127.0.0.1", "PANDO_ENV": "production", "SECRET_KEY": "1" * 64,
+    folder_of, port = pathlib.Path(build).resolve() / "bench/http", peers.free_port()
+    env = {"PORT": str(port), "HOST": "127.0.0.1", "PANDO_ENV": "production", "SECRET_KEY": "1" * 64,
            "THREADS": "1", "ACCESS_LOG": "on"}
     if layer:
-        return Server("pando", [str(folder_of / "pando_http"), str(PORT)])
-    return Server("pando", [str(folder_of / "pando_app"), "serve"], cwd=folder, env=env)
+        return peers.Server("pando", [str(folder_of / "pando_http"), str(port)], port, CPU)
+    return peers.Server("pando", [str(folder_of / "pando_app"), "serve"], port, CPU, folder, env)
+
+
+def nginx(name, lines, work):
+    folder, port = work / name, peers.free_port()
+    folder.mkdir()
+    folder.chmod(0o777)
+    (folder / "conf").write_text(NGINX.format(dir=folder, port=port, lines=lines))
+    return peers.Server(name, ["nginx", "-c", str(folder / "conf")], port, CPU)
+
+
+def kore(work):
+    port = peers.free_port()
+    (work / "bench.c").write_text(KORE_C)
+    (work / "kore.conf").write_text(KORE_CONF.format(dir=work, port=port))
+    subprocess.run(["cc", "-O2", "-fPIC", "-shared", "-o", str(work / "bench.so"), str(work / "bench.c")], check=True)
+    return peers.Server("kore", ["kore", "-fnrc", str(work / "kore.conf")], port, CPU)
 
 
 def servers(args, work):
     found = [pando(args.build, work, args.layer)]
     if shutil.which("nginx"):
-        for name, lines in ("nginx", ""), ("nginx=", SAME_LINES):
-            (work / f"{name}.conf").write_text(NGINX.format(dir=work, port=PORT, lines=lines))
-            found.append(Server(name, ["nginx", "-c", str(work / f"{name}.conf")]))
+        found += [nginx("nginx", "", work), nginx("nginx=", SAME_LINES, work)]
     else:
         print("nginx is not installed: left out")
     if shutil.which("kore"):
-        (work / "bench.c").write_text(KORE_C)
-        (work / "kore.conf").write_text(KORE_CONF.format(dir=work, port=PORT))
-        subprocess.run(["cc", "-O2", "-fPIC", "-shared", "-o", str(work / "bench.so"), str(work / "bench.c")], check=True)
-        found.append(Server("kore", ["kore", "-fnrc", str(work / "kore.conf")]))
+        found.append(kore(work))
     else:
         print("kore is not installed: left out")
     return found
 
 
-def show_marks(results):
-    """results: (case, server) -> req/s, user us, system us."""
-    def mark(what, value, limit, good):
-        print(f"  {what:62}{value:6.2f}  mark {limit:g}: {'reached' if good else 'MISSED'}")
+def show(case, results):
+    ours = results["pando"]
+    for name, r in results.items():
+        exact = f"{r.between:9.2f}" if r.between else f"{'':9}"
+        ratio = "" if r is ours else f"   {ours.rate_of(r):5.2f} x  {ours.user() / r.user():5.2f} x"
+        if r is not ours and r.between and ours.between:
+            ratio += f"  {ours.between / r.between:5.2f} x"
+        print(f"{case:10}{name:8}{r.rate():12,.0f}{r.user():9.2f}{r.system():9.2f}{exact}{ratio}", flush=True)
 
-    def cpu(medians):
-        return medians[1] + medians[2]
 
+def mark(what, value, limit, good):
+    print(f"  {what:62}{value:6.2f}  mark {limit:g}: {'reached' if good else 'MISSED'}")
+
+
+def show_user_marks(ours, peer, case, limit):
+    value = ours.user() / peer.user()
+    mark(f"{case}: user CPU of a request, of nginx's", value, limit, value <= limit)
+    if ours.between and peer.between:
+        value = ours.between / peer.between
+        mark(f"{case}: the same, measured between system calls", value, limit, value <= limit)
+
+
+def show_many_marks(seen, few, many):
+    value = seen[many]["pando"].cpu() / max(seen[few]["pando"].cpu(), 1e-9)
+    mark(f"{many}: user and system CPU of a request, of {few}'s", value, 1.05, value <= 1.05)
+    for name in "pando", "nginx":  # a machine's noise is in both, a server's loss in one
+        if name in seen[few]:
+            a, b = seen[few][name], seen[many][name]
+            print(f"      {name}: requests per second {b.rate() / a.rate():.2f}, CPU of a request {b.cpu() / a.cpu():.2f}, of {few}'s")
+
+
+def show_marks(seen):
+    """seen: case -> name -> Result"""
     print("\nmarks")
     for case, limit in ("plain64", 0.5), ("json64", 0.6):
-        if (case, "nginx") in results:
-            value = results[case, "pando"][1] / max(results[case, "nginx"][1], 1e-9)
-            mark(f"{case}: user CPU of a request, of nginx's", value, limit, value <= limit)
-    if ("pipe16", "nginx") in results:
-        value = results["pipe16", "pando"][0] / results["pipe16", "nginx"][0]
+        if "nginx" in seen.get(case, {}):
+            show_user_marks(seen[case]["pando"], seen[case]["nginx"], case, limit)
+    if "nginx" in seen.get("pipe16", {}):
+        ours, peer = seen["pipe16"]["pando"], seen["pipe16"]["nginx"]
+        value = ours.rate_of(peer)
         mark("pipe16: requests per second, of nginx's", value, 5, value >= 5)
+        print(f"      of a request's {1e6 / ours.rate():.2f} us, {ours.cpu():.2f} are pando's and the rest wrk's; nginx needs {peer.cpu():.2f}")
     for case in "plain", "json":
-        few, many = case + "64", case + "256"
-        if (few, "pando") not in results or (many, "pando") not in results:
+        if f"{case}64" in seen and f"{case}256" in seen:
+            show_many_marks(seen, f"{case}64", f"{case}256")
+
+
+def show_idle(found):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 30000), hard))
+    print(f"\n{'idle':10}{'server':8}{'empty MiB':>12}{'bytes per connection (10,000)':>32}")
+    for s in found:
+        try:
+            base, each = idle(s)
+        except OSError as error:
+            print(f"{'':10}{s.name:8}  not measured: {error}")
             continue
-        value = cpu(results[many, "pando"]) / max(cpu(results[few, "pando"]), 1e-9)
-        mark(f"{many}: user and system CPU of a request, of {few}'s", value, 1.05, value <= 1.05)
-        for name in "pando", "nginx":  # a machine's noise is in both, a server's loss in one
-            if (few, name) in results:
-                rate = results[many, name][0] / results[few, name][0]
-                own = cpu(results[many, name]) / max(cpu(results[few, name]), 1e-9)
-                print(f"      {name}: requests per second {rate:.2f}, CPU of a request {own:.2f}, of {few}'s")
+        print(f"{'':10}{s.name:8}{base / 2**20:12.1f}{each:32,.0f}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build")
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=1, help="of a slice")
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--layer", action="store_true", help="the http layer alone")
     parser.add_argument("--only", default=",".join(CASES))
     parser.add_argument("--no-idle", action="store_true")
@@ -208,36 +301,18 @@ def main():
         work = pathlib.Path(tmp)
         work.chmod(0o777)
         found = servers(args, work)
-        seen = {}
         print("pando: " + ("the http layer alone, no router, metrics or access log" if args.layer else
                            "router, fibers, metrics and access log on"))
-        print(f"server and wrk on CPU {CPU}; {args.rounds} rounds of {args.seconds} s; medians\n")
-        print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}   pando's ratio: req/s, user")
+        print(f"server and wrk on CPU {CPU}; {args.rounds} rounds of {args.seconds} s\n")
+        print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}{'between':>9}   pando's ratio: req/s, user, between")
+        seen = {}
         for case in args.only.split(","):
-            results = {s.name: [] for s in found}
-            for _ in range(args.rounds):
-                for s in found:
-                    if not (s.name == "kore" and CASES[case][2] > 1):
-                        results[s.name].append(measure(s, case, args.seconds))
-            medians = {n: [statistics.median(v) for v in zip(*r)] for n, r in results.items() if r}
-            seen |= {(case, name): m for name, m in medians.items()}
-            for name, (rate, user, system) in medians.items():
-                ours = medians["pando"]
-                ratio = "" if name == "pando" else f"   {ours[0] / rate:5.2f} x  {ours[1] / max(user, 1e-9):5.2f} x"
-                print(f"{case:10}{name:8}{rate:12,.0f}{user:9.2f}{system:9.2f}{ratio}", flush=True)
+            asked = [s for s in found if not (s.name == "kore" and CASES[case][2] > 1)]
+            seen[case] = measure(asked, case, args, work)
+            show(case, seen[case])
         show_marks(seen)
         if not args.no_idle:
-            import resource
-            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 30000), hard))
-            print(f"\n{'idle':10}{'server':8}{'empty MiB':>12}{'bytes per connection (10,000)':>32}")
-            for s in found:
-                try:
-                    base, each = idle(s)
-                except OSError as error:
-                    print(f"{'':10}{s.name:8}  not measured: {error}")
-                    continue
-                print(f"{'':10}{s.name:8}{base / 2**20:12.1f}{each:32,.0f}", flush=True)
+            show_idle(found)
 
 
 if __name__ == "__main__":

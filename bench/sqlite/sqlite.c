@@ -1,7 +1,7 @@
 /* sqlite.c - the data layer beside a bare sqlite3 program, in one run.
  *
- *     bench-sqlite [DIR] [SECONDS]        DIR: where the files go (a real disk!), default "."; 2 s
- * per case
+ *     bench-sqlite [DIR] [SECONDS]              DIR: where the files go (a real disk!), default "."
+ *     bench-sqlite DIR count PROGRAM READS      so many reads of "bare" or "pando", for callgrind
  *
  * Reads: point reads by key of 100,000 rows of 100 bytes. The bare program holds one read
  * transaction all the time and only steps its statement; pando does what requests do: a context for
@@ -9,8 +9,9 @@
  * snapshot per turn. Transfers: two balances and one entry changed in one durable transaction (WAL,
  * synchronous=FULL). The bare program commits each alone; pando's clients are fibers of one thread.
  *
- * The reads of the two programs alternate in short rounds and the medians are compared, so that a
- * machine that changes its speed does not decide.
+ * A machine changes its speed by a third within seconds. So the programs read in turn, in the same
+ * threads, for a twentieth of SECONDS (2) each; a ratio is taken between the slices of one round,
+ * and the median of the rounds' ratios is shown. CPU time is the threads' own.
  */
 #include "data/data.h"
 #include "run/loop.h"
@@ -24,16 +25,16 @@
 enum {
     ROWS = 100000,
     READS_PER_CONTEXT = 10,
-    CONTEXTS_PER_TURN = 8,
+    READS_PER_TURN = 80,
     ACCOUNTS = 1000,
     CLIENTS_MAX = 64,
-    ROUNDS = 5, /* of reads */
+    ROUNDS = 20, /* of reads */
+    READERS = 2, /* threads */
 };
 
 static char path[512], url[600];
-static double seconds = 2;
+static double seconds = 2; /* of each case */
 static _Atomic bool stop;
-static bool disturbed; /* reading threads, which never wait, did not get their CPUs */
 
 struct rate {
     double per_s, cpu_us;
@@ -64,29 +65,20 @@ static void must(pd_err e, const char *what)
         die(what, text);
 }
 
-static void *bare_reads(void *held);
-static void *pando_reads(void *arg);
-
-/* Runs `fn` on `threads` threads for the time; each returns how many operations it did. */
-static struct rate measure(unsigned threads, void *(*fn)(void *arg), void *arg)
+/* Runs `fn` on a thread for the time; it returns how many operations it did. */
+static struct rate measure(void *(*fn)(void *arg), void *arg)
 {
-    pthread_t at[2];
-    double total = 0, cpu = cpu_now();
+    pthread_t thread;
+    void *n;
+    double cpu = cpu_now();
     pd_mono start = pd_os_mono();
     stop = false;
-    for (unsigned i = 0; i < threads; i++)
-        pthread_create(&at[i], NULL, fn, arg);
+    pthread_create(&thread, NULL, fn, arg);
     usleep((useconds_t)(seconds * 1e6));
     stop = true;
-    for (unsigned i = 0; i < threads; i++) {
-        void *n;
-        pthread_join(at[i], &n);
-        total += (double)(uintptr_t)n;
-    }
-    double wall = (double)(pd_os_mono() - start) / 1e6, used = cpu_now() - cpu;
-    if (fn == bare_reads || fn == pando_reads)
-        disturbed = disturbed || used < 0.9 * threads * wall;
-    return (struct rate){ total / wall, used * 1e6 / total };
+    pthread_join(thread, &n);
+    double wall = (double)(pd_os_mono() - start) / 1e6, total = (double)(uintptr_t)n;
+    return (struct rate){ total / wall, (cpu_now() - cpu) * 1e6 / total };
 }
 
 static pd_id next_key(uint64_t *x, pd_id max)
@@ -128,28 +120,6 @@ static void bare_run(sqlite3_stmt *q, int64_t a, int64_t b, int64_t c)
     if (sqlite3_step(q) != SQLITE_DONE)
         die("step", sqlite3_errmsg(sqlite3_db_handle(q)));
     sqlite3_reset(q);
-}
-
-static void *bare_reads(void *held)
-{
-    sqlite3 *h = bare_open();
-    uint64_t x = (uint64_t)(uintptr_t)h;
-    uintptr_t n = 0;
-    volatile int64_t sink = 0;
-    sqlite3_stmt *q = bare_prepare(h, "select id, n, body from item where id = ?1");
-    if (held)
-        sqlite3_exec(h, "begin", NULL, NULL, NULL);
-    for (; !stop; n++) {
-        sqlite3_bind_int64(q, 1, next_key(&x, ROWS));
-        if (sqlite3_step(q) != SQLITE_ROW)
-            die("read", sqlite3_errmsg(h));
-        sink += sqlite3_column_int64(q, 1) + sqlite3_column_text(q, 2)[0];
-        sqlite3_reset(q);
-    }
-    (void)sink;
-    sqlite3_finalize(q);
-    sqlite3_close(h);
-    return (void *)n;
 }
 
 static const char take_sql[] = "update account set balance = balance - ?2 where id = ?1";
@@ -222,43 +192,149 @@ static const struct pd_stmt note_stmt = {
 
 static struct pd_db *db;
 
-static uintptr_t read_turn(struct pd_arena *arena, uint64_t *x)
+/* --- reads
+ * ---------------------------------------------------------------------------------------------- */
+
+enum { BARE1, PANDO1, AUTOCOMMIT1, BARE2, PANDO2, CASES };
+
+struct reader { /* a thread; it reads with every program, in turn */
+    struct pd_arena arena;
+    sqlite3 *handle;
+    sqlite3_stmt *get, *begin, *commit;
+    uint64_t x;
+    volatile int64_t sink;
+    pthread_barrier_t *together;
+    unsigned number;
+    struct rate slices[CASES][ROUNDS];
+    double wall_us, cpu_us; /* of all slices */
+};
+
+static void bare_reads(struct reader *r)
 {
-    for (int i = 0; i < CONTEXTS_PER_TURN; i++) {
-        struct pd_ctx c;
-        pd_ctx_init(&c, db, arena);
-        for (int j = 0; j < READS_PER_CONTEXT; j++) {
-            pd_id id = next_key(x, ROWS);
-            if (!pd_stmt_one(&c, &item_get, &id, PD_SITE))
-                must(c.failed, "read");
-        }
-        pd_ctx_fini(&c);
-        pd_arena_reset(arena);
+    for (int i = 0; i < READS_PER_TURN; i++) {
+        sqlite3_bind_int64(r->get, 1, next_key(&r->x, ROWS));
+        if (sqlite3_step(r->get) != SQLITE_ROW)
+            die("read", sqlite3_errmsg(r->handle));
+        r->sink += sqlite3_column_int64(r->get, 1) + sqlite3_column_text(r->get, 2)[0];
+        sqlite3_reset(r->get);
     }
-    return CONTEXTS_PER_TURN * READS_PER_CONTEXT;
 }
 
-static pd_err reads_main(void *arg)
+static void bare_turn(struct reader *r)
 {
-    struct pd_arena arena;
-    uintptr_t *n = arg;
-    uint64_t x = (uint64_t)(uintptr_t)&arena;
-    pd_arena_init(&arena, NULL);
-    while (!stop) {
-        *n += read_turn(&arena, &x);
-        PD_TRY(pd_yield());
+    if (sqlite3_get_autocommit(r->handle))
+        bare_run(r->begin, 0, 0, 0);
+    bare_reads(r);
+}
+
+static void autocommit_turn(struct reader *r)
+{
+    if (!sqlite3_get_autocommit(r->handle))
+        bare_run(r->commit, 0, 0, 0);
+    bare_reads(r);
+}
+
+static void pando_turn(struct reader *r)
+{
+    for (int i = 0; i < READS_PER_TURN / READS_PER_CONTEXT; i++) {
+        struct pd_ctx c;
+        pd_ctx_init(&c, db, &r->arena);
+        for (int j = 0; j < READS_PER_CONTEXT; j++) {
+            pd_id id = next_key(&r->x, ROWS);
+            const struct item *item = pd_stmt_one(&c, &item_get, &id, PD_SITE);
+            if (!item)
+                must(c.failed, "read");
+            else
+                r->sink += item->n + item->body.ptr[0];
+        }
+        pd_ctx_fini(&c);
+        pd_arena_reset(&r->arena);
     }
-    pd_arena_fini(&arena);
+    must(pd_yield(), "yield");
+}
+
+static const struct {
+    const char *name;
+    void (*turn)(struct reader *r); /* READS_PER_TURN reads */
+    unsigned threads;
+} cases[CASES] = {
+    [BARE1] = { "bare, held transaction, 1 thread", bare_turn, 1 },
+    [PANDO1] = { "pando, 1 thread", pando_turn, 1 },
+    [AUTOCOMMIT1] = { "bare, autocommit, 1 thread", autocommit_turn, 1 },
+    [BARE2] = { "bare, held transaction, 2 threads", bare_turn, READERS },
+    [PANDO2] = { "pando, 2 threads", pando_turn, READERS },
+};
+
+static struct rate slice(struct reader *r, void (*turn)(struct reader *r))
+{
+    uint64_t cpu = pd_os_cpu_ns();
+    pd_mono start = pd_os_mono(), until = start + (pd_mono)(seconds * 1e6 / ROUNDS), now;
+    double reads = 0;
+    do {
+        turn(r);
+        reads += READS_PER_TURN;
+    } while ((now = pd_os_mono()) < until);
+    double wall_us = (double)(now - start), cpu_us = (double)(pd_os_cpu_ns() - cpu) / 1e3;
+    r->wall_us += wall_us;
+    r->cpu_us += cpu_us;
+    return (struct rate){ reads * 1e6 / wall_us, cpu_us / reads };
+}
+
+static void reader_open(struct reader *r)
+{
+    r->x = (uint64_t)(uintptr_t)r;
+    r->handle = bare_open();
+    r->get = bare_prepare(r->handle, "select id, n, body from item where id = ?1");
+    r->begin = bare_prepare(r->handle, "begin");
+    r->commit = bare_prepare(r->handle, "commit");
+    pd_arena_init(&r->arena, NULL);
+}
+
+static void reader_close(struct reader *r)
+{
+    pd_arena_fini(&r->arena);
+    sqlite3_finalize(r->get), sqlite3_finalize(r->begin), sqlite3_finalize(r->commit);
+    sqlite3_close(r->handle);
+}
+
+/* A round is a slice of each case; who is not in it waits at the barrier. */
+static pd_err reader_main(void *arg)
+{
+    struct reader *r = arg;
+    reader_open(r);
+    for (int round = 0; round < ROUNDS; round++)
+        for (unsigned i = 0; i < CASES; i++) {
+            pthread_barrier_wait(r->together);
+            if (r->number < cases[i].threads)
+                r->slices[i][round] = slice(r, cases[i].turn);
+        }
+    reader_close(r);
     return PD_OK;
 }
 
-static void *pando_reads(void *arg)
+static void *reader_thread(void *reader)
 {
-    uintptr_t n = 0;
-    (void)arg;
-    must(pd_loop_main(NULL, reads_main, &n), "loop");
-    return (void *)n;
+    static const struct pd_loop_opts opts = { .stall_us = -1 }; /* the bare program never yields */
+    must(pd_loop_main(&opts, reader_main, reader), "loop");
+    return NULL;
 }
+
+static void measure_reads(struct reader *readers)
+{
+    pthread_t threads[READERS];
+    pthread_barrier_t together;
+    pthread_barrier_init(&together, NULL, READERS);
+    for (unsigned i = 0; i < READERS; i++) {
+        readers[i] = (struct reader){ .number = i, .together = &together };
+        pthread_create(&threads[i], NULL, reader_thread, &readers[i]);
+    }
+    for (unsigned i = 0; i < READERS; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&together);
+}
+
+/* --- transfers
+ * ---------------------------------------------------------------------------------------------- */
 
 struct transfers {
     unsigned clients;
@@ -317,6 +393,33 @@ static pd_err close_main(void *arg)
     return PD_OK;
 }
 
+/* --- the same, for callgrind
+ * ---------------------------------------------------------------------------------------------- */
+
+struct count {
+    void (*turn)(struct reader *r);
+    long reads;
+};
+
+static pd_err count_main(void *arg)
+{
+    const struct count *count = arg;
+    static struct reader r;
+    reader_open(&r);
+    for (long n = 0; n < count->reads; n += READS_PER_TURN)
+        count->turn(&r);
+    reader_close(&r);
+    return PD_OK;
+}
+
+static void count_reads(const char *program, const char *reads)
+{
+    bool bare = strcmp(program, "bare") == 0;
+    struct count count = { bare ? bare_turn : pando_turn, strtol(reads, NULL, 10) };
+    must(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, count_main, &count), "loop");
+    must(pd_loop_main(NULL, close_main, NULL), "close");
+}
+
 /* --- main
  * --------------------------------------------------------------------------------------------------
  */
@@ -339,35 +442,77 @@ static void make_data(void)
     sqlite3_close(h);
 }
 
-static void show(const char *what, struct rate r, struct rate than)
+/* --- results
+ * ---------------------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double values[ROUNDS])
+{
+    qsort(values, ROUNDS, sizeof *values, by_value);
+    return (values[(ROUNDS - 1) / 2] + values[ROUNDS / 2]) / 2;
+}
+
+/* Of one round, the threads of the case together. */
+static struct rate rate_of(const struct reader *readers, unsigned i, int round)
+{
+    struct rate all = { 0, 0 };
+    for (unsigned k = 0; k < cases[i].threads; k++) {
+        all.per_s += readers[k].slices[i][round].per_s;
+        all.cpu_us += readers[k].slices[i][round].cpu_us / cases[i].threads;
+    }
+    return all;
+}
+
+static struct rate median_rate(const struct reader *readers, unsigned i)
+{
+    double per_s[ROUNDS], cpu_us[ROUNDS];
+    for (int k = 0; k < ROUNDS; k++) {
+        per_s[k] = rate_of(readers, i, k).per_s;
+        cpu_us[k] = rate_of(readers, i, k).cpu_us;
+    }
+    return (struct rate){ median(per_s), median(cpu_us) };
+}
+
+/* The median of the rounds' ratios: reads per second, and reads per CPU time. */
+static struct rate compare(const struct reader *readers, unsigned i, unsigned with)
+{
+    double per_s[ROUNDS], per_cpu[ROUNDS];
+    for (int k = 0; k < ROUNDS; k++) {
+        struct rate a = rate_of(readers, i, k), b = rate_of(readers, with, k);
+        per_s[k] = a.per_s / b.per_s;
+        per_cpu[k] = b.cpu_us / a.cpu_us;
+    }
+    return (struct rate){ median(per_s), median(per_cpu) };
+}
+
+static void show(const char *what, struct rate r)
 {
     printf("  %-42s %10.0f/s %8.2f us CPU", what, r.per_s, r.cpu_us);
-    if (than.per_s > 0)
-        printf("   %.2fx", r.per_s / than.per_s);
-    putchar('\n');
 }
 
-static int by_rate(const void *a, const void *b)
+static void show_reads(const struct reader *readers)
 {
-    const struct rate *x = a, *y = b;
-    return (x->per_s > y->per_s) - (x->per_s < y->per_s);
-}
-
-static void measure_reads(unsigned threads, struct rate *bare, struct rate *pando)
-{
-    static unsigned held = 1;
-    struct rate all[2][ROUNDS];
-    double whole = seconds;
-    seconds = whole / ROUNDS;
-    for (int i = 0; i < ROUNDS; i++) {
-        all[0][i] = measure(threads, bare_reads, &held);
-        all[1][i] = measure(threads, pando_reads, NULL);
+    double wall = 0, cpu = 0;
+    for (unsigned i = 0; i < CASES; i++) {
+        struct rate x = compare(readers, i, cases[i].threads == 1 ? BARE1 : BARE2);
+        show(cases[i].name, median_rate(readers, i));
+        printf("   %.2fx   by CPU %.2fx\n", x.per_s, x.cpu_us);
     }
-    seconds = whole;
-    for (int k = 0; k < 2; k++)
-        qsort(all[k], ROUNDS, sizeof all[k][0], by_rate);
-    *bare = all[0][ROUNDS / 2];
-    *pando = all[1][ROUNDS / 2];
+    printf("  scaling over 2 threads: bare %.2fx, pando %.2fx\n",
+           compare(readers, BARE2, BARE1).per_s, compare(readers, PANDO2, PANDO1).per_s);
+    for (unsigned i = 0; i < READERS; i++) {
+        wall += readers[i].wall_us;
+        cpu += readers[i].cpu_us;
+    }
+    if (cpu < 0.9 * wall)
+        printf(
+            "  other processes took %.0f %% of the time: reads per second are not to be believed\n",
+            100 - 100 * cpu / wall);
 }
 
 static void mark(const char *what, double value, double least)
@@ -376,48 +521,59 @@ static void mark(const char *what, double value, double least)
            value >= least ? "reached" : "MISSED");
 }
 
-int main(int argc, char **argv)
+static void remove_files(void)
 {
-    const struct rate nothing = { 0, 0 };
-    unsigned one = 1, many = CLIENTS_MAX;
-    snprintf(path, sizeof path, "%s/bench-%ld.db", argc > 1 ? argv[1] : ".", (long)getpid());
-    snprintf(url, sizeof url, "sqlite:%s", path);
-    seconds = argc > 2 ? strtod(argv[2], NULL) : seconds;
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* for both, so that it is fair */
-    make_data();
-
-    printf("point reads (x: of the bare program with a held transaction, same threads)\n");
-    must(pd_loop_main(NULL, open_main, NULL), "open");
-    struct rate autocommit = measure(1, bare_reads, NULL), bare1, bare2, reads1, reads2;
-    measure_reads(1, &bare1, &reads1);
-    measure_reads(2, &bare2, &reads2);
-    show("bare, held transaction, 1 thread", bare1, nothing);
-    show("bare, held transaction, 2 threads", bare2, nothing);
-    show("bare, autocommit, 1 thread", autocommit, bare1);
-    show("pando, 1 thread", reads1, bare1);
-    show("pando, 2 threads", reads2, bare2);
-    printf("  scaling over 2 threads: bare %.2fx, pando %.2fx\n", bare2.per_s / bare1.per_s,
-           reads2.per_s / reads1.per_s);
-
-    printf("durable transfers (x: of the bare program, one commit each)\n");
-    struct rate pando1 = measure(1, pando_transfers, &one);
-    struct rate pando64 = measure(1, pando_transfers, &many);
-    must(pd_loop_main(NULL, close_main, NULL), "close");
-    struct rate bare = measure(1, bare_transfers, NULL);
-    show("bare, one commit each", bare, nothing);
-    show("pando, 1 client", pando1, bare);
-    show("pando, 64 clients", pando64, bare);
-
     static const char *const suffixes[] = { "", "-wal", "-shm", ".lock" };
     for (size_t i = 0; i < 4; i++) {
         snprintf(url, sizeof url, "%s%s", path, suffixes[i]);
         unlink(url);
     }
-    if (disturbed)
-        puts("disturbed: other processes took CPU time; run it again on a quiet machine");
-    printf("marks\n");
-    mark("reads, of the bare program's (by CPU time)", bare1.cpu_us / reads1.cpu_us, 0.85);
-    mark("reads on 2 threads, of those on 1", reads2.per_s / reads1.per_s, 1.7);
-    mark("64 durable clients, of the bare program", pando64.per_s / bare.per_s, 5);
+}
+
+/* What the 64 clients did, of the bare program. */
+static double transfers(void)
+{
+    unsigned one = 1, many = CLIENTS_MAX;
+    struct rate pando1 = measure(pando_transfers, &one);
+    struct rate pando64 = measure(pando_transfers, &many);
+    must(pd_loop_main(NULL, close_main, NULL), "close");
+    struct rate bare = measure(bare_transfers, NULL);
+    show("bare, one commit each", bare);
+    show("\n  pando, 1 client", pando1);
+    printf("   %.2fx\n", pando1.per_s / bare.per_s);
+    show("pando, 64 clients", pando64);
+    printf("   %.2fx\n", pando64.per_s / bare.per_s);
+    return pando64.per_s / bare.per_s;
+}
+
+static void benchmark(void)
+{
+    static struct reader readers[READERS];
+    puts("point reads (x: of the bare program with a held transaction, same threads)");
+    measure_reads(readers);
+    show_reads(readers);
+    puts("durable transfers (x: of the bare program, one commit each)");
+    double many = transfers();
+    puts("marks");
+    mark("reads, of the bare program's (by CPU time)", compare(readers, PANDO1, BARE1).cpu_us,
+         0.85);
+    mark("reads on 2 threads, of those on 1", compare(readers, PANDO2, PANDO1).per_s, 1.7);
+    mark("64 durable clients, of the bare program", many, 5);
+}
+
+int main(int argc, char **argv)
+{
+    bool count = argc == 5 && strcmp(argv[2], "count") == 0;
+    snprintf(path, sizeof path, "%s/bench-%ld.db", argc > 1 ? argv[1] : ".", (long)getpid());
+    snprintf(url, sizeof url, "sqlite:%s", path);
+    seconds = argc > 2 && !count ? strtod(argv[2], NULL) : seconds;
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* for both, so that it is fair */
+    make_data();
+    must(pd_loop_main(NULL, open_main, NULL), "open");
+    if (count)
+        count_reads(argv[3], argv[4]);
+    else
+        benchmark();
+    remove_files();
     return 0;
 }
