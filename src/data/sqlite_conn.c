@@ -169,9 +169,9 @@ static pd_err stmt_add(struct lite_conn *conn, const struct pd_stmt *s, struct l
     return PD_OK;
 }
 
-static inline pd_err run_handle(struct lite_conn *conn, struct lite_session *session,
-                                const struct pd_stmt *stmt, sqlite3_stmt *q, const void *params,
-                                struct pd_result *out)
+static inline __attribute__((always_inline)) pd_err
+run_handle(struct lite_conn *conn, struct lite_session *session, const struct pd_stmt *stmt,
+           sqlite3_stmt *q, const void *params, struct pd_result *out)
 {
     PD_TRY(pd_lite_bind(out->arena, stmt, q, params));
     struct lite_run *outer = conn->run; /* a statement inside the callback of another's rows */

@@ -114,7 +114,7 @@ void pd_lite_pools_close(struct lite_db *lite)
 /* --- connections
  * ----------------------------------------------------------------------------------------- */
 
-static pd_err conn_take(struct lite_pool *pool, struct lite_conn **out)
+static inline pd_err conn_take(struct lite_pool *pool, struct lite_conn **out)
 {
     pd_err e = pd_semaphore_get(&pool->room);
     if (e != PD_OK)
@@ -133,7 +133,7 @@ static pd_err conn_take(struct lite_pool *pool, struct lite_conn **out)
     return e;
 }
 
-static void conn_give(struct lite_pool *pool, struct lite_conn *conn)
+static inline void conn_give(struct lite_pool *pool, struct lite_conn *conn)
 {
     conn->next = pool->idle;
     pool->idle = conn;

@@ -51,12 +51,14 @@ static pd_err too_many(const struct pd_result *r)
 
 pd_err pd_result_slot(struct pd_result *r, void **slot)
 {
+    size_t size = r->stmt->row_size, before = 0;
     if (r->kind == PD_RESULT_ONE || r->kind == PD_RESULT_EACH)
         result_single(r);
     else if (r->n == r->cap && !result_grow(r))
         return too_many(r);
-    char *at = r->rows + (r->kind == PD_RESULT_MANY ? r->n * r->stmt->row_size : 0);
-    *slot = memset(at, 0, r->stmt->row_size);
+    else
+        before = r->n * size;
+    *slot = memset(r->rows + before, 0, size);
     return PD_OK;
 }
 
@@ -95,9 +97,14 @@ struct pd_rows pd_result_rows(struct pd_result *r)
 /* --- running
  * ------------------------------------------------------------------------------------------ */
 
-pd_err pd_stmt_ready(struct pd_ctx *c, const struct pd_stmt *s)
+static inline struct pd_session *session_of(struct pd_ctx *c)
 {
-    struct pd_session *session = pd_ctx_session(c);
+    return c->session ? c->session : pd_ctx_session(c);
+}
+
+static inline pd_err ready(struct pd_ctx *c, const struct pd_stmt *s)
+{
+    struct pd_session *session = session_of(c);
     if (!session && c->db)
         return pd_fail(PD_ENOMEM, "no memory to run %s", s->name);
     if (!session)
@@ -122,10 +129,15 @@ pd_err pd_stmt_ready(struct pd_ctx *c, const struct pd_stmt *s)
     return PD_OK;
 }
 
+pd_err pd_stmt_ready(struct pd_ctx *c, const struct pd_stmt *s)
+{
+    return ready(c, s);
+}
+
 static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
                       const char *site)
 {
-    PD_TRY(pd_stmt_ready(c, s));
+    PD_TRY(ready(c, s));
     if ((s->flags & (PD_S_KEYED | PD_S_CHILDREN)) && (s->flags & PD_S_READONLY) &&
         !(s->flags & PD_S_BATCH))
         PD_TRY(pd_nplus1_note(c->session, s, params, site));
@@ -169,7 +181,7 @@ static bool run(struct pd_ctx *c, const struct pd_stmt *s, const void *params, c
 {
     if (is_over(c, s, params, site, out->kind))
         return false;
-    struct pd_session *session = pd_ctx_session(c);
+    struct pd_session *session = session_of(c);
     struct pd_ran outer = pd_figures_begin(session);
     pd_err e = prepare(c, s, params, site);
     if (e == PD_OK)
