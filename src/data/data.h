@@ -43,10 +43,11 @@ struct pd_db_opts {
     unsigned max_waiting; /* fibers waiting for the writer (SQLite, in all) or for a connection
                              (PostgreSQL, per thread); default 1024 */
     unsigned max_batch;   /* transactions per durable commit, at most; default 128 */
-    int64_t wait_us;      /* longest such wait; default 10 s (or the fiber's deadline) */
-    int64_t statement_us; /* longest statement; default 60 s (or the fiber's deadline) */
-    size_t mmap_bytes;    /* of the file mapped by each connection; default 256 MiB */
-    uint64_t max_bytes;   /* the file may not grow beyond; PD_ENOSPACE then; 0 = no limit */
+    int64_t wait_us; /* longest such wait; default 10 s (or the fiber's deadline). Who would have
+                        to wait for longer, as the last ones did, is refused when it comes */
+    int64_t statement_us;      /* longest statement; default 60 s (or the fiber's deadline) */
+    size_t mmap_bytes;         /* of the file mapped by each connection; default 256 MiB */
+    uint64_t max_bytes;        /* the file may not grow beyond; PD_ENOSPACE then; 0 = no limit */
     uint32_t checkpoint_pages; /* WAL length that asks for a checkpoint; default 1000 */
     enum pd_nplus1 nplus1;
     int64_t slow_us; /* what takes so long is logged, with its plan (slow.h); default 0: nothing */

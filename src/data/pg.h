@@ -46,6 +46,7 @@
 #include "base/hard.h"
 #include "base/list.h"
 #include "data/driver.h"
+#include "data/pace.h"
 #include "data/pg_hosts.h"
 #include "run/loop.h"
 #include <libpq-fe.h>
@@ -161,8 +162,8 @@ struct pg_waiter {       /* a fiber that waits for a connection; on its stack */
 
 struct pg_queue { /* fibers that wait, FIFO */
     struct pd_list waiters;
-    unsigned n;      /* those among them that were given a place, but have not run yet, included */
-    int64_t pace_us; /* between two that are served, about */
+    unsigned n; /* those among them that were given a place, but have not run yet, included */
+    struct pd_pace pace;
 };
 
 struct pg_team;

@@ -163,17 +163,18 @@ static struct pg_waiter *first_of(const struct pg_queue *queue)
     return pd_list_empty(all) ? NULL : pd_container(all->next, struct pg_waiter, node);
 }
 
-/* Waits while there was no connection at all say nothing about the pace. */
-static void note_pace(struct pg_queue *queue, const struct pg_waiter *w, pd_mono revived)
+/* Waits without any connection say nothing about the pace. */
+static void note_wait(struct pg_pool *pool, struct pg_queue *queue, const struct pg_waiter *w,
+                      bool served)
 {
-    pd_mono since = w->since > revived ? w->since : revived;
-    int64_t each = (pd_mono_now() - since) / (w->ahead + 1);
-    queue->pace_us = queue->pace_us ? (3 * queue->pace_us + each) / 4 : each;
+    pd_mono since = w->since > pool->revived ? w->since : pool->revived;
+    if (atomic_load(&pool->open))
+        pd_pace_note(&queue->pace, pd_mono_now() - since, w->ahead, served);
 }
 
 static void hand(struct pg_queue *queue, struct pg_waiter *w, struct pg_conn *c)
 {
-    note_pace(queue, w, c->pool->revived);
+    note_wait(c->pool, queue, w, true);
     pd_list_remove(&w->node);
     w->conn = c;
     pd_fiber_wake(w->fiber);
@@ -257,9 +258,11 @@ static pd_err no_connection(const struct pg_pool *pool)
                    "is it running, and does DATABASE_URL say where?");
 }
 
-static pd_err give_up(struct pg_pool *pool, struct pg_waiter *w, pd_err e)
+static pd_err give_up(struct pg_pool *pool, struct pg_queue *queue, struct pg_waiter *w, pd_err e)
 {
     pd_list_remove(&w->node);
+    if (e == PD_ETIME)
+        note_wait(pool, queue, w, false);
     pd_pg_pool_serve(pool); /* nothing needs to be kept for it any more */
     if (w->hopeless || (e == PD_ETIME && pool->failures))
         return no_connection(pool);
@@ -268,22 +271,15 @@ static pd_err give_up(struct pg_pool *pool, struct pg_waiter *w, pd_err e)
                    "all are busy: look for slow statements before raising their number");
 }
 
-/* Its work takes about as long as all connections need for one each. A few are let in whatever the
- * last waits were: they are what is measured next. */
-static bool is_too_late(const struct pg_pool *pool, const struct pg_queue *queue)
-{
-    int64_t left = pd_deadline() - pd_mono_now(), most = pool->pg->db->opts.wait_us;
-    unsigned limit = pd_pg_pool_limit(pool);
-    return queue->n >= 2 * limit &&
-           queue->pace_us * (queue->n + 1 + limit) > (left < most ? left : most);
-}
-
 /* Who would wait in vain need not begin. */
 static pd_err may_wait(struct pg_pool *pool, const struct pg_queue *queue)
 {
     unsigned waiting = pool->readers.n + pool->takers.n;
-    bool many = waiting >= pool->pg->db->opts.max_waiting;
-    if (!pool->away && !many && !is_too_late(pool, queue))
+    const struct pd_db_opts *opts = &pool->pg->db->opts;
+    unsigned limit = pd_pg_pool_limit(pool);
+    bool many = waiting >= opts->max_waiting;
+    if (!pool->away && !many &&
+        !pd_pace_is_late(&queue->pace, queue->n, 2 * limit, limit, opts->wait_us))
         return PD_OK;
     pg_count(&pool->refused);
     if (pool->away)
@@ -344,7 +340,7 @@ static pd_err wait_for_one(struct pg_pool *pool, struct pg_queue *queue, struct 
         pd_list_remove(&w.node);
         w.conn->npromised--;
     }
-    return w.conn ? PD_OK : give_up(pool, &w, e);
+    return w.conn ? PD_OK : give_up(pool, queue, &w, e);
 }
 
 pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out)

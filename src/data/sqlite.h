@@ -15,6 +15,7 @@
 #include "base/hard.h"
 #include "base/list.h"
 #include "data/driver.h"
+#include "data/pace.h"
 #include "run/loop.h"
 #include <sqlite3.h>
 
@@ -87,6 +88,8 @@ struct lite_session {
     struct pd_fiber *fiber;
     struct pd_mail mail; /* when the waker is on another thread */
     bool queued;         /* on writer.waiting; guarded by writer.lock */
+    unsigned ahead;      /* as many waited when it was queued … */
+    pd_mono since;       /* … then */
     bool signaled;       /* set on the fiber's own thread, just before it is woken */
     bool lost;           /* SQLite undid the whole batch */
     pd_err result;       /* of the batch */
@@ -97,10 +100,11 @@ struct lite_session {
  * ----------------------------------------------------------------------------------------- */
 
 struct lite_writer {
-    pthread_mutex_t lock; /* guards the next three; held for a few instructions */
+    pthread_mutex_t lock; /* guards the next four; held for a few instructions */
     bool owned;           /* some fiber has the connection */
     struct pd_list waiting;
     unsigned nwaiting;
+    struct pd_pace pace;
     /* The rest belongs to the owner of the connection. */
     struct lite_conn *conn;
     bool open;            /* BEGIN IMMEDIATE was done: a batch is under way */

@@ -64,19 +64,27 @@ static void wait_signal(struct lite_session *s)
 /* --- ownership
  * ------------------------------------------------------------------------------------------ */
 
-/* Takes the connection or a place in the queue; *owner says which. */
-static pd_err enqueue(struct lite_writer *w, struct lite_session *s, unsigned max, bool *owner)
+enum { FEW = 16 }; /* that may wait in any case */
+
+/* Takes the connection or a place in the queue; *owner says which. *waiting: as many do already. */
+static pd_err enqueue(struct lite_db *lite, struct lite_session *s, bool *owner, unsigned *waiting)
 {
+    struct lite_writer *w = &lite->writer;
+    const struct pd_db_opts *opts = &lite->db->opts;
     pd_err e = PD_OK;
     s->fiber = pd_fiber_self();
     s->signaled = false;
     pthread_mutex_lock(&w->lock);
     *owner = !w->owned;
+    *waiting = w->nwaiting;
     if (*owner) {
         w->owned = true;
-    } else if (w->nwaiting >= max) {
+    } else if (w->nwaiting >= opts->max_waiting ||
+               pd_pace_is_late(&w->pace, w->nwaiting, FEW, 1, opts->wait_us)) {
         e = PD_EOVERLOAD;
     } else {
+        s->ahead = w->nwaiting;
+        s->since = pd_mono_now();
         pd_list_push(&w->waiting, &s->node);
         w->nwaiting++;
         s->queued = true;
@@ -94,6 +102,7 @@ static bool dequeue(struct lite_writer *w, struct lite_session *s)
         pd_list_remove(&s->node);
         w->nwaiting--;
         s->queued = false;
+        pd_pace_note(&w->pace, pd_mono_now() - s->since, s->ahead, false);
     }
     pthread_mutex_unlock(&w->lock);
     return queued;
@@ -110,6 +119,7 @@ static bool hand_on(struct lite_writer *w, bool keep)
         next = pd_container(node, struct lite_session, node);
         next->queued = false;
         w->nwaiting--;
+        pd_pace_note(&w->pace, pd_mono_now() - next->since, next->ahead, true);
     } else {
         w->owned = keep;
     }
@@ -151,12 +161,12 @@ static pd_err own(struct lite_db *lite, struct lite_session *s)
 {
     struct lite_writer *w = &lite->writer;
     bool owner = false;
-    pd_err e = enqueue(w, s, lite->db->opts.max_waiting, &owner);
+    unsigned waiting = 0;
+    pd_err e = enqueue(lite, s, &owner, &waiting);
     if (e != PD_OK) {
         atomic_fetch_add(&w->refused, 1);
-        return pd_hint(
-            pd_fail(e, "%u transactions are waiting to write already", lite->db->opts.max_waiting),
-            "do nothing slow between the first write of a handler and its end");
+        return pd_hint(pd_fail(e, "%u transactions are waiting to write already", waiting),
+                       "do nothing slow between the first write of a handler and its end");
     }
     if (owner)
         return PD_OK;

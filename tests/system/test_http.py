@@ -1,9 +1,10 @@
 """What every answer keeps, whatever the endpoint."""
+import re
 import socket
 
 import httpx
 import pytest
-from conftest import API, problem
+from conftest import API, ENGINE, problem
 
 
 def raw(server, data, timeout=10):
@@ -20,7 +21,11 @@ def test_health(server):
     with server.client() as http:
         assert http.get("/up").status_code == 200
         assert http.get("/livez").status_code == 200
-        assert http.get("/readyz").status_code == 200
+        ready = http.get("/readyz")
+        assert ready.status_code == 200
+        how = re.fullmatch(r"ok\n(?:database: (\d+) of at most (\d+) connections\n)?", ready.text)
+        assert how and bool(how[1]) == (ENGINE == "postgres")
+        assert not how[1] or 1 <= int(how[1]) <= int(how[2])
 
 
 def test_metrics(server):

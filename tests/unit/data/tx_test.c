@@ -336,6 +336,55 @@ static void test_the_queue_is_bounded(void **state)
     with_db(short_queue);
 }
 
+/* --- too much of it
+ * ---------------------------------------------------------------------------------- */
+
+enum { CROWD = 40 };
+static void write_slowly(void *arg)
+{
+    struct committer *me = arg;
+    struct unit u;
+    pd_id n = 200000;
+    struct pd_ctx *c = unit_start(&u, me->db);
+    (void)pd_stmt_exec(c, &slow_write, &n, PD_SITE);
+    me->result = pd_commit(c);
+    me->failed = c->failed;
+    unit_end(&u);
+}
+static int write_in_a_crowd(struct pd_db *db)
+{
+    struct committer all[CROWD];
+    struct pd_group g;
+    int refused = 0;
+    pd_group_init(&g);
+    for (int i = 0; i < CROWD; i++) {
+        all[i] = (struct committer){ .db = db };
+        die_of(pd_group_go(&g, "slow", write_slowly, &all[i]));
+    }
+    die_of(pd_group_wait(&g));
+    for (int i = 0; i < CROWD; i++) {
+        refused += all[i].failed == PD_EOVERLOAD;
+        assert_true(all[i].failed == PD_OK || all[i].failed == PD_EOVERLOAD ||
+                    all[i].failed == PD_ETIME);
+    }
+    return refused;
+}
+static void late_crowd(struct pd_db *db)
+{
+    seed(db, 1);
+    assert_int_equal(write_in_a_crowd(db), 0); /* the pace is not known yet */
+    assert_in_range(write_in_a_crowd(db), CROWD - 20, CROWD - 2);
+    struct committer one = { .db = db };
+    write_slowly(&one);
+    assert_int_equal(one.result, PD_OK);
+}
+static void test_who_would_write_too_late_is_refused_at_once(void **state)
+{
+    (void)state;
+    test_opts.wait_us = 60000;
+    with_db(late_crowd);
+}
+
 /* --- an interrupted write
  * ---------------------------------------------------------------------------------- */
 
@@ -509,6 +558,7 @@ int main(void)
         SQLITE_TEST(canceled_while_committing_it_is_told_the_truth),
         SQLITE_TEST(waiting_ends_at_the_deadline),
         SQLITE_TEST(the_queue_is_bounded),
+        SQLITE_TEST(who_would_write_too_late_is_refused_at_once),
         SQLITE_TEST(an_interrupted_write_tells_those_it_takes_along),
         SQLITE_TEST(a_full_database_loses_nothing),
         SQLITE_TEST(a_full_disk_loses_nothing),

@@ -1,0 +1,35 @@
+/* pace.h - how long one place in a queue takes, and who would come too late.
+ *
+ * A bound in number says little: a thousand that wait are some milliseconds of quick statements, or
+ * minutes of slow ones, and then all are served too late. So each that is served tells how long it
+ * has waited behind how many, and who would have to wait beyond its deadline is refused when it
+ * comes. A few are let in whatever the last waits were: they are what is measured next.
+ */
+#ifndef PD_DATA_PACE_H
+#define PD_DATA_PACE_H
+
+#include <pando/fiber.h>
+
+struct pd_pace {
+    int64_t us; /* between two that are served, about; 0: not known */
+};
+
+/* One is served, or gives up, that has waited so long; `ahead` waited when it came. Who gives up
+ * would have had to wait for longer: that can only raise the measure. */
+static inline void pd_pace_note(struct pd_pace *p, int64_t waited_us, unsigned ahead, bool served)
+{
+    int64_t each = waited_us > 0 ? waited_us / (ahead + 1) : 0;
+    if (served || each > p->us)
+        p->us = p->us ? (3 * p->us + each) / 4 : each;
+}
+
+/* Would one more, behind `waiting`, be done later than in `most_us` or at the fiber's deadline? Its
+ * work takes about as long as all `servers` need for one each. */
+static inline bool pd_pace_is_late(const struct pd_pace *p, unsigned waiting, unsigned few,
+                                   unsigned servers, int64_t most_us)
+{
+    int64_t left = pd_deadline() - pd_mono_now();
+    return waiting >= few && p->us * (waiting + 1 + servers) > (left < most_us ? left : most_us);
+}
+
+#endif
