@@ -205,7 +205,7 @@ static bool route(struct pd_ctx *c, pd_status *reply)
     return true;
 }
 
-static pd_status answer(struct pd_ctx *c)
+static inline pd_status answer(struct pd_ctx *c)
 {
     const struct pd_route *route = c->request->entry->route;
     pd_status reply = { 0 };
@@ -286,7 +286,7 @@ static void begin_anew(struct pd_ctx *c)
     q->form = NULL;
 }
 
-static void fail(struct pd_ctx *c)
+static PD_COLD void fail(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
     const struct pd_diag *d = pd_ctx_diag(c);
@@ -304,7 +304,7 @@ static void fail(struct pd_ctx *c)
 }
 
 /* Commits, or undoes it; in the end c->failed says what has become of it. */
-static void conclude(struct pd_ctx *c, pd_status reply)
+static inline void conclude(struct pd_ctx *c, pd_status reply)
 {
     struct pd_request *q = c->request;
     if (c->failed == PD_OK && (q->status == 0 || reply.code != q->status))
@@ -322,6 +322,14 @@ static void conclude(struct pd_ctx *c, pd_status reply)
         pd_ctx_fail(c, PD_EINTERNAL);
 }
 
+static PD_COLD void try_again(struct pd_ctx *c)
+{
+    for (unsigned tries = 1; c->failed == PD_ECONFLICT && pd_ctx_again(c, tries); tries++) {
+        begin_anew(c);
+        conclude(c, answer(c));
+    }
+}
+
 static void settle(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
@@ -329,10 +337,8 @@ static void settle(struct pd_ctx *c)
     bool may_run = route(c, &reply);
     pd_lasts_set(false);
     conclude(c, may_run ? answer(c) : reply);
-    for (unsigned tries = 1; c->failed == PD_ECONFLICT && pd_ctx_again(c, tries); tries++) {
-        begin_anew(c);
-        conclude(c, answer(c));
-    }
+    if (c->failed == PD_ECONFLICT)
+        try_again(c);
     if (c->failed != PD_OK)
         fail(c);
     if (q->problem) {
