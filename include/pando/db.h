@@ -212,6 +212,35 @@ enum { PD_LATER_MAX = 64 };
  * it: a write that may be refused is called by itself. */
 bool pd_await(struct pd_ctx *c) PD_YIELDS;
 
+/* --- one statement for many callers --------------------------------------------------------------
+ *
+ *     -- name: account_get :one
+ *     -- batch
+ *     select * from ledger_account where id = :id;
+ *
+ * A statement that finds one row by one key, and that many requests call at the same time, may say
+ * `-- batch`. It is called as ever. On PostgreSQL those calls of it that the contexts of a thread
+ * make at the same time, outside transactions, are answered by one statement for all their keys:
+ *
+ * - A call leaves at the end of the loop's turn, with those that came in the same turn. While an
+ *   answer is on its way the next calls gather, and leave when it has come. So a call that is alone
+ *   is the statement itself and waits for nobody, and under load a statement brings the rows of up
+ *   to PD_BATCH_MAX keys. Nothing is paced by a timer, but an answer that takes longer than
+ *   PD_BATCH_LATE_US is not waited for any more.
+ * - A call never joins a statement that was sent before it: like any other it sees what was
+ *   committed when it was made, its own writes included. With replicas a batch is read where what
+ *   all of its callers must see is there; and who reads on the primary is never answered with those
+ *   who need not.
+ * - Each caller gets a row of its own, in its own arena, and keeps its own deadline: who gives up
+ *   leaves the others alone.
+ * - If a batch is refused, each of its calls runs once more by itself, and only those fail that
+ *   fail then. That there is no connection, or that it is too late, is told to all.
+ *
+ * It counts as one statement of its context, and as an N+1 when it is called for key after key.
+ * What is noted by pd_later leaves with what was noted with it. On SQLite every call runs by
+ * itself. */
+enum { PD_BATCH_MAX = 256, PD_BATCH_LATE_US = 20000 };
+
 /* --- what generated code is made of ------------------------------------------------------------
  */
 /* Written by `pando gen`; authors read it only in error messages. */
@@ -252,6 +281,10 @@ struct pd_stmt {
     const struct pd_shape *shape;             /* of the row struct; NULL for :exec */
     const char *const *reads, *const *writes; /* tables, NULL-terminated */
     const struct pd_sql_module *module;
+    /* `-- batch`: the same with a list of keys as its parameter, and which of its columns is the
+     * key. NULL: it has none. */
+    const struct pd_stmt *batch;
+    uint32_t batch_key;
 };
 
 /* Every row struct begins with this link to the rows that were loaded with it. */

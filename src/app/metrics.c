@@ -221,6 +221,9 @@ static void put_database(struct pd_buf *b, struct pd_db *db)
     struct pd_db_stats s;
     pd_db_stats(db, &s);
     number(b, "db_reads_total", "counter", "Statements outside write transactions.", s.reads);
+    number(b, "db_batched_reads_total", "counter",
+           "Of these: answered by a statement for many callers.", s.batched_reads);
+    number(b, "db_read_batches_total", "counter", "Such statements.", s.read_batches);
     number(b, "db_writes_total", "counter", "Statements inside write transactions.", s.writes);
     number(b, "db_commits_total", "counter", "Transactions committed.", s.commits);
     number(b, "db_rollbacks_total", "counter", "Transactions rolled back.", s.rollbacks);

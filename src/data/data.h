@@ -150,7 +150,9 @@ struct pd_db_stats {
     uint64_t conflicts, repeats; /* units of work that the database undid for the sake of another;
                                     times that one was run again */
     uint64_t checkpoints;
-    unsigned waiting; /* for the writer, now */
+    uint64_t batched_reads; /* of `reads`, PostgreSQL: answered together with others … */
+    uint64_t read_batches;  /* … by so many statements (`-- batch`) */
+    unsigned waiting;       /* for the writer, now */
     unsigned largest_batch;
     unsigned connections;     /* for reading, open now */
     unsigned connections_max; /* PostgreSQL: there may be so many */

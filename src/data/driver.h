@@ -29,7 +29,13 @@ struct pd_rowset {
     struct pd_relation_cache *caches; /* PD_RELATIONS_MAX of them, made on the first touch */
 };
 
-enum pd_result_kind { PD_RESULT_ONE, PD_RESULT_MANY, PD_RESULT_EXEC, PD_RESULT_EACH };
+enum pd_result_kind {
+    PD_RESULT_ONE,
+    PD_RESULT_MANY,
+    PD_RESULT_EXEC,
+    PD_RESULT_EACH,
+    PD_RESULT_BATCH, /* within a driver only: each row goes to those who asked for its key */
+};
 
 /* Where a driver puts what a statement gives. */
 struct pd_result {

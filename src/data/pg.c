@@ -138,6 +138,8 @@ static void pg_stats(struct pd_db *db, struct pd_db_stats *out)
         out->waiting += atomic_load(&p->queued);
         out->replica_reads += atomic_load(&p->replica_reads);
         out->moved_reads += atomic_load(&p->moved_reads);
+        out->batched_reads += atomic_load(&p->batched_reads);
+        out->read_batches += atomic_load(&p->read_batches);
     }
     pthread_mutex_unlock(&pg->pools_lock);
     pthread_mutex_lock(&pg->lock);

@@ -19,6 +19,7 @@
  *   pg_tx.c       sessions: reading, transactions, savepoints
  *   pg_many.c     statements that wait together (pd_later)
  *   pg_explain.c  plans of slow statements
+ *   pg_batch.h    one statement for the keys of many callers (`-- batch`)
  *   pg_walk.c     results that are walked row by row; scripts of migrations
  *   pg_pooler.c   what is different if there is a pooler in between
  *   pg_warm.c     a thread's first connection
@@ -195,12 +196,16 @@ struct pg_pool { /* connections of a thread to one server */
     struct pg_op *ops;           /* free ones */
     struct pg_session *sessions; /* free ones */
     unsigned nops, nsessions;
+    struct pg_gather *gathers; /* of the thread's first pool only, as the next: in use; … */
+    struct pg_batch *batches;  /* … free ones */
+    unsigned nbatches;
     char why[PD_DIAG_TEXT]; /* the last connection was lost, or refused */
     struct pg_pool *next;
     /* statistics; written by the owner only */
     _Atomic(uint64_t) reads, writes, commits, rollbacks, waits, refused, flushes;
     _Atomic(uint64_t) replica_reads,
-        moved_reads;                      /* on a replica; begun on one, but run elsewhere */
+        moved_reads; /* on a replica; begun on one, but run elsewhere */
+    _Atomic(uint64_t) batched_reads, read_batches;
     _Atomic(uint64_t) full;               /* times that the server had no connection left */
     _Atomic(unsigned) open, queued, shut; /* shut: 1 while `away` */
 };
@@ -215,6 +220,7 @@ struct pg_session {
     bool savepoint;       /* there is one */
     bool on_replica;      /* a read-only one */
     unsigned walks;       /* cursors so far: their names differ */
+    unsigned reads_for;   /* so many callers are answered by what it reads; 0: one */
     struct pg_session *next_free;
 };
 
@@ -255,10 +261,14 @@ static inline struct pg_db *pg_of(struct pd_db *db)
 {
     return db->engine;
 }
+static inline void pg_add(_Atomic(uint64_t) *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
 static inline void pg_count(_Atomic(uint64_t) *counter)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    pg_add(counter, 1);
 }
 
 /* --- pg_url.c
@@ -432,6 +442,18 @@ pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *par
 /* Puts the rows of a result into `out`, as long as *more; PD_ECORRUPT if they do not fit. */
 pd_err pd_pg_take_rows(const struct pd_stmt *s, const PGresult *r, struct pd_result *out,
                        bool *more) PD_MUST PD_YIELDS;
+/* The same row by row. */
+struct pg_rows {
+    const struct pd_stmt *stmt;
+    const PGresult *result;
+    int n;
+    uint8_t decoders[PG_COLUMNS_MAX];
+};
+pd_err pd_pg_rows_open(struct pg_rows *rows, const struct pd_stmt *s, const PGresult *r) PD_MUST;
+pd_err pd_pg_rows_take(const struct pg_rows *rows, int row, struct pd_result *out,
+                       bool *more) PD_MUST PD_YIELDS;
+/* A column of whole numbers that is not null. */
+pd_err pd_pg_rows_key(const struct pg_rows *rows, int row, uint32_t column, pd_id *out) PD_MUST;
 
 /* For COPY's binary format. What a column of that type is in C, nullable or not: fills type, as and
  * nullable. False if there is no such type in migrations. */
@@ -485,6 +507,8 @@ pd_err pd_pg_run(struct pd_session *s, const struct pd_stmt *stmt, const void *p
 /* Outside a transaction, on a shared connection. */
 pd_err pd_pg_read(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                   struct pd_result *out) PD_MUST PD_YIELDS;
+/* Its fiber has given up. */
+pd_err pd_pg_stopped(pd_err e, const struct pd_stmt *stmt);
 /* What a read has been through. */
 struct pg_tries {
     unsigned all, lost, stale;

@@ -1,4 +1,5 @@
 /* pg_pools.c - the pools' life: one for each thread and server, made when the thread first asks. */
+#include "data/pg_batch.h"
 #include "data/pg_team.h"
 #include <stdlib.h>
 
@@ -77,6 +78,7 @@ static void pool_free(struct pg_pool *pool)
         pool->sessions = s->next_free;
         free(s);
     }
+    pd_pg_batches_free(pool);
     free(pool);
 }
 
@@ -86,6 +88,7 @@ static void close_own(struct pg_pool *pool)
     pool->closer = pd_fiber_self();
     if (pool->retry_at)
         pd_timer_stop(&pool->retry);
+    pd_pg_batches_end(pool);
     while (!pd_list_empty(&pool->conns))
         pd_pg_conn_close(pd_container(pool->conns.next, struct pg_conn, node));
     pd_shield_begin();
@@ -93,7 +96,7 @@ static void close_own(struct pg_pool *pool)
     pd_deadline_restore(PD_FOREVER); /* what they do is bounded: connecting, cancelling */
     while (pool->helpers)
         (void)!pd_fiber_park();
-    (void)!pd_yield(); /* hooks of connections that are gone */
+    (void)!pd_yield(); /* hooks of connections that are gone, and of batches */
     pd_deadline_restore(old);
     pd_shield_end();
 }

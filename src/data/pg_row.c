@@ -430,9 +430,10 @@ static bool may_be_null(const struct pd_column *col)
             (col->type == PD_T_STR || col->type == PD_T_BYTES || col->type == PD_T_JSON));
 }
 
-static pd_err decode(struct pd_arena *a, const struct pd_stmt *s, const uint8_t *decoders,
-                     const PGresult *r, int row, char *to)
+static pd_err decode(struct pd_arena *a, const struct pg_rows *rows, int row, char *to)
 {
+    const struct pd_stmt *s = rows->stmt;
+    const PGresult *r = rows->result;
     for (uint32_t i = 0; i < s->ncolumns; i++) {
         const struct pd_column *col = &s->columns[i];
         const char *v = PQgetvalue(r, row, (int)i);
@@ -440,26 +441,46 @@ static pd_err decode(struct pd_arena *a, const struct pd_stmt *s, const uint8_t 
         if (n == 0 && PQgetisnull(r, row, (int)i)) {
             if (!may_be_null(col))
                 return unfit(s, col, "holds null, which the statement excludes");
-        } else if (!decode_one(a, col, decoders[i], v, n, to + col->offset)) {
+        } else if (!decode_one(a, col, rows->decoders[i], v, n, to + col->offset)) {
             return unfit(s, col, "holds a value out of range");
         }
     }
     return PD_OK;
 }
 
+pd_err pd_pg_rows_open(struct pg_rows *rows, const struct pd_stmt *s, const PGresult *r)
+{
+    pd_assert(s->ncolumns <= PG_COLUMNS_MAX);
+    rows->stmt = s;
+    rows->result = r;
+    rows->n = PQntuples(r);
+    return find_decoders(s, r, rows->decoders);
+}
+
+pd_err pd_pg_rows_take(const struct pg_rows *rows, int row, struct pd_result *out, bool *more)
+{
+    void *slot;
+    PD_TRY(pd_result_slot(out, &slot));
+    PD_TRY(decode(out->arena, rows, row, slot));
+    return pd_result_take(out, more);
+}
+
+pd_err pd_pg_rows_key(const struct pg_rows *rows, int row, uint32_t column, pd_id *out)
+{
+    const char *v = PQgetvalue(rows->result, row, (int)column);
+    int n = PQgetlength(rows->result, row, (int)column);
+    if (!read_number(rows->decoders[column], (const unsigned char *)v, n, out))
+        return unfit(rows->stmt, &rows->stmt->columns[column], "is no key");
+    return PD_OK;
+}
+
 pd_err pd_pg_take_rows(const struct pd_stmt *s, const PGresult *r, struct pd_result *out,
                        bool *more)
 {
-    uint8_t decoders[PG_COLUMNS_MAX];
-    pd_assert(s->ncolumns <= PG_COLUMNS_MAX);
-    PD_TRY(find_decoders(s, r, decoders));
-    int n = PQntuples(r);
-    for (int i = 0; i < n && *more; i++) {
-        void *slot;
-        PD_TRY(pd_result_slot(out, &slot));
-        PD_TRY(decode(out->arena, s, decoders, r, i, slot));
-        PD_TRY(pd_result_take(out, more));
-    }
+    struct pg_rows rows;
+    PD_TRY(pd_pg_rows_open(&rows, s, r));
+    for (int i = 0; i < rows.n && *more; i++)
+        PD_TRY(pd_pg_rows_take(&rows, i, out, more));
     return PD_OK;
 }
 

@@ -15,6 +15,7 @@
  * come the outcome is unknown, and that is what the caller is told.
  */
 #include "base/fault.h"
+#include "data/pg_batch.h"
 #include "data/pg_team.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,7 @@ void pd_pg_session_put(struct pd_session *base)
     base->active = base->nsites = 0;
     base->reads = (struct pd_reads){ 0 };
     base->constraint[0] = '\0';
-    s->walks = 0;
+    s->walks = s->reads_for = 0;
     s->next_free = pool->sessions;
     pool->sessions = s;
     pool->nsessions++;
@@ -83,6 +84,8 @@ pd_err pd_pg_store(struct pg_op *op, const struct pd_stmt *stmt, struct pd_resul
         out->changes = changes(op->result);
     if (out->kind == PD_RESULT_EXEC)
         return PD_OK;
+    if (out->kind == PD_RESULT_BATCH)
+        return pd_pg_batch_store(out, op->result);
     out->n = 0;
     return pd_pg_take_rows(stmt, op->result, out, &more);
 }
@@ -118,6 +121,17 @@ static bool again(const struct pg_place *at, struct pg_tries *t, const struct pg
            (at->replica && ++t->elsewhere <= 1);
 }
 
+pd_err pd_pg_stopped(pd_err e, const struct pd_stmt *stmt)
+{
+    return pd_hint(pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e)),
+                   "does it read too much? else the route may get a longer .timeout_ms");
+}
+
+static unsigned callers(const struct pg_session *s)
+{
+    return s->reads_for ? s->reads_for : 1;
+}
+
 /* Sends it, waits, and stores what came. */
 static pd_err read_on(struct pg_conn *c, struct pg_place *at, const struct pd_stmt *stmt,
                       const void *params, struct pd_result *out, struct pg_tries *t, bool *done)
@@ -138,8 +152,7 @@ static pd_err read_on(struct pg_conn *c, struct pg_place *at, const struct pd_st
     pool->reading--;
     if (e != PD_OK) {
         pd_pg_op_leave(pool, asked);
-        return pd_hint(pd_fail(e, "%s was stopped: %s", stmt->name, pd_err_text(e)),
-                       "does it read too much? else the route may get a longer .timeout_ms");
+        return pd_pg_stopped(e, stmt);
     }
     bool reached = pd_pg_place_reached(at, asked, t), good = pd_pg_is_good(op);
     *done = good && reached;
@@ -163,7 +176,7 @@ static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const 
     PD_TRY(read_on(c, &at, stmt, params, out, t, done));
     s->base.ran.replica = at.replica;
     if (at.replica)
-        pg_count(*done ? &at.pool->replica_reads : &at.pool->moved_reads);
+        pg_add(*done ? &at.pool->replica_reads : &at.pool->moved_reads, callers(s));
     return PD_OK;
 }
 
@@ -173,7 +186,7 @@ pd_err pd_pg_read(struct pg_session *s, const struct pd_stmt *stmt, const void *
     struct pg_tries t = { 0 };
     bool done = false;
     pd_err e = PD_OK;
-    pg_count(&s->home->reads);
+    pg_add(&s->home->reads, callers(s));
     pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
     while (!done && e == PD_OK)
         e = read_once(s, stmt, params, out, &t, &done);
@@ -298,7 +311,9 @@ pd_err pd_pg_run(struct pd_session *base, const struct pd_stmt *stmt, const void
     struct pg_session *s = (struct pg_session *)base;
     if (out->kind == PD_RESULT_EACH)
         return pd_pg_walk(s, stmt, params, out);
-    return base->in_tx ? pd_pg_inside(s, stmt, params, out) : pd_pg_read(s, stmt, params, out);
+    if (base->in_tx)
+        return pd_pg_inside(s, stmt, params, out);
+    return (stmt->batch ? pd_pg_batch_read : pd_pg_read)(s, stmt, params, out);
 }
 
 /* It counts as a statement: what comes behind it must not undo it. */

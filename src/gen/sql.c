@@ -228,8 +228,10 @@ static void read_statements(struct sql *s)
             sql_crud(s, t);
     }
     for (struct sql_module *m = s->modules; m; m = m->next) {
-        for (struct sql_stmt *st = m->stmts; st; st = st->next)
+        for (struct sql_stmt *st = m->stmts; st; st = st->next) {
             sql_check(s, st);
+            sql_batch(s, st); /* adds one more */
+        }
         drop_impossible(m);
     }
     sql_needless_indexes(s);

@@ -14,6 +14,7 @@
  *   sql_types.c    types and nullability of every expression; types of parameters
  *   sql_functions.c  the same for calls
  *   sql_order.c    ORDER BY
+ *   sql_batch.c    `-- batch`: the same statement for a list of keys
  *   sql_keys.c     what a statement filters and orders by, as an index would have it
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
  *   sql_index.c    the index that mends a finding, tried; indexes that nobody needs
@@ -229,8 +230,12 @@ struct sql_stmt {
     struct sql_pos pos;
     enum sql_mode mode;
     bool generated, named /* always with an args struct */, batch, boolean /* answers n > 0 */;
-    bool primary;   /* -- primary: never on a replica */
-    pd_str scan_ok; /* the reason; null: the lint applies */
+    bool primary;             /* -- primary: never on a replica */
+    struct sql_pos batch_pos; /* of -- batch; line 0: it has none */
+    struct sql_stmt *many;    /* the one for a list of keys, made because of that; … */
+    uint32_t batch_key;       /* … which of the results tells its rows apart */
+    struct sql_stmt *one;     /* of that one: whose it is */
+    pd_str scan_ok;           /* the reason; null: the lint applies */
     struct sql_tokens body;
     struct sql_fragment fragments[SQL_FRAGMENTS_MAX];
     uint32_t nfragments, nflags;
@@ -522,6 +527,7 @@ void sql_needless_indexes(struct sql *s);
 bool sql_index_needed(const struct sql_table *t, const struct sql_index *i);
 bool sql_key_same(const struct sql_key *a, const struct sql_key *b);
 
+void sql_batch(struct sql *s, struct sql_stmt *st); /* of a checked one, if it has -- batch */
 void sql_crud(struct sql *s, struct sql_table *t);
 pd_str sql_short_name(const struct sql_table *t); /* "entry" */
 pd_str sql_without_id(pd_str column);             /* "account" of "account_id" */

@@ -106,11 +106,11 @@ static void put_flags(struct pd_buf *b, const struct sql_stmt *st)
     unsigned n = 0;
     if (st->readonly)
         names[n++] = "PD_S_READONLY";
-    if (st->keyed)
+    if (st->keyed || st->one)
         names[n++] = "PD_S_KEYED";
-    if (st->children && !st->keyed)
+    if (st->children && !st->keyed && !st->one)
         names[n++] = "PD_S_CHILDREN";
-    if (st->batch)
+    if (st->batch || st->one)
         names[n++] = "PD_S_BATCH";
     if (st->primary)
         names[n++] = "PD_S_PRIMARY";
@@ -173,6 +173,9 @@ static void put_variant(struct sql *s, struct pd_buf *b, const struct sql_stmt *
         put_results(b, st);
     put_tables(b, "reads", st->reads, st->nreads);
     put_tables(b, "writes", st->writes, st->nwrites);
+    if (st->many)
+        pd_buf_fmt(b, "    .batch = &%.*s_stmt,\n    .batch_key = %u,\n", PD_ARG(st->many->full),
+                   st->batch_key);
     pd_buf_fmt(b, "    .module = &%.*s_sql,\n}", PD_ARG(st->module->name));
 }
 
@@ -277,8 +280,11 @@ static void put_statement(struct sql *s, struct pd_buf *b, const struct sql_stmt
 {
     if (sql_is_positional(st) && st->nparams)
         sql_emit_args(b, st);
+    if (st->many)
+        pd_buf_fmt(b, "static const struct pd_stmt %.*s_stmt;\n", PD_ARG(st->many->full));
     put_descriptors(s, b, st, id);
-    put_function(s, b, st);
+    if (!st->one)
+        put_function(s, b, st);
 }
 
 static void put_to_one(struct pd_buf *b, const struct sql_row *row, const struct sql_relation *r)

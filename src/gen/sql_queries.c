@@ -484,6 +484,8 @@ static void read_comment(struct reader *r, struct sql_token *t)
         read_scan_ok(r, t, text);
     else if (pd_str_eq(text, PD_STR("primary")))
         r->st->primary = true;
+    else if (pd_str_eq(text, PD_STR("batch")))
+        r->st->batch_pos = pos_of(r, t);
     else if (strip(&text, "sqlite:"))
         read_engine(r, t, text, SQL_ONLY_SQLITE);
     else if (strip(&text, "postgres:"))

@@ -195,17 +195,18 @@ static void put_in_other_words(struct sql *s, struct sql_stmt *st, struct sql_va
 
 static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant *v, bool first)
 {
-    struct sql_tokens tokens = assemble(s, st, v, SQL_ONLY_POSTGRES);
+    struct sql_tokens *tokens = pd_arena_new(s->arena, struct sql_tokens); /* the analysis' */
     struct sql_text x;
     struct sql_analysis *a = pd_arena_new(s->arena, struct sql_analysis);
-    write_sql(s, st, v, &tokens, &x);
+    *tokens = assemble(s, st, v, SQL_ONLY_POSTGRES);
+    write_sql(s, st, v, tokens, &x);
     sqlite3_stmt *q = st->failed ? NULL : sql_prepare(s, st, &x);
     for (int stars = 0; q && stars < 16; stars++) {
-        analyse(s, st, &tokens, a);
+        analyse(s, st, tokens, a);
         if (a->star == UINT32_MAX || st->failed)
             break;
         expand_star(s, a);
-        write_sql(s, st, v, &tokens, &x);
+        write_sql(s, st, v, tokens, &x);
         sqlite3_finalize(q);
         q = sql_prepare(s, st, &x);
     }
@@ -218,7 +219,7 @@ static void check_variant(struct sql *s, struct sql_stmt *st, struct sql_variant
     sql_describe(s, st, a, q, first);
     sqlite3_finalize(q);
     if (!st->failed)
-        put_in_other_words(s, st, v, &tokens);
+        put_in_other_words(s, st, v, tokens);
     if (!st->failed)
         sql_plan(s, st, v, a);
 }

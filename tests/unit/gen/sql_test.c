@@ -437,6 +437,29 @@ static void every_combination_of_fragments_and_orders_is_a_variant(void **state)
     app_close(&a);
 }
 
+static void a_batched_statement_has_another_one_for_many_keys(void **state)
+{
+    struct app a;
+    (void)state;
+    app_open(&a);
+    app_run(&a);
+    struct sql_stmt *one = statement(&a, "customer_greeted"), *many = one->many;
+    assert_non_null(many);
+    assert_ptr_equal(many->one, one);
+    assert_true(many->readonly && !many->primary && many->mode == SQL_MANY && many->params[0].list);
+    assert_ptr_equal(many->row, one->row);
+    assert_int_equal(one->batch_key, 1); /* name, id, seen_at */
+    assert_true(pd_str_eq(many->variants[0].sql,
+                          PD_STR("select name, id, seen_at from shop_customer c where c.name <> '' "
+                                 "and c.id in (select value from json_each(?1))")));
+    assert_true(pd_str_eq(many->variants[0].postgres,
+                          PD_STR("select name, id, seen_at from shop_customer c where c.name <> '' "
+                                 "and c.id = any($1)")));
+    assert_true(statement(&a, "order_get")->many->primary);
+    assert_null(statement(&a, "customer_by_id")->many);
+    app_close(&a);
+}
+
 /* Each engine's text has its own fragments and orders, of the same names. */
 static void the_text_for_another_engine_adds_nothing(void **state)
 {
@@ -762,6 +785,7 @@ int main(void)
         cmocka_unit_test(a_row_leads_to_the_rows_that_point_to_it),
         cmocka_unit_test(only_statements_that_do_not_write_are_readonly),
         cmocka_unit_test(every_combination_of_fragments_and_orders_is_a_variant),
+        cmocka_unit_test(a_batched_statement_has_another_one_for_many_keys),
         cmocka_unit_test(the_text_for_another_engine_adds_nothing),
         cmocka_unit_test(a_whole_row_has_the_tables_struct_and_any_other_its_own),
         cmocka_unit_test(relations_follow_refs_of_any_row_also_into_other_modules),

@@ -3,6 +3,15 @@
 -- name: customer_by_id :one
 select * from shop_customer where id = :id;
 
+-- name: customer_greeted :one
+-- batch
+select name, id, seen_at from shop_customer c where c.name <> '' and c.id = :id;
+
+-- name: order_get :one
+-- batch
+-- primary
+select * from shop_order where id = :id;
+
 -- name: customer_names :many
 select name, id from shop_customer where id in (:ids[]) order by id;
 
