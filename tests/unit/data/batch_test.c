@@ -21,10 +21,10 @@ BATCHED(counted, 0, COLUMNS "where id = ?1", STARTED "where id = $1", STARTED "w
 /* A balance of nothing makes it fail. */
 #define RATIO "select id, owner_id, name, 100 / balance as balance from t_account "
 BATCHED(ratio, 0, RATIO "where id = ?1", RATIO "where id = $1", RATIO "where id = any($1)");
-/* A tenth of a second a row, a minute for id 1. */
+/* Some hundredths of a second a row, a minute for id 1. */
 #define SLEEPS                                                                                     \
     "select id, owner_id, name, balance from t_account, "                                          \
-    "pg_sleep(case when id = 1 then 60 else 0.1 end) "
+    "pg_sleep(case when id = 1 then 60 else 0.03 end) "
 BATCHED(slow, 0, COLUMNS "where id = ?1", SLEEPS "where id = $1", SLEEPS "where id = any($1)");
 /* Refused by the server for several keys only; for one it is fine. */
 BATCHED(refused, 0, COLUMNS "where id = ?1", COLUMNS "where id = $1",
@@ -33,7 +33,7 @@ BATCHED(refused, 0, COLUMNS "where id = ?1", COLUMNS "where id = $1",
 BATCHED(too_many, 0, COLUMNS "where id = ?1", COLUMNS "where id = $1",
         COLUMNS "where id = any($1) or id = 1 or true");
 
-STMT(nap, PD_S_READONLY, "", COLUMNS ", pg_sleep(0.1) where id = $1", id_param, account_cols,
+STMT(nap, PD_S_READONLY, "", COLUMNS ", pg_sleep(0.02) where id = $1", id_param, account_cols,
      sizeof(struct account));
 STMT(nap_long, PD_S_READONLY, "", COLUMNS ", pg_sleep(60) where id = $1", id_param, account_cols,
      sizeof(struct account));
@@ -346,8 +346,9 @@ static void open_two(struct pd_db *db)
     struct call all[3] = { { .stmt = &nap, .id = 2 },
                            { .stmt = &account_get, .id = 2 },
                            { .stmt = &account_get, .id = 3 } };
-    while (stats(db).connections < 2)
+    for (int i = 0; i < 100 && stats(db).connections < 2; i++)
         make_calls(db, all, 3);
+    assert_true(stats(db).connections >= 2);
 }
 
 TEST_WITH_DB(what_was_sent_is_not_joined_and_not_waited_for_when_it_is_late)
@@ -358,8 +359,7 @@ TEST_WITH_DB(what_was_sent_is_not_joined_and_not_waited_for_when_it_is_late)
     seed(db, 10);
     open_two(db);
     start_calls(&g, db, &stuck, 1);
-    while (!stats(db).batches || !count_fresh(db)) /* it is on its way by then */
-        die_of(pd_sleep(1000));
+    assert_int_equal(count_fresh(db), 10); /* it is on its way by then */
     struct pd_ctx *c = unit_start(&u, db);
     assert_int_equal(change(c, 2, 11), 1);
     die_of(pd_commit(c));
@@ -404,7 +404,7 @@ TEST_WITH_DB(who_gives_up_leaves_the_others_alone)
     struct pd_group g;
     seed(db, 10);
     for (int i = 0; i < 9; i++)
-        all[i] = (struct call){ .stmt = &slow, .id = 2 + i % 8, .within_us = i % 3 ? 0 : 20000 };
+        all[i] = (struct call){ .stmt = &slow, .id = 2 + i % 8, .within_us = i % 3 ? 0 : 5000 };
     start_calls(&g, db, all, 9);
     die_of(pd_group_wait(&g));
     for (int i = 0; i < 9; i++) {
@@ -499,7 +499,7 @@ TEST_WITH_DB(nothing_is_lost_with_a_connection)
     for (int i = 0; i < 12; i++)
         all[i] = (struct call){ .stmt = &slow, .id = 2 + i };
     start_calls(&g, db, all, 12);
-    die_of(pd_sleep(100000));
+    die_of(pd_sleep(50000));
     kill_connections();
     die_of(pd_group_wait(&g));
     assert_all_found(all, 12);
@@ -544,7 +544,7 @@ static void test_pg_what_concerns_all_is_told_to_all(void **state)
     if (!on_postgres)
         skip();
     test_opts.connections = 1;
-    test_opts.wait_us = 200 * 1000;
+    test_opts.wait_us = 100 * 1000;
     with_db(no_place);
 }
 
