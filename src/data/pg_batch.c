@@ -50,8 +50,10 @@ struct pg_batch {
     struct pd_reads reads; /* of all: the highest floor */
     pd_mono deadline;      /* the latest */
     struct pd_fiber *runner;
-    bool over;         /* everybody has been told; it is free when they have heard */
-    unsigned ncallers; /* that wait, or have not heard yet */
+    struct pg_session *session; /* the runner's, while it reads */
+    bool replica;               /* answered by one */
+    bool over;                  /* everybody has been told; it is free when they have heard */
+    unsigned ncallers;          /* that wait, or have not heard yet */
     unsigned nkeys;
     pd_id keys[PD_BATCH_MAX];
     struct pd_list callers[PD_BATCH_MAX]; /* of each key; those who left are not there */
@@ -194,6 +196,7 @@ pd_err pd_pg_batch_store(struct pd_result *out, const PGresult *r)
     PD_TRY(pd_pg_rows_open(&rows, out->stmt, r));
     for (int i = 0; i < rows.n; i++)
         PD_TRY(give_all(b, &rows, i));
+    b->replica = b->session->base.ran.replica;
     tell(b, ANSWERED);
     return PD_OK;
 }
@@ -211,6 +214,7 @@ static pd_err read_for(struct pg_batch *b, struct pg_session *s)
     const struct pd_ids ids = { b->keys, b->nkeys };
     struct pd_arena arena; /* of what is sent */
     unsigned n = b->ncallers;
+    b->session = s;
     s->base.reads = b->reads;
     s->reads_for = n;
     pd_arena_init(&arena, &(struct pd_arena_opts){ .name = "pg batch", .refuses = true });
@@ -405,7 +409,7 @@ static struct pg_batch *find(struct pg_gather *g, const struct pd_reads *r, pd_i
     return merge(g->batch, r) ? g->batch : NULL;
 }
 
-static pd_err wait_for(struct caller *me, const struct pd_stmt *stmt)
+static pd_err wait_for(struct pg_session *s, struct caller *me, const struct pd_stmt *stmt)
 {
     pd_err e = PD_OK;
     while (me->verdict == WAITS && e == PD_OK)
@@ -414,6 +418,7 @@ static pd_err wait_for(struct caller *me, const struct pd_stmt *stmt)
         e = pd_diag_restore(&me->batch->why);
     else
         e = me->verdict == WAITS ? pd_pg_stopped(e, stmt) : PD_OK;
+    s->base.ran.replica = me->verdict == ANSWERED && me->batch->replica;
     part(me);
     return e;
 }
@@ -431,7 +436,7 @@ pd_err pd_pg_batch_read(struct pg_session *s, const struct pd_stmt *stmt, const 
     struct caller me = { .batch = b, .fiber = pd_fiber_self(), .out = out };
     pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
     join(b, key, &me);
-    pd_err e = wait_for(&me, stmt);
+    pd_err e = wait_for(s, &me, stmt);
     pd_deadline_restore(old);
     if (e != PD_OK || me.verdict == ANSWERED)
         return e;

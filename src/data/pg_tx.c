@@ -173,8 +173,8 @@ static pd_err read_once(struct pg_session *s, const struct pd_stmt *stmt, const 
     pd_err e = pd_pg_share_for(s, stmt, t, false, &at, &c);
     pd_waited_since(&s->base, from);
     PD_TRY(e);
-    PD_TRY(read_on(c, &at, stmt, params, out, t, done));
     s->base.ran.replica = at.replica;
+    PD_TRY(read_on(c, &at, stmt, params, out, t, done));
     if (at.replica)
         pg_add(*done ? &at.pool->replica_reads : &at.pool->moved_reads, callers(s));
     return PD_OK;
