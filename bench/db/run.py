@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -29,6 +30,9 @@ CASES = {  # name: what wrk asks for; the units that bare_pq runs for it
     "update": ("/update/", ("update",)),
     "mix": ("mix", ()),
 }
+BATCHING = {"single": "/world/", "batched": "/batched/"}  # pando alone, MANY at a time and one at a time
+MANY = 256
+TOKEN = "1" * 32
 ONE_CORE = {"single": (1.4, 2.4), "many": (13, 20), "fortunes": (2.8, 2.3), "update": (18, 30)}  # us user, system
 
 
@@ -109,12 +113,16 @@ def fetch_fastify(build):
     return folder / "node_modules"
 
 
+def pando_server(port, on_cpu, args, build, work, db):
+    return peers.Server("pando", [str(build / "bench/db/pando_db"), "serve"], port, on_cpu, cwd=work, env={
+        "PORT": str(port), "HOST": "127.0.0.1", "PANDO_ENV": "production", "SECRET_KEY": "1" * 64, "METRICS_TOKEN": TOKEN,
+        "THREADS": "1", "ACCESS_LOG": "on", "DATABASE_URL": db.url, **dict(s.split("=", 1) for s in args.set)})
+
+
 def show_layout(name, server_on, rest_on, args, build, work, db, modules):
     """Prints the table of one layout; returns (case, program) -> medians."""
     port = peers.free_port()
-    pando = peers.Server("pando", [str(build / "bench/db/pando_db"), "serve"], port, server_on, cwd=work, env={
-        "PORT": str(port), "HOST": "127.0.0.1", "PANDO_ENV": "production", "SECRET_KEY": "1" * 64, "METRICS_TOKEN": "1" * 32,
-        "THREADS": "1", "ACCESS_LOG": "on", "DATABASE_URL": db.url, **dict(s.split("=", 1) for s in args.set)})
+    pando = pando_server(port, server_on, args, build, work, db)
     servers = [pando] if "pando" in args.servers else []
     if modules:
         servers.append(peers.Server("fastify", ["node", str(HERE / "fastify.cjs")], port, server_on, env={
@@ -123,7 +131,7 @@ def show_layout(name, server_on, rest_on, args, build, work, db, modules):
     print(f"\n{name}: server on CPU {server_on}, PostgreSQL and wrk on CPU {rest_on}; {args.connections} connections of clients")
     print(f"{'case':9}{'program':10}{'req/s':>10}{'p50 ms':>8}{'p99 ms':>8}{'user us':>9}{'sys us':>8}{'PG us':>8}{'conns':>6}   pando's ratio: user, user + sys")
     seen = {}
-    for case in args.only.split(","):
+    for case in (case for case in args.only.split(",") if case in CASES):
         results = {}
         for _ in range(args.rounds):
             for s in servers:
@@ -162,6 +170,57 @@ def show_marks(name, seen):
             mark(f"{case}: connections to PostgreSQL, of fastify's", ours[6] / fastify[6], 0.25)
 
 
+def statements(server):
+    """Of reads, as PostgreSQL was asked for them."""
+    request = urllib.request.Request(f"http://127.0.0.1:{server.port}/metrics", headers={"Authorization": "Bearer " + TOKEN})
+    seen = dict(line.rsplit(" ", 1) for line in urllib.request.urlopen(request).read().decode().splitlines() if line[0] != "#")
+    reads, together, batches = (int(seen[f"db_{name}_total"]) for name in ("reads", "batched_reads", "read_batches"))
+    return reads - together + batches
+
+
+def measure_batching(server, what, db, seconds, on_cpu):
+    """req/s, p50 ms, user us, system us, PostgreSQL's us, statements"""
+    with server as s:
+        wrk(s.port, what, MANY, 1, on_cpu)
+        peers.keep_nice(db.pid)
+        before, db_before, asked = peers.cpu(s.process.pid), db.cpu(), statements(s)
+        requests, rate, p50, _ = wrk(s.port, what, MANY, seconds, on_cpu)
+        after, db_after, asked = peers.cpu(s.process.pid), db.cpu(), statements(s) - asked
+    user, system = ((after[i] - before[i]) * 1e6 / requests for i in (0, 1))
+    return rate, p50, user, system, (db_after - db_before) * 1e6 / requests, asked / requests
+
+
+def measure_alone(server, args, on_cpu):
+    """p50 us of each case, one request at a time: the best of slices taken in turn, since others only make it longer."""
+    slices = {case: [] for case in BATCHING}
+    with server as s:
+        for _ in range(4 * args.rounds):
+            for case, what in BATCHING.items():
+                slices[case].append(wrk(s.port, what, 1, 1, on_cpu)[2] * 1e3)
+    return {case: min(found) for case, found in slices.items()}
+
+
+def show_batching(server, db, args, on_cpu):
+    """A lookup with and without `-- batch`, MANY requests at a time and one at a time; all on one CPU."""
+    seen = {}
+    print(f"\nbatching: everything on CPU {on_cpu}; {MANY} connections of clients")
+    print(f"{'case':9}{'req/s':>10}{'p50 ms':>8}{'user us':>9}{'sys us':>8}{'PG us':>8}{'statements':>12}")
+    results = {case: [] for case in BATCHING}
+    for _ in range(args.rounds):
+        for case, what in BATCHING.items():
+            results[case].append(measure_batching(server, what, db, args.seconds, on_cpu))
+    for case, rows in results.items():
+        m = seen[case] = [statistics.median(column) for column in zip(*rows)]
+        print(f"{case:9}{m[0]:10,.0f}{m[1]:8.2f}{m[2]:9.2f}{m[3]:8.2f}{m[4]:8.2f}{m[5]:12.4f}", flush=True)
+    alone, together, idle = seen["single"], seen["batched"], measure_alone(server, args, on_cpu)
+    longer = idle["batched"] - idle["single"]
+    for what, value, goal, ok in (
+            ("lookups for a second of PostgreSQL's CPU, of unbatched's", alone[4] / together[4], ">= 3", alone[4] >= 3 * together[4]),
+            ("statements, unbatched's of batched's", alone[5] / together[5], ">= 3", alone[5] >= 3 * together[5]),
+            ("one at a time: us that a request takes longer", longer, "<= 20", longer <= 20)):
+        print(f"  {what:66}{value:7.2f}  goal {goal}: {'reached' if ok else 'MISSED'}")
+
+
 def run(args, build, modules, tmp):
     with Postgres(tmp + "/pg") as db:
         subprocess.run([build / "bench/db/pando_db", "seed"], cwd=tmp, check=True, env={**os.environ, "DATABASE_URL": db.url})
@@ -172,8 +231,13 @@ def run(args, build, modules, tmp):
             layouts.append(("split", CPUS[0], CPUS[-1]))
         if args.layout == "split":
             del layouts[0]
+        if set(args.only.split(",")) == {"batched"}:
+            layouts = []
         for name, server_on, rest_on in layouts:
             show_marks(name, show_layout(name, server_on, rest_on, args, build, tmp, db, modules))
+        if "batched" in args.only.split(",") and "pando" in args.servers:
+            db.move(CPUS[-1])
+            show_batching(pando_server(peers.free_port(), CPUS[-1], args, build, tmp, db), db, args, CPUS[-1])
         print(f"load average after: {' '.join(f'{x:.1f}' for x in os.getloadavg())}")
 
 
@@ -183,7 +247,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--only", default=",".join(CASES))
+    parser.add_argument("--only", default=",".join([*CASES, "batched"]))
     parser.add_argument("--servers", default="pando,bare,fastify")
     parser.add_argument("--layout", choices=("one", "split", "both"), default="both")
     parser.add_argument("--set", action="append", default=["DATABASE_CONNECTIONS=2"], metavar="NAME=VALUE", help="a setting of pando's")

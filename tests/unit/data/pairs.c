@@ -17,6 +17,11 @@ struct number {
     struct pd_row pd;
     int64_t n;
 };
+struct numbered {
+    struct pd_row pd;
+    int64_t n; /* as in struct number */
+    pd_id id;
+};
 static const struct pd_column number_cols[] = {
     { .name = "n", .type = PD_T_I64, .offset = offsetof(struct number, n) }
 };
@@ -41,6 +46,37 @@ static const struct pd_stmt get = {
     .row_size = sizeof(struct number),
     .params = id_param,
     .columns = number_cols,
+};
+
+/* The same for every other client, with `-- batch`. */
+static const struct pd_column numbered_cols[] = {
+    { .name = "n", .type = PD_T_I64, .offset = offsetof(struct numbered, n) },
+    { .name = "id", .type = PD_T_ID, .offset = offsetof(struct numbered, id) },
+};
+static const struct pd_column ids_param[] = { { .name = "id", .type = PD_T_ID, .list = true } };
+static const struct pd_stmt get_many = {
+    .name = "pairs.get_batched_batch",
+    .file = __FILE__,
+    .flags = PD_S_READONLY | PD_S_KEYED | PD_S_BATCH,
+    .sql_postgres = "select n, id from t_pair where id = any($1)",
+    .nparams = 1,
+    .ncolumns = 2,
+    .row_size = sizeof(struct numbered),
+    .params = ids_param,
+    .columns = numbered_cols,
+};
+static const struct pd_stmt get_batched = {
+    .name = "pairs.get_batched",
+    .file = __FILE__,
+    .flags = PD_S_READONLY,
+    .sql_postgres = "select n, id from t_pair where id = $1",
+    .nparams = 1,
+    .ncolumns = 2,
+    .row_size = sizeof(struct numbered),
+    .params = id_param,
+    .columns = numbered_cols,
+    .batch = &get_many,
+    .batch_key = 1,
 };
 
 static struct totals {
@@ -100,7 +136,7 @@ static void write_one(struct client *me)
 static void read_one(struct client *me)
 {
     pd_err e;
-    int64_t n = run(me, &get, &e);
+    int64_t n = run(me, me->id % 2 ? &get : &get_batched, &e);
     all.reads++;
     if (n < 0) {
         all.refused_reads++;

@@ -16,12 +16,19 @@ static pd_id next_id(pd_id id)
     return (id * 21 + 6) % WORLDS + 1;
 }
 
+static pd_status show_one(struct pd_ctx *c, const struct bench_world *w)
+{
+    return w ? pd_json(c, 200, bench_world, w) : pd_not_found(c);
+}
+
 static pd_status world(struct pd_ctx *c)
 {
-    struct bench_world *w = bench_world_get(c, pd_path_id(c, "id"));
-    if (!w)
-        return pd_not_found(c);
-    return pd_json(c, 200, bench_world, w);
+    return show_one(c, bench_world_get(c, pd_path_id(c, "id")));
+}
+
+static pd_status batched(struct pd_ctx *c)
+{
+    return show_one(c, bench_world_batched(c, pd_path_id(c, "id")));
 }
 
 /* The rows of MANY ids, in one flight; false if one is not there. */
@@ -180,6 +187,7 @@ static int seed(struct pd_ctx *c, int argc, char **argv)
 static const struct pd_route ROUTES[] = {
     { PD_GET_, "/none", none },
     { PD_GET_, "/world/{id:id}", world },
+    { PD_GET_, "/batched/{id:id}", batched },
     { PD_GET_, "/worlds/{id:id}", worlds },
     { PD_GET_, "/update/{id:id}", update },
     { PD_GET_, "/fortunes", fortunes },

@@ -1,3 +1,8 @@
+-- The same as world_get, for requests that come at the same time.
+-- name: world_batched :one
+-- batch
+select * from bench_world where id = :id;
+
 -- name: world_set :exec
 update bench_world set random_number = :random_number where id = :id;
 
