@@ -269,7 +269,8 @@ def show_marks(seen):
         ours, peer = seen["pipe16"]["pando"], seen["pipe16"]["nginx"]
         value = ours.rate_of(peer)
         mark("pipe16: requests per second, of nginx's", value, 5, value >= 5)
-        print(f"      of a request's {1e6 / ours.rate():.2f} us, {ours.cpu():.2f} are pando's and the rest wrk's; nginx needs {peer.cpu():.2f}")
+        print(f"      of a request's {1e6 / ours.rate():.2f} us {ours.cpu():.2f} are pando's, the rest is wrk's; nginx needs {peer.cpu():.2f}")
+        mark("pipe16: requests per second of the server's own CPU time", peer.cpu() / ours.cpu(), 5, peer.cpu() / ours.cpu() >= 5)
     for case in "plain", "json":
         if f"{case}64" in seen and f"{case}256" in seen:
             show_many_marks(seen, f"{case}64", f"{case}256")
