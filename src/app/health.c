@@ -45,5 +45,7 @@ const struct pd_route pd_platform_routes[] = {
     { PD_GET_, "/livez", alive, .doc = "200 while the process lives" },
     { PD_GET_, "/readyz", ready, .doc = "200 when requests should come here, else 503" },
     { PD_GET_, "/metrics", pd_metrics_handler, .doc = "Prometheus metrics" },
+    { PD_GET_, "/_pando/bottleneck", pd_bottleneck_handler, .timeout_ms = 70000,
+      .doc = "in one sentence: where the requests' time goes; ?seconds=5 is how long it looks" },
 };
 const unsigned pd_nplatform_routes = sizeof pd_platform_routes / sizeof pd_platform_routes[0];

@@ -87,6 +87,8 @@ static void put_requests(struct pd_buf *b, struct pd_web *web)
 struct totals {
     struct pd_http_server_stats http;
     struct pd_loop_stats loop;
+    struct pd_buf cpu; /* lines */
+    unsigned loops;
 };
 
 static void add_server(void *arg, struct pd_http_server *s, struct pd_loop *l)
@@ -105,11 +107,14 @@ static void add_server(void *arg, struct pd_http_server *s, struct pd_loop *l)
     t->loop.fibers += loop.fibers;
     t->loop.turns += loop.turns;
     t->loop.stalls += loop.stalls;
+    pd_buf_fmt(&t->cpu, "pando_loop_cpu_seconds_total{loop=\"%u\"} %.6f\n", t->loops++,
+               (double)loop.cpu_us / 1e6);
 }
 
 static void put_servers(struct pd_buf *b, struct pd_instance *in)
 {
     struct totals t = { 0 };
+    pd_buf_init(&t.cpu, b->arena, METRICS_MAX);
     pd_instance_each_server(in, add_server, &t);
     number(b, "http_connections_accepted_total", "counter", "Connections accepted.",
            t.http.accepted);
@@ -125,6 +130,19 @@ static void put_servers(struct pd_buf *b, struct pd_instance *in)
     number(b, "pando_loop_turns_total", "counter", "Turns of the event loops.", t.loop.turns);
     number(b, "pando_loop_stalls_total", "counter", "Times a fiber held a loop for too long.",
            t.loop.stalls);
+    head(b, "pando_loop_cpu_seconds_total", "counter", "CPU time of a loop's thread.");
+    pd_buf_put(b, pd_buf_str(&t.cpu));
+}
+
+static void put_pool(struct pd_buf *b)
+{
+    struct pd_offload_stats s;
+    pd_offload_stats(&s);
+    number(b, "pando_offload_jobs_total", "counter", "Blocking work done on the pool.", s.jobs);
+    head(b, "pando_offload_wait_seconds_total", "counter", "What it waited for a thread.");
+    pd_buf_fmt(b, "pando_offload_wait_seconds_total %.6f\n", (double)s.queued_us / 1e6);
+    head(b, "pando_offload_run_seconds_total", "counter", "What it took then.");
+    pd_buf_fmt(b, "pando_offload_run_seconds_total %.6f\n", (double)s.ran_us / 1e6);
 }
 
 /* --- database, process
@@ -284,7 +302,7 @@ static void put_process(struct pd_buf *b, const struct pd_app *app)
     pd_buf_fmt(b, "pando_build_info{app=\"%s\",version=\"%s\"} 1\n", app->name, app->version);
 }
 
-static bool may_see(struct pd_ctx *c)
+bool pd_metrics_may_see(struct pd_ctx *c)
 {
     if (!pd_is_production())
         return true;
@@ -295,13 +313,14 @@ static bool may_see(struct pd_ctx *c)
 
 pd_status pd_metrics_handler(struct pd_ctx *c)
 {
-    if (!may_see(c))
+    if (!pd_metrics_may_see(c))
         return pd_problem(c, 401, "token_required", "send METRICS_TOKEN as a bearer token");
     struct pd_instance *in = pd_instance_current();
     struct pd_buf b;
     pd_buf_init(&b, c->arena, METRICS_MAX);
     put_requests(&b, pd_instance_web(in));
     put_servers(&b, in);
+    put_pool(&b);
     if (pd_instance_db(in))
         put_database(&b, pd_instance_db(in));
     put_process(&b, pd_instance_app(in));

@@ -140,6 +140,17 @@ static int run_move(struct program *p)
     return on_loop(p, move);
 }
 
+static pd_err status(void *arg)
+{
+    struct program *p = arg;
+    return pd_app_status(p->config);
+}
+
+static int run_status(struct program *p)
+{
+    return on_loop(p, status);
+}
+
 static const char *method_name(enum pd_route_method m)
 {
     static const char *const names[] = { "", "GET", "POST", "PUT", "PATCH", "DELETE" };
@@ -175,6 +186,8 @@ static const struct builtin builtins[] = {
     { "move", "sqlite:PATH", "copy a SQLite database into the empty one of DATABASE_URL", run_move,
       1 },
     { "routes", "", "list the routes, their modules and who may use them", run_routes, 0 },
+    { "status", "", "ask the running server where its requests' time goes (takes 5 s)", run_status,
+      0 },
     { "version", "", "print the version", run_version, 0 },
 };
 enum { NBUILTINS = sizeof builtins / sizeof builtins[0], COMMANDS_COMPARED = 100 };

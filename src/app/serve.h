@@ -63,11 +63,18 @@ int pd_serve(const struct pd_app *app, struct pd_config *cfg);
 extern const struct pd_route pd_platform_routes[];
 extern const unsigned pd_nplatform_routes;
 pd_status pd_metrics_handler(struct pd_ctx *c) PD_YIELDS;
+/* In production with METRICS_TOKEN only. */
+bool pd_metrics_may_see(struct pd_ctx *c);
+/* Measures for some seconds and says where the requests' time went. (load.c) */
+pd_status pd_bottleneck_handler(struct pd_ctx *c) PD_YIELDS;
 
 /* The whole of `move`: copies the SQLite database `from` ("sqlite:PATH") into the one that
  * DATABASE_URL names, and says on standard output how far it is and what came of it. (move.c) */
 pd_err pd_app_move(const struct pd_app *app, const struct pd_config *cfg,
                    const char *from) PD_MUST PD_YIELDS;
+
+/* The whole of `status`: prints what the server with these settings says. (status.c) */
+pd_err pd_app_status(const struct pd_config *cfg) PD_MUST PD_YIELDS;
 
 /* Says what stopped the program: one line "finflow: message; hint" on standard error. Returns the
  * exit code that belongs to it. */

@@ -160,6 +160,7 @@ pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items)
     for (struct pd_item *i = items->todo; i; i = i->next) {
         const struct pg_op *op = i->op;
         pd_pg_count_inside(s);
+        i->replica = s->on_replica;
         if (!i->stmt || (op && pd_pg_is_good(op)))
             continue;
         items->failed = i;

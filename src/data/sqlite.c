@@ -199,6 +199,9 @@ static void lite_stats(struct pd_db *db, struct pd_db_stats *out)
     out->waits = atomic_load(&w->waits);
     out->refused = atomic_load(&w->refused);
     out->checkpoints = atomic_load(&w->checkpoints);
+    out->pool_jobs = atomic_load(&w->pool_jobs);
+    out->pool_us = atomic_load(&w->pool_us);
+    out->one_writer = true;
     out->largest_batch = atomic_load(&w->largest_batch);
     out->wal_pages = atomic_load(&w->wal_pages);
 }

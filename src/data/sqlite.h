@@ -117,6 +117,7 @@ struct lite_writer {
     _Atomic(uint32_t) wal_pages;
     /* statistics */
     _Atomic(uint64_t) writes, commits, rollbacks, batches, lost, waits, refused, checkpoints;
+    _Atomic(uint64_t) pool_jobs, pool_us;
     _Atomic(unsigned) largest_batch;
 };
 

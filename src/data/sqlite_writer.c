@@ -218,16 +218,20 @@ static void commit_run(void *arg)
 
 /* Runs fn on the pool, whatever the deadline; in the caller if the pool is full: better late than
  * not at all. */
-static void offload(void (*fn)(void *arg), void *arg, const bool *ran)
+static void offload(struct lite_writer *w, void (*fn)(void *arg), void *arg, const bool *ran)
 {
-    pd_mono old = pd_deadline();
+    pd_mono old = pd_deadline(), from = pd_os_mono();
     pd_deadline_restore(PD_FOREVER);
     pd_shield_begin();
     (void)!pd_offload_again(fn, arg);
     pd_shield_end();
     pd_deadline_restore(old);
-    if (!*ran)
+    if (*ran) {
+        atomic_fetch_add(&w->pool_jobs, 1);
+        atomic_fetch_add(&w->pool_us, (uint64_t)(pd_os_mono() - from));
+    } else {
         fn(arg);
+    }
 }
 
 static void tell(struct pd_list *members, pd_err result, const char *why, struct lite_session *self)
@@ -261,7 +265,7 @@ static void commit_batch(struct lite_db *lite, struct commit_job *job, struct pd
     bool durable = w->dirty && (n > 0 || w->leaked);
     *job = (struct commit_job){ .conn = w->conn };
     if (durable)
-        offload(commit_run, job, &job->ran);
+        offload(w, commit_run, job, &job->ran);
     else if (n > 0)
         commit_run(job); /* nothing was written: nothing to sync */
     else
@@ -518,7 +522,7 @@ static void checkpoint_fiber(void *arg)
             tell(&members, batch.result, batch.why, NULL);
         }
         struct checkpoint_job job = { .conn = w->conn };
-        offload(checkpoint_run, &job, &job.ran);
+        offload(w, checkpoint_run, &job, &job.ran);
         lite_count(&w->checkpoints);
         pass_on(w);
     }

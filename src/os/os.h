@@ -20,9 +20,12 @@
 
 /* --- clocks and randomness ------------------------------------------------------------- */
 
-pd_mono pd_os_mono(void);               /* microseconds, monotonic, exact */
-pd_time pd_os_clock(void);              /* microseconds since the epoch, wall clock */
-uint64_t pd_os_cpu_ns(void);            /* CPU time of the calling thread; 0 in simulation */
+pd_mono pd_os_mono(void);    /* microseconds, monotonic, exact */
+pd_time pd_os_clock(void);   /* microseconds since the epoch, wall clock */
+uint64_t pd_os_cpu_ns(void); /* CPU time of the calling thread; 0 in simulation */
+/* Names the clock of the calling thread's CPU time, to be read by any thread while it lives. */
+int pd_os_cpu_clock(void);
+uint64_t pd_os_cpu_of(int clock);       /* ns; 0 in simulation, or if the thread has ended */
 void pd_os_random(void *out, size_t n); /* cryptographic (from the seed in simulation) */
 
 /* Which backend was linked. Only for what makes no sense in simulation (the stall watchdog). */

@@ -56,11 +56,24 @@ pd_time pd_os_clock(void)
     return read_clock(CLOCK_REALTIME);
 }
 
-uint64_t pd_os_cpu_ns(void)
+int pd_os_cpu_clock(void)
+{
+    clockid_t id = CLOCK_THREAD_CPUTIME_ID;
+    pd_assert(pthread_getcpuclockid(pthread_self(), &id) == 0);
+    return id;
+}
+
+uint64_t pd_os_cpu_of(int clock)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    if (clock_gettime(clock, &ts) != 0)
+        return 0;
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t pd_os_cpu_ns(void)
+{
+    return pd_os_cpu_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void pd_os_random(void *out, size_t n)

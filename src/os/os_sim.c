@@ -217,6 +217,17 @@ uint64_t pd_os_cpu_ns(void)
     return 0;
 }
 
+int pd_os_cpu_clock(void)
+{
+    return 0;
+}
+
+uint64_t pd_os_cpu_of(int clock)
+{
+    (void)clock;
+    return 0;
+}
+
 void pd_os_random(void *out, size_t n)
 {
     struct sim_world *w = sim_get();

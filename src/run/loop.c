@@ -63,6 +63,7 @@ struct pd_loop *pd_loop_new(const struct pd_loop_opts *opts)
     pd_heap_init(&l->timers, pd_run_timer_moved);
     l->hooks_tail = &l->hooks;
     read_clocks(l);
+    l->cpu_clock = pd_os_cpu_clock();
     pd_run_stacks_init(l, opts);
     pd_run_crash_init(l);
     pd_run_offload_enter();
@@ -112,6 +113,7 @@ void pd_loop_stats(struct pd_loop *l, struct pd_loop_stats *out)
         .turns = l->turns,
         .switches = l->switches,
         .stalls = pd_run_watch_stalls(l),
+        .cpu_us = pd_os_cpu_of(l->cpu_clock) / 1000,
     };
 }
 

@@ -38,6 +38,7 @@ struct pd_os_poll *pd_loop_poll(struct pd_loop *l);
 struct pd_loop_stats {
     unsigned fibers, fibers_peak, io;
     uint64_t turns, switches, stalls;
+    uint64_t cpu_us; /* CPU time of its thread; 0 in simulation */
 };
 void pd_loop_stats(struct pd_loop *l, struct pd_loop_stats *out);
 /* Memory behind the stacks of the calling loop's fibers. Asks the system about each stack: for
@@ -166,6 +167,13 @@ struct pd_offload_opts {
     unsigned threads /* 2 */, max_queued /* 256 */;
 };
 void pd_offload_start(const struct pd_offload_opts *opts);
+/* What it has done so far. Any thread. */
+struct pd_offload_stats {
+    uint64_t jobs;
+    uint64_t queued_us; /* they waited for a thread */
+    uint64_t ran_us;
+};
+void pd_offload_stats(struct pd_offload_stats *out);
 void pd_offload_stop(void); /* no fiber may be waiting for work of the pool */
 
 #endif

@@ -17,6 +17,7 @@ static struct {
     struct pd_offload_opts opts;
     unsigned loops;      /* that may use the pool */
     atomic_uint waiting; /* fibers in pd_offload */
+    _Atomic uint64_t jobs, queued_us, ran_us;
 } offload = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 struct job {
@@ -25,6 +26,7 @@ struct job {
     void (*fn)(void *arg);
     void *arg;
     pd_str context;
+    pd_mono put_at;
     bool done;
 };
 
@@ -63,6 +65,15 @@ void pd_offload_stop(void)
         pd_os_pool_free(pool);
 }
 
+void pd_offload_stats(struct pd_offload_stats *out)
+{
+    *out = (struct pd_offload_stats){
+        .jobs = atomic_load(&offload.jobs),
+        .queued_us = atomic_load(&offload.queued_us),
+        .ran_us = atomic_load(&offload.ran_us),
+    };
+}
+
 void pd_run_offload_enter(void)
 {
     pthread_mutex_lock(&offload.lock);
@@ -91,7 +102,11 @@ static void run_job(void *arg) /* on a worker */
     struct pd_diag *outer = pd_diag_swap(&job->fiber->diag);
     pd_str context = pd_log_context_get();
     pd_log_context(job->context);
+    pd_mono began = pd_os_mono();
     job->fn(job->arg);
+    atomic_fetch_add(&offload.jobs, 1);
+    atomic_fetch_add(&offload.queued_us, (uint64_t)(began - job->put_at));
+    atomic_fetch_add(&offload.ran_us, (uint64_t)(pd_os_mono() - began));
     pd_log_context(context);
     pd_diag_swap(outer);
 }
@@ -107,7 +122,9 @@ static void job_done(struct pd_os_job *os) /* on the loop */
 static pd_err offload_in(struct pd_fiber *me, void (*fn)(void *arg), void *arg)
 {
     struct pd_os_pool *pool = pool_get();
-    struct job job = { .fiber = me, .fn = fn, .arg = arg, .context = pd_log_context_get() };
+    struct job job = {
+        .fiber = me, .fn = fn, .arg = arg, .context = pd_log_context_get(), .put_at = pd_os_mono()
+    };
     job.os =
         (struct pd_os_job){ .fn = run_job, .arg = &job, .done = job_done, .home = me->loop->poll };
     me->loop->offloaded++;

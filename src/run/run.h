@@ -86,7 +86,8 @@ struct pd_loop {
     struct io_batch batch;
     struct pd_list dirty;
     struct pd_heap timers;
-    bool firing; /* timers' callbacks are running */
+    int cpu_clock; /* of its thread */
+    bool firing;   /* timers' callbacks are running */
     struct pd_turn_hook *hooks, **hooks_tail;
     unsigned offloaded; /* jobs on the pool that will come back */
 

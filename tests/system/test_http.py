@@ -1,10 +1,11 @@
 """What every answer keeps, whatever the endpoint."""
+import concurrent.futures
 import re
 import socket
 
 import httpx
 import pytest
-from conftest import API, ENGINE, problem
+from conftest import API, ENGINE, one_clear_line, problem
 
 
 def raw(server, data, timeout=10):
@@ -54,6 +55,51 @@ def test_metrics_of_statements(ada, server):
     assert metric(server, "db_statement_duration_seconds_bucket", statement="ledger.entries_add", le="+Inf") == deposits + 1
     assert metric(server, "db_statement_rows_total", statement="ledger.entries_add") == 2 * (deposits + 1)
     assert metric(server, "db_statement_total", statement="pando.commit", server="primary") > 0
+
+
+def bottleneck(at, **params):
+    answer = at.client().get("/_pando/bottleneck", params=params)
+    return answer.status_code, answer.text
+
+
+def test_where_the_time_goes_is_one_sentence(ada, server):
+    status, text = bottleneck(server, seconds=1)
+    assert status == 200 and text.startswith("Too little happens to say: 0 requests in 1.")
+    assert text.endswith(".\n") and text.count("\n") == 1
+    with concurrent.futures.ThreadPoolExecutor(1) as other:
+        asked = other.submit(bottleneck, server, seconds=2)
+        while not asked.done():
+            ada.get("/me")
+        status, text = asked.result()
+    assert status == 200 and "Too little" not in text
+    assert "request time" in text or "requests of" in text or "CPU" in text
+
+
+@pytest.mark.parametrize("seconds", ["0", "61", "x", "-1"])
+def test_how_long_to_look_has_limits(server, seconds):
+    status, text = bottleneck(server, seconds=seconds)
+    assert status == 400 and "from 1 to 60" in text
+
+
+def test_in_production_the_sentence_wants_the_token(own_server):
+    token = "t" * 16
+    own_server.settings.update(PANDO_ENV="production", SECRET_KEY="k" * 32, METRICS_TOKEN=token, HOST="127.0.0.1")
+    assert own_server.command("migrate").returncode == 0
+    own_server.start()
+    with own_server.client() as http:
+        assert http.get("/_pando/bottleneck", params={"seconds": 1}).status_code == 401
+        allowed = http.get("/_pando/bottleneck", params={"seconds": 1}, headers={"Authorization": f"Bearer {token}"})
+    assert allowed.status_code == 200
+    said = own_server.command("status")
+    assert said.returncode == 0 and said.stdout.startswith("Too little happens to say"), said.stderr
+    own_server.settings["METRICS_TOKEN"] = "another" * 3
+    one_clear_line(own_server.command("status"), "METRICS_TOKEN")
+
+
+def test_status_without_a_server_says_so(own_server):
+    said = own_server.command("status")
+    one_clear_line(said, f"no server answers at 127.0.0.1:{own_server.port}")
+    assert said.returncode == 69
 
 
 def test_absent_path(server):

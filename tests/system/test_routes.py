@@ -6,6 +6,7 @@ import pytest
 from conftest import API, Person
 
 FOR_EVERYBODY = {"/", "/signup", "/login", "/logout", "/up", "/livez", "/readyz", "/metrics",
+                 "/_pando/bottleneck",
                  API + "/signup", API + "/login", API + "/logout"}
 
 

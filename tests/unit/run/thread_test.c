@@ -155,6 +155,43 @@ LOOP_TEST(started_work_is_waited_for_and_queued_work_taken_back)
     check(done == 2 && taken_back == 1);
 }
 
+static void nap(void *arg)
+{
+    (void)arg;
+    usleep(3000);
+}
+static void offload_nap(void *arg)
+{
+    (void)arg;
+    check(pd_offload(nap, NULL) == PD_OK);
+}
+
+LOOP_TEST(offloaded_work_is_counted)
+{
+    struct pd_offload_stats before, after;
+    struct pd_group g;
+    pd_offload_stats(&before);
+    pd_group_init(&g);
+    for (int i = 0; i < 3; i++)
+        check(pd_group_go(&g, "napping", offload_nap, NULL) == PD_OK);
+    check(pd_group_wait(&g) == PD_OK);
+    pd_offload_stats(&after);
+    check(after.jobs == before.jobs + 3);
+    check(after.ran_us >= before.ran_us + 3 * 3000);
+    check(after.queued_us >= before.queued_us + 3000); /* two threads: one waits for a whole nap */
+}
+
+LOOP_TEST(the_cpu_time_of_a_loop_can_be_read)
+{
+    struct pd_loop_stats before, after;
+    uint64_t from = pd_os_cpu_ns();
+    pd_loop_stats(pd_loop_self(), &before);
+    while (pd_os_cpu_ns() < from + 5000000)
+        continue;
+    pd_loop_stats(pd_loop_self(), &after);
+    check(after.cpu_us >= before.cpu_us + 4900);
+}
+
 LOOP_TEST(queued_work_is_taken_back_also_after_an_idle_wake)
 {
     struct offloader o[2] = { 0 }, late = { 0 };
@@ -309,6 +346,8 @@ int main(void)
         cmocka_unit_test(stop_from_another_thread_ends_an_idle_loop),
         cmocka_unit_test(offloaded_work_runs_elsewhere_while_the_loop_goes_on),
         cmocka_unit_test(started_work_is_waited_for_and_queued_work_taken_back),
+        cmocka_unit_test(offloaded_work_is_counted),
+        cmocka_unit_test(the_cpu_time_of_a_loop_can_be_read),
         cmocka_unit_test(queued_work_is_taken_back_also_after_an_idle_wake),
         cmocka_unit_test(io_that_could_not_be_opened_or_is_closed_touches_no_descriptor),
         cmocka_unit_test(signals_are_counted_and_told_on_the_loop),
