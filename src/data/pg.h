@@ -68,10 +68,9 @@ enum {
 #define PG_COMMIT_US                                                                               \
     (30 * PD_SECOND) /* for the answer to a commit; then its outcome is unknown                    \
                       */
-#define PG_IDLE_MS                                                                                 \
-    (2 * PG_COMMIT_US / 1000)        /* of a transaction between two statements, at most           \
-                                      */
-#define PG_LEAVE_US (10 * PD_SECOND) /* for the answer to a rollback that nobody waits for */
+#define PG_LATE_US  (100 * INT64_C(1000)) /* … though the deadline has passed */
+#define PG_IDLE_MS  5000                  /* of a transaction between two statements, at most */
+#define PG_LEAVE_US (10 * PD_SECOND)      /* for the answer to a rollback that nobody waits for */
 #define PG_BACKOFF_US                                                                              \
     (50 * INT64_C(1000)) /* after a failed attempt; doubles, with jitter, to 2 s */
 #define PG_PATIENCE_US                                                                             \
@@ -319,8 +318,14 @@ pd_err pd_pg_rest(struct pg_conn *c) PD_MUST PD_YIELDS;
 /* Something on the connection has ended: who waits for that, or for a connection, is served. It may
  * be gone afterwards. */
 void pd_pg_settle(struct pg_conn *c);
+/* Takes in what has arrived, so that the socket tells of what comes next; false: it is lost. */
+bool pd_pg_consume(struct pg_conn *c);
 /* Waits until the op is done. On an error it is left behind. */
 pd_err pd_pg_wait(struct pg_op *op) PD_MUST PD_YIELDS;
+/* The same, but the server is not asked to cancel it: it runs to its end, for nobody. */
+pd_err pd_pg_wait_out(struct pg_op *op) PD_MUST PD_YIELDS;
+/* Likewise without waiting. */
+void pd_pg_op_forget(struct pg_pool *pool, struct pg_op *op);
 struct pg_op *pd_pg_op_get(struct pg_conn *c, struct pd_fiber *waiter); /* NULL with a diag */
 /* Gives a done op back, with its result. NULL is fine. */
 void pd_pg_op_put(struct pg_pool *pool, struct pg_op *op);

@@ -11,6 +11,7 @@
  * they have not run, so reads are simply sent again by their fibers (pg_tx.c).
  */
 #include "data/pg.h"
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -303,12 +304,29 @@ static bool receive(struct pg_conn *c)
     return true;
 }
 
+/* libpq reads as much as has room in its buffer, which may be half of a TLS record. The other half
+ * has left the socket: the poll would never tell of it. */
+static bool holds_more(struct pg_conn *c)
+{
+    const SSL *tls = PQsslStruct(c->pq, "OpenSSL");
+    return tls && SSL_pending(tls) > 0;
+}
+
+bool pd_pg_consume(struct pg_conn *c)
+{
+    int ok;
+    do
+        ok = PQconsumeInput(c->pq);
+    while (ok && holds_more(c));
+    return ok;
+}
+
 static void ready(struct pd_io *io, unsigned events)
 {
     struct pg_conn *c = pd_container(io, struct pg_conn, io);
     if (c->by_hand)
         return; /* its fiber waits in pd_io_wait */
-    if (!PQconsumeInput(c->pq)) {
+    if (!pd_pg_consume(c)) {
         pd_pg_lose(c, PQerrorMessage(c->pq));
         return;
     }
@@ -399,6 +417,25 @@ pd_err pd_pg_wait(struct pg_op *op)
         return PD_OK;
     leave(op);
     return e;
+}
+
+pd_err pd_pg_wait_out(struct pg_op *op)
+{
+    pd_err e = PD_OK;
+    while (!op->done && e == PD_OK)
+        e = pd_fiber_park();
+    if (op->done)
+        return PD_OK;
+    op->waiter = NULL;
+    return e;
+}
+
+void pd_pg_op_forget(struct pg_pool *pool, struct pg_op *op)
+{
+    if (op->done)
+        pd_pg_op_put(pool, op);
+    else
+        op->waiter = NULL;
 }
 
 void pd_pg_op_leave(struct pg_pool *pool, struct pg_op *op)

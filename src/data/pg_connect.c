@@ -113,11 +113,13 @@ int64_t pd_pg_statement_ms(const struct pg_db *pg)
 }
 
 /* What every connection is set to, whatever the server's configuration says. Only transactions that
- * ask for it can write: a statement that was taken for a read cannot. A pooler's connection is not
+ * ask for it can write: a statement that was taken for a read cannot. If the way to here is lost,
+ * the server must let go of our locks: it knows after PG_IDLE_MS inside a transaction (in which
+ * nothing but statements is waited for), otherwise by the keepalives. A pooler's connection is not
  * touched: others use it as well. */
 static pd_err conn_settle(struct pg_conn *c)
 {
-    char text[640], mark[24] = "";
+    char text[1024], mark[24] = "";
     if (c->pool->pg->mark)
         pd_pg_size_mark(c->pool->pg, mark, sizeof mark);
     snprintf(text, sizeof text,
@@ -125,6 +127,9 @@ static pd_err conn_settle(struct pg_conn *c)
              "'UTC', false), set_config('idle_in_transaction_session_timeout', '%lld', false), "
              "set_config('default_transaction_read_only', 'on', false), "
              "set_config('client_connection_check_interval', '2000', false), "
+             "set_config('tcp_keepalives_idle', '10', false), "
+             "set_config('tcp_keepalives_interval', '5', false), "
+             "set_config('tcp_user_timeout', '15000', false), "
              "set_config('application_name', "
              "ltrim(left(current_setting('application_name'), 40) || '%s'), false) "
              "where pg_backend_pid() = %d",

@@ -11,8 +11,8 @@
  * savepoint in front of it, in the same flush. Behind the first there is nothing to keep, and the
  * transaction is simply begun anew.
  *
- * The answer to a commit is waited for whatever the deadline says, but not for ever. If it does not
- * come the outcome is unknown, and that is what the caller is told.
+ * The answer to a commit is waited for until the deadline, though its client has gone. If it does
+ * not come the outcome is unknown, and that is what the caller is told.
  */
 #include "base/fault.h"
 #include "data/pg_batch.h"
@@ -396,25 +396,40 @@ static pd_err judge(struct pg_session *s, const PGresult *r)
     return pd_pg_fail(s->pool, NULL, r);
 }
 
-/* Neither deadline nor cancel can end the wait: PG_COMMIT_US does. `items` were sent in front of
- * it, and these obey the deadline as ever; what is said about them counts, unless it is not known
- * whether all of it was committed. */
+/* Waits for the answer to a commit. It is never canceled, and not given up because the client has
+ * gone, but a request ends at its deadline whatever the server does: what was sent right before
+ * that gets PG_LATE_US. The connection goes on waiting for PG_COMMIT_US. */
+static pd_err commit_wait(struct pg_session *s, struct pg_op *op, struct pg_op *floor)
+{
+    pd_mono old = pd_deadline(), late = pd_mono_now() + PG_LATE_US;
+    pd_pg_limit(s->conn, PG_COMMIT_US);
+    pd_deadline_restore(old > late ? old : late);
+    pd_shield_begin();
+    pd_guard_off(&s->base);
+    pd_err e = pd_pg_wait_out(floor ? floor : op); /* they end in that order */
+    pd_guard_on(&s->base);
+    pd_shield_end();
+    pd_deadline_restore(old);
+    if (e == PD_OK)
+        return e;
+    if (floor)
+        pd_pg_op_forget(s->pool, op);
+    if (!s->wrote)
+        return e;
+    return pd_hint(pd_fail(PD_EUNKNOWN, "the deadline passed before the answer to the commit came"),
+                   "it may have been committed: look before it is repeated");
+}
+
+/* `items` were sent in front of the commit, and these obey the deadline as ever; what is said about
+ * them counts, unless it is not known whether all of it was committed. */
 static pd_err await_commit(struct pg_session *s, struct pd_items *items)
 {
-    pd_mono old = pd_deadline();
     struct pg_op *op = pd_pg_command(s->conn, "commit", pd_fiber_self());
     if (!op)
         return pd_diag()->code;
     struct pg_op *floor = pd_pg_floor_ask(s);
     pd_err late = items ? pd_pg_items_wait(s, items) : PD_OK;
-    pd_pg_limit(s->conn, PG_COMMIT_US);
-    pd_deadline_restore(PD_FOREVER);
-    pd_shield_begin();
-    pd_guard_off(&s->base);
-    pd_err e = pd_pg_wait(floor ? floor : op); /* they end in that order */
-    pd_guard_on(&s->base);
-    pd_shield_end();
-    pd_deadline_restore(old);
+    pd_err e = commit_wait(s, op, floor);
     PD_TRY(e);
     if (op->result && PQresultStatus(op->result) == PGRES_PIPELINE_ABORTED) {
         e = items ? pd_pg_items_judge(s, items) : PD_OK; /* one of them made the server skip it */

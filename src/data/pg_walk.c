@@ -140,7 +140,7 @@ pd_err pd_pg_hand_wait(struct pg_conn *c)
     int rc = PQflush(c->pq);
     if (rc >= 0)
         PD_TRY(pd_io_wait(&c->io, rc > 0 ? PD_OS_WRITE : PD_OS_READ));
-    if (rc < 0 || !PQconsumeInput(c->pq)) {
+    if (rc < 0 || !pd_pg_consume(c)) {
         pd_pg_lose(c, PQerrorMessage(c->pq));
         return pd_pg_fail(c->pool, NULL, NULL);
     }
@@ -174,7 +174,8 @@ pd_err pd_pg_hand_begin(struct pg_session *s)
 {
     struct pg_conn *c = s->conn;
     PD_TRY(pd_pg_enter(s));
-    if (!pd_pg_command(c, "set local statement_timeout = 0", NULL))
+    if (!pd_pg_command(c, "set local statement_timeout = 0", NULL) ||
+        !pd_pg_command(c, "set local idle_in_transaction_session_timeout = 0", NULL))
         return pd_diag()->code;
     PD_TRY(pd_pg_rest(c));
     if (c->broken)

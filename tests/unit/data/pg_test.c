@@ -658,26 +658,25 @@ TEST_WITH_DB(a_server_that_does_not_write_is_left)
 }
 
 /* A deferred trigger makes the COMMIT itself last, so that the connection dies within it. */
-static void slow_commit(const char *schema)
+static void slow_commit(const char *seconds)
 {
-    char sql[512];
+    char sql[512], schema[64];
+    const char *name = strstr(test_url, "%3D") + 3;
+    snprintf(schema, sizeof schema, "%.*s", (int)strcspn(name, "&"), name);
     snprintf(sql, sizeof sql,
              "create function %s.wait() returns trigger language plpgsql as 'begin perform "
-             "pg_sleep(0.3); return null; end'; create constraint trigger slow after update on "
+             "pg_sleep(%s); return null; end'; create constraint trigger slow after update on "
              "%s.t_account deferrable initially deferred for each row execute function %s.wait()",
-             schema, schema, schema);
+             schema, seconds, schema, schema);
     server_do(sql);
 }
 
 TEST_WITH_DB(a_commit_without_an_answer_is_unknown)
 {
-    char schema[64];
     struct writer w = { .db = db };
     struct pd_group g;
-    const char *name = strstr(test_url, "%3D") + 3;
-    snprintf(schema, sizeof schema, "%.*s", (int)strcspn(name, "&"), name);
     seed(db, 1);
-    slow_commit(schema);
+    slow_commit("0.3");
     pd_group_init(&g);
     die_of(pd_group_go(&g, "write", write_one, &w));
     die_of(pd_sleep(100000)); /* it is in its COMMIT now */
@@ -685,6 +684,27 @@ TEST_WITH_DB(a_commit_without_an_answer_is_unknown)
     die_of(pd_group_wait(&g));
     assert_int_equal(w.result, PD_EUNKNOWN);
     assert_int_equal(sum_fresh(db), 100);
+}
+
+TEST_WITH_DB(a_commit_that_is_late_is_unknown_and_not_canceled)
+{
+    struct unit u;
+    seed(db, 1);
+    slow_commit("1");
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_int_equal(change(c, 1, 5), 1);
+    unsigned connections = stats(db).connections;
+    pd_mono old = pd_deadline_within(100000);
+    assert_int_equal(pd_commit(c), PD_EUNKNOWN);
+    assert_int_equal(pd_check(), PD_ETIME); /* it has ended at its deadline, */
+    pd_deadline_restore(old);
+    assert_non_null(strstr(pd_ctx_diag(c)->message, "deadline"));
+    unit_end(&u);
+    assert_int_equal(sum_fresh(db), 100); /* before the server was done, */
+    for (int i = 0; i < 100 && sum_fresh(db) == 100; i++)
+        die_of(pd_sleep(50000));
+    assert_int_equal(sum_fresh(db), 105);              /* which goes on */
+    assert_true(stats(db).connections >= connections); /* and keeps its connection */
 }
 
 /* --- two programs --------------------------------------------------------------------------------
@@ -746,6 +766,7 @@ int main(void)
         PG_TEST(a_transaction_does_not_survive_them),
         PG_TEST(a_server_that_does_not_write_is_left),
         PG_TEST(a_commit_without_an_answer_is_unknown),
+        PG_TEST(a_commit_that_is_late_is_unknown_and_not_canceled),
         PG_TEST(two_programs_migrate_at_once),
     };
     return cmocka_run_group_tests_name("data/pg", tests, NULL, NULL);
