@@ -62,6 +62,7 @@ enum {
     PG_EACH_MOST = 8,  /* … and at most */
     PG_SPARE = 5,      /* connections left for people with psql, and for migrations */
 };
+#define PG_STUCK_US   (50 * INT64_C(1000))  /* without an answer: reads go elsewhere */
 #define PG_CONNECT_US (5 * PD_SECOND)       /* for one attempt to connect */
 #define PG_GRACE_US   (2 * PD_SECOND)       /* for the server to obey a cancel */
 #define PG_CANCEL_US  (250 * INT64_C(1000)) /* between two attempts to cancel */
@@ -133,6 +134,7 @@ struct pg_conn {
     struct pd_turn_hook hook; /* sends what was collected */
     struct pd_timer timer;    /* asks for a cancel again, and ends it at answer_by */
     pd_mono answer_by;        /* the server must have answered by then */
+    pd_mono moved;            /* something was answered, or sent when nothing was in flight */
     struct pg_stmt **table;   /* open addressing, keyed by descriptor address */
     unsigned ntable, used, names;
     bool pooled;  /* at the other end is a pooler */
@@ -279,6 +281,9 @@ static inline void pg_count(_Atomic(uint64_t) *counter)
 pd_err pd_pg_hosts_find(struct pg_db *pg, pd_str url, pd_str replicas) PD_MUST;
 void pd_pg_hosts_free(struct pg_db *pg);
 
+/* For the driver's table. (pg_pools.c) */
+bool pd_pg_busy(struct pd_db *db, int64_t us, bool writes);
+
 /* --- pg_connect.c
  * ------------------------------------------------------------------------------------------- */
 
@@ -374,6 +379,9 @@ pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS
 struct pg_conn *pd_pg_take_spare(struct pg_pool *pool);
 /* A connection for the caller alone. */
 pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
+/* Would somebody who has `us` left not be let into the queue; `alone`: of those who want a
+ * connection for themselves? */
+bool pd_pg_pool_is_full(const struct pg_pool *pool, int64_t us, bool alone);
 /* Gives a taken connection back; what is still in flight on it is waited for without the caller. */
 void pd_pg_give(struct pg_conn *c);
 /* Something has become free: an op is done, a connection is there. */

@@ -254,6 +254,7 @@ static void op_ended(struct pg_conn *c, struct pg_op *op)
             return;
     }
     pd_list_remove(&op->node);
+    c->moved = pd_mono_now();
     c->nops--;
     c->weight -= op->weight;
     c->nslow -= op->weight == PG_SLOW;

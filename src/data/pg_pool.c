@@ -7,7 +7,7 @@
  * and pipelines are long under load. A transaction wants a connection alone: an idle one, else a
  * new one, else a shared one is reserved for it, gets no more reads, and is handed over when it has
  * come to rest. But the last one that there may be is not for transactions: reads do not wait for
- * them.
+ * them. Nor do they go behind something that takes long as long as another connection moves.
  *
  * Whoever cannot be served waits, in order of arrival, until its deadline: a connection that
  * becomes free goes to the reader or the transaction that has waited longest, and with a reader all
@@ -34,6 +34,19 @@ static unsigned load(const struct pg_conn *c)
     return c->weight + c->npromised * PG_SLOW;
 }
 
+/* Something takes long there: what comes behind it would wait as well. */
+static bool is_stuck(const struct pg_conn *c)
+{
+    return c->nops && pd_mono_now() - c->moved > PG_STUCK_US;
+}
+
+static bool is_better(const struct pg_conn *c, const struct pg_conn *than)
+{
+    if (is_stuck(c) != is_stuck(than))
+        return is_stuck(than);
+    return load(c) < load(than);
+}
+
 /* The shared connection with the least in flight, among those with room. */
 static struct pg_conn *least_busy(struct pg_pool *pool)
 {
@@ -42,7 +55,7 @@ static struct pg_conn *least_busy(struct pg_pool *pool)
     pd_list_each (it, &pool->conns) {
         struct pg_conn *c = pd_container(it, struct pg_conn, node);
         if (c->use == PG_SHARED && !c->reserved && load(c) < PG_DEPTH &&
-            (!best || load(c) < load(best)))
+            (!best || is_better(c, best)))
             best = c;
     }
     return best;
@@ -63,7 +76,7 @@ static struct pg_conn *idle_one(struct pg_pool *pool)
 /* How many more connections fibers may have for themselves. */
 static unsigned places_alone(const struct pg_pool *pool)
 {
-    unsigned limit = pd_pg_pool_limit(pool), most = limit > 2 ? limit - 1 : limit, taken = 0;
+    unsigned limit = pd_pg_pool_limit(pool), most = limit > 1 ? limit - 1 : limit, taken = 0;
     const struct pd_list *it;
     pd_list_each (it, &pool->conns)
         taken += pd_container(it, struct pg_conn, node)->use != PG_SHARED;
@@ -135,12 +148,24 @@ static bool is_mixed(const struct pg_conn *c)
     return c->nslow && c->weight > c->nslow * PG_SLOW;
 }
 
+/* Is it worth waiting for another than a stuck one? One is being opened, or has no room now. */
+static bool has_better(const struct pg_pool *pool)
+{
+    struct pd_list *it;
+    bool moves = pool->nconns > atomic_load(&pool->open);
+    pd_list_each (it, &pool->conns) {
+        const struct pg_conn *c = pd_container(it, struct pg_conn, node);
+        moves |= c->use == PG_SHARED && !c->reserved && !is_stuck(c);
+    }
+    return moves;
+}
+
 static struct pg_conn *find_shared(struct pg_pool *pool)
 {
     struct pg_conn *c = least_busy(pool);
-    if (!c || load(c) >= PG_GROW_AT || is_mixed(c))
+    if (!c || load(c) >= PG_GROW_AT || is_mixed(c) || is_stuck(c))
         pd_pg_pool_grow(pool);
-    return c;
+    return c && is_stuck(c) && has_better(pool) ? NULL : c;
 }
 
 static struct pg_conn *find_alone(struct pg_pool *pool)
@@ -271,15 +296,29 @@ static pd_err give_up(struct pg_pool *pool, struct pg_queue *queue, struct pg_wa
                    "all are busy: look for slow statements before raising their number");
 }
 
+static bool is_crowded(const struct pg_pool *pool)
+{
+    return pool->readers.n + pool->takers.n >= pool->pg->db->opts.max_waiting;
+}
+
+static bool is_late(const struct pg_pool *pool, const struct pg_queue *queue, int64_t us)
+{
+    unsigned limit = pd_pg_pool_limit(pool);
+    int64_t most = pool->pg->db->opts.wait_us;
+    return pd_pace_is_late(&queue->pace, queue->n, 2 * limit, limit, us < most ? us : most);
+}
+
+bool pd_pg_pool_is_full(const struct pg_pool *pool, int64_t us, bool alone)
+{
+    return is_crowded(pool) || is_late(pool, alone ? &pool->takers : &pool->readers, us);
+}
+
 /* Who would wait in vain need not begin. */
 static pd_err may_wait(struct pg_pool *pool, const struct pg_queue *queue)
 {
     unsigned waiting = pool->readers.n + pool->takers.n;
-    const struct pd_db_opts *opts = &pool->pg->db->opts;
-    unsigned limit = pd_pg_pool_limit(pool);
-    bool many = waiting >= opts->max_waiting;
-    if (!pool->away && !many &&
-        !pd_pace_is_late(&queue->pace, queue->n, 2 * limit, limit, opts->wait_us))
+    bool many = is_crowded(pool);
+    if (!pool->away && !many && !is_late(pool, queue, INT64_MAX))
         return PD_OK;
     pg_count(&pool->refused);
     if (pool->away)

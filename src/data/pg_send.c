@@ -20,6 +20,8 @@ static struct pg_op *sent(struct pg_conn *c, struct pg_op *op, int ok)
         pd_fail(PD_EUNAVAIL, "the database connection was lost: %s", pool->why);
         return NULL;
     }
+    if (!c->nops)
+        c->moved = pd_mono_now();
     pd_list_push(&c->ops, &op->node);
     c->nops++;
     c->weight += op->weight;

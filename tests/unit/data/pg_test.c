@@ -707,6 +707,103 @@ TEST_WITH_DB(a_commit_that_is_late_is_unknown_and_not_canceled)
     assert_true(stats(db).connections >= connections); /* and keeps its connection */
 }
 
+/* --- slow ones -----------------------------------------------------------------------------------
+ */
+
+struct slow {
+    struct pd_db *db;
+    int *done, when; /* how many had ended before it did */
+    pd_err failed;
+};
+static void read_slowly(void *arg)
+{
+    struct slow *me = arg;
+    struct unit u;
+    pd_id ms = 30000; /* it is canceled when the others are done */
+    (void)pd_stmt_one(unit_start(&u, me->db), &sleeps, &ms, PD_SITE);
+    me->failed = u.c.failed;
+    me->when = (*me->done)++;
+    unit_end(&u);
+}
+static void change_slowly(void *arg)
+{
+    struct slow *me = arg;
+    struct unit u;
+    change(unit_start(&u, me->db), 1, 1);
+    me->failed = u.c.failed == PD_OK ? pd_commit(&u.c) : u.c.failed;
+    me->when = (*me->done)++;
+    unit_end(&u);
+}
+
+enum { ROUNDS = 20 };
+
+static void read_beside(struct pd_db *db, int *done)
+{
+    struct reader all[READERS];
+    die_of(pd_sleep(100000)); /* that they are slow is known by now */
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < READERS; i++)
+            all[i] = (struct reader){ .stmt = &quick, .arg = 1 };
+        read_all(db, all, READERS);
+        for (int i = 0; i < READERS; i++)
+            assert_int_equal(all[i].n, 1);
+    }
+    assert_int_equal(*done, 0);
+}
+
+static void beside_a_slow_read(struct pd_db *db)
+{
+    int done = 0;
+    struct pd_group g;
+    struct slow slow = { .db = db, .done = &done };
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "slow", read_slowly, &slow));
+    read_beside(db, &done);
+    pd_group_cancel(&g);
+    (void)!pd_group_wait(&g);
+    assert_int_equal(slow.failed, PD_ECANCELED);
+}
+static void test_pg_many_quick_reads_pass_a_slow_one(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 2;
+    with_db(beside_a_slow_read);
+}
+
+static void beside_locked_transactions(struct pd_db *db)
+{
+    int done = 0;
+    struct unit u;
+    struct pd_group g;
+    struct slow slow[4];
+    seed(db, 2);
+    change(unit_start(&u, db), 1, 1); /* holds the row */
+    pd_group_init(&g);
+    for (int i = 0; i < 4; i++) {
+        slow[i] = (struct slow){ .db = db, .done = &done };
+        die_of(pd_group_go(&g, "slow", change_slowly, &slow[i]));
+    }
+    pd_noyield_end(); /* the test waits inside its transaction */
+    read_beside(db, &done);
+    pd_noyield_begin("the test is done with that");
+    die_of(pd_commit(&u.c));
+    unit_end(&u);
+    die_of(pd_group_wait(&g));
+    for (int i = 0; i < 4; i++)
+        die_of(slow[i].failed);
+    assert_int_equal(sum_fresh(db), 205);
+}
+static void test_pg_reads_pass_transactions_that_wait_for_a_lock(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 3;
+    with_db(beside_locked_transactions);
+}
+
 /* --- two programs --------------------------------------------------------------------------------
  */
 
@@ -767,6 +864,8 @@ int main(void)
         PG_TEST(a_server_that_does_not_write_is_left),
         PG_TEST(a_commit_without_an_answer_is_unknown),
         PG_TEST(a_commit_that_is_late_is_unknown_and_not_canceled),
+        PG_TEST(many_quick_reads_pass_a_slow_one),
+        PG_TEST(reads_pass_transactions_that_wait_for_a_lock),
         PG_TEST(two_programs_migrate_at_once),
     };
     return cmocka_run_group_tests_name("data/pg", tests, NULL, NULL);
