@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,6 +50,38 @@ def keep_nice(pid):
             pathlib.Path(f"/proc/{p}/autogroup").write_text(str(os.nice(0)))
         except OSError:
             pass
+
+
+class Postgres:
+    """A throw-away cluster; its CPU time is that of the postmaster's process tree."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+
+    def __enter__(self):
+        self.url = subprocess.run([ROOT / "scripts/postgres", "start", self.folder, str(self.port)], check=True, capture_output=True,
+                                  text=True).stdout.strip()
+        self.pid = int((pathlib.Path(self.folder) / "data/postmaster.pid").read_text().split()[0])
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([ROOT / "scripts/postgres", "stop", self.folder], check=True)
+
+    def move(self, to):
+        for pid in children(self.pid):
+            subprocess.run(["taskset", "-acp", str(to), str(pid)], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def connections(self):
+        """Of clients: "postgres: pando postgres 127.0.0.1(40000) idle"."""
+        def title(pid):
+            try:
+                return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+            except OSError:
+                return ""
+        return sum("127.0.0.1(" in title(pid) for pid in children(self.pid))
+
+    def cpu(self):
+        return sum(cpu(self.pid))
 
 
 class Server:

@@ -36,38 +36,6 @@ TOKEN = "1" * 32
 ONE_CORE = {"single": (1.4, 2.4), "many": (13, 20), "fortunes": (2.8, 2.3), "update": (18, 30)}  # us user, system
 
 
-class Postgres:
-    """A throw-away cluster; its CPU time is that of the postmaster's process tree."""
-
-    def __init__(self, folder):
-        self.folder, self.port = folder, peers.free_port()
-
-    def __enter__(self):
-        self.url = subprocess.run([ROOT / "scripts/postgres", "start", self.folder, str(self.port)], check=True, capture_output=True,
-                                  text=True).stdout.strip()
-        self.pid = int((pathlib.Path(self.folder) / "data/postmaster.pid").read_text().split()[0])
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run([ROOT / "scripts/postgres", "stop", self.folder], check=True)
-
-    def move(self, to):
-        for pid in peers.children(self.pid):
-            subprocess.run(["taskset", "-acp", str(to), str(pid)], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def connections(self):
-        """Of clients: "postgres: pando postgres 127.0.0.1(40000) idle"."""
-        def title(pid):
-            try:
-                return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
-            except OSError:
-                return ""
-        return sum("127.0.0.1(" in title(pid) for pid in peers.children(self.pid))
-
-    def cpu(self):
-        return sum(peers.cpu(self.pid))
-
-
 def wrk(port, what, connections, seconds, on_cpu):
     out = subprocess.run(["taskset", "-c", str(on_cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s",
                           str(HERE / "load.lua"), f"http://127.0.0.1:{port}", "--", what], capture_output=True, text=True, check=True).stdout
@@ -222,7 +190,7 @@ def show_batching(server, db, args, on_cpu):
 
 
 def run(args, build, modules, tmp):
-    with Postgres(tmp + "/pg") as db:
+    with peers.Postgres(tmp + "/pg") as db:
         subprocess.run([build / "bench/db/pando_db", "seed"], cwd=tmp, check=True, env={**os.environ, "DATABASE_URL": db.url})
         subprocess.run(["psql", "-qc", "vacuum analyze", db.url], check=True)
         print(f"load average before: {' '.join(f'{x:.1f}' for x in os.getloadavg())}; {args.rounds} rounds of {args.seconds} s; medians")

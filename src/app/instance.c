@@ -233,6 +233,7 @@ pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
         pd_db_warm_up(in->db, in->sql, in->nsql);
     struct pd_http_server *server = pd_http_server_new(&(struct pd_http_server_opts){
         .limits = { .request_us = pd_config_int(in->config, "REQUEST_SECONDS") * PD_SECOND },
+        .admit = pd_web_admit,
         .handle = pd_web_handle,
         .done = pd_web_done,
         .arg = in->web,

@@ -102,6 +102,7 @@ static void add_server(void *arg, struct pd_http_server *s, struct pd_loop *l)
     t->http.refused += h.refused;
     t->http.bad_requests += h.bad_requests;
     t->http.timeouts += h.timeouts;
+    t->http.shed += h.shed;
     t->http.connections += h.connections;
     t->http.in_flight += h.in_flight;
     t->loop.fibers += loop.fibers;
@@ -122,6 +123,8 @@ static void put_servers(struct pd_buf *b, struct pd_instance *in)
            t.http.refused);
     number(b, "http_connections", "gauge", "Connections open now.", t.http.connections);
     number(b, "http_requests_in_flight", "gauge", "Requests being handled now.", t.http.in_flight);
+    number(b, "http_requests_shed_total", "counter",
+           "Requests refused at the door: too many were waiting.", t.http.shed);
     number(b, "http_bad_requests_total", "counter", "Requests that were not HTTP.",
            t.http.bad_requests);
     number(b, "http_timeouts_total", "counter", "Connections closed for being slow.",

@@ -133,6 +133,14 @@ bool pd_ctx_floor(const struct pd_ctx *c, struct pd_floor *out);
 /* A floor for somebody who has seen what the primary has now, or is not sure what it has done. */
 void pd_db_floor_now(struct pd_db *db, struct pd_floor *out);
 
+/* --- overload
+ * ------------------------------------------------------------------------------------------ */
+
+/* Would who comes now, may take `us`, and reads (or needs a transaction) be refused a connection
+ * because too many wait on this thread? Says nothing of a server that is away. Quick; from a fiber
+ * or a callback of the loop. */
+bool pd_db_busy(struct pd_db *db, int64_t us, bool writes);
+
 /* --- insight
  * ----------------------------------------------------------------------------------------- */
 

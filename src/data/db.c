@@ -128,6 +128,11 @@ unsigned pd_db_servers(struct pd_db *db, struct pd_db_server *out, unsigned max)
     return db->replicated ? db->driver->servers(db, out, max) : 0;
 }
 
+bool pd_db_busy(struct pd_db *db, int64_t us, bool writes)
+{
+    return db->driver->busy && db->driver->busy(db, us, writes);
+}
+
 pd_err pd_db_check(struct pd_db *db)
 {
     return db->driver->check(db);

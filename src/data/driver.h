@@ -183,6 +183,8 @@ struct pd_driver {
      * that nobody waits for: if there is none, PD_EOVERLOAD. The session has no transaction. */
     pd_err (*explain)(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
                       struct pd_arena *a, pd_str *plan) PD_YIELDS;
+    /* As pd_db_busy; NULL: nobody waits for a connection. */
+    bool (*busy)(struct pd_db *db, int64_t us, bool writes);
 
     pd_err (*check)(struct pd_db *db) PD_YIELDS;
     void (*stats)(struct pd_db *db, struct pd_db_stats *out);

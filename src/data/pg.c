@@ -169,6 +169,7 @@ const struct pd_driver pd_pg_driver = {
     .floor_heard = pd_pg_floor_heard,
     .servers = pd_pg_servers,
     .explain = pd_pg_explain,
+    .busy = pd_pg_busy,
     .check = pg_check,
     .stats = pg_stats,
 };

@@ -143,3 +143,21 @@ void pd_pg_pools_close(struct pg_db *pg)
         pool_free(pool);
     }
 }
+
+/* --- overload ------------------------------------------------------------------------------------
+ */
+
+/* With several servers a read may be served as long as one of them has room. */
+bool pd_pg_busy(struct pd_db *db, int64_t us, bool writes)
+{
+    const struct pg_pool *pool = pd_pg_pool(pg_of(db));
+    const struct pg_team *t = pool->team;
+    if (!t)
+        return pd_pg_pool_is_full(pool, us, writes);
+    if (writes)
+        return t->view.primary >= 0 && pd_pg_pool_is_full(t->pools[t->view.primary], us, true);
+    for (unsigned i = 0; i < t->pg->nhosts; i++)
+        if (!pd_pg_pool_is_full(t->pools[i], us, false))
+            return false;
+    return true;
+}

@@ -262,6 +262,30 @@ static bool next_head(struct pd_http_conn *c)
     return true;
 }
 
+/* Refused at the door; the next request may follow. */
+static bool turn_away(struct pd_http_conn *c)
+{
+    static const struct pd_http_refusal plain = {
+        PD_STR_INIT("Content-Type: text/plain\r\nRetry-After: 1\r\n"),
+        PD_STR_INIT("Too many requests at a time.\n"),
+    };
+    struct pd_http_server *s = c->server;
+    const struct pd_http_req *r = &c->work->req;
+    bool full = s->stats.in_flight >= s->limits.max_in_flight;
+    const struct pd_http_refusal *why = full ? &plain : NULL;
+    if (s->opts.admit)
+        why = s->opts.admit(r, full, s->opts.arg);
+    if (!why)
+        return false;
+    s->stats.shed++;
+    c->requests++;
+    reply_shed(c, why);
+    c->work->base = 0;
+    c->head_since = 0;
+    c->work->fresh = true;
+    return true;
+}
+
 static bool may_go_on(struct pd_http_conn *c, unsigned served)
 {
     if (c->closing || c->broken || c->work->pos == c->work->len)
@@ -270,13 +294,25 @@ static bool may_go_on(struct pd_http_conn *c, unsigned served)
     return !c->more;
 }
 
+/* The next one that is to be handled. */
+static bool next_request(struct pd_http_conn *c, unsigned *served)
+{
+    while (next_head(c)) {
+        if (!turn_away(c))
+            return true;
+        if (!may_go_on(c, ++*served))
+            return false;
+    }
+    return false;
+}
+
 static void conn_fiber(void *arg)
 {
     struct pd_http_conn *c = arg;
     unsigned served = 0;
     do
         serve(c);
-    while (may_go_on(c, ++served) && next_head(c));
+    while (may_go_on(c, ++served) && next_request(c, &served));
     c->fiber = NULL;
     c->running = false;
     c->head_since = 0;
@@ -286,8 +322,9 @@ static void conn_fiber(void *arg)
 void conn_run(struct pd_http_conn *c)
 {
     struct pd_fiber *fiber = NULL;
+    unsigned refused = 0;
     c->more = false;
-    if (!next_head(c)) {
+    if (!next_request(c, &refused)) {
         conn_settle(c);
         return;
     }

@@ -139,6 +139,8 @@ bool body_drainable(const struct work *w);
 
 /* reply.c */
 void reply_error(struct pd_http_req *r, int status); /* a plain-text answer of the server's own */
+/* The same without its handler; a body that has not come yet is not waited for. */
+void reply_shed(struct pd_http_conn *c, const struct pd_http_refusal *why);
 void reply_refuse(struct pd_http_conn *c, int status, const char *reason);
 
 static inline struct work *work_of(struct pd_http_req *r)

@@ -127,10 +127,15 @@ struct pd_http_limits {                   /* zero = default; all of them are enf
     unsigned max_pipelined;               /* 32 queued per turn; then reading pauses */
     unsigned max_connections;             /* 20000 per thread; beyond: 503 and close */
     unsigned max_requests_per_connection; /* 0 = no limit */
+    unsigned max_in_flight;               /* 4096 handlers at a time per thread -> 503 */
     int64_t head_us;                      /* 10 s for a whole head -> 408 */
     int64_t idle_us;                      /* 60 s between requests -> close */
     int64_t request_us;                   /* 30 s deadline of a handler -> 503 */
     uint64_t min_rate;                    /* 500 B/s for bodies and answers after 5 s grace */
+};
+/* What is answered 503 with, ready-made: header lines and body. */
+struct pd_http_refusal {
+    pd_str lines, body;
 };
 struct pd_http_server_opts {
     struct pd_http_limits limits;
@@ -139,6 +144,11 @@ struct pd_http_server_opts {
      * the server gave itself (400, 408, 431, …): `user` is NULL and the strings may be null then.
      */
     void (*done)(const struct pd_http_req *r, void *arg);
+    /* Asked when a head is complete, before anything is done for the request: no fiber, no reading
+     * of its body. NULL: it is handled. Runs on the loop for each request, and must be quick.
+     * `full`: max_in_flight are being handled. Without this function those are refused. `done` is
+     * not called for what is refused here: there may be too many to tell of each. */
+    const struct pd_http_refusal *(*admit)(const struct pd_http_req *r, bool full, void *arg);
     void *arg;
     const char *server_name; /* Server: header; NULL = none */
     /* The listening sockets belong to somebody who hands them to the next process too: what waits
@@ -160,6 +170,7 @@ void pd_http_server_free(struct pd_http_server *s);
 
 struct pd_http_server_stats {
     uint64_t accepted, refused, requests, bad_requests, timeouts;
+    uint64_t shed; /* not among `requests`: refused by `admit`, or because of max_in_flight */
     unsigned connections, in_flight;
 };
 void pd_http_server_stats(const struct pd_http_server *s, struct pd_http_server_stats *out);

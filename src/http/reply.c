@@ -162,6 +162,21 @@ void reply_error(struct pd_http_req *r, int status)
     pd_http_reply(r, status, PD_STR("Content-Type: text/plain\r\n"), pd_http_status_text(status));
 }
 
+void reply_shed(struct pd_http_conn *c, const struct pd_http_refusal *why)
+{
+    struct work *w = c->work;
+    uint64_t length = w->req.body_length > 0 ? (uint64_t)w->req.body_length : 0;
+    bool here = w->req.body_length >= 0 && length <= w->len - w->pos;
+    w->parting = !w->req.keep_alive;
+    w->body = (struct body){ .done = true };
+    w->req.status = 0;
+    if (here)
+        w->pos += (uint32_t)length;
+    else
+        c->closing = c->linger = true;
+    pd_http_reply(&w->req, 503, why->lines, why->body);
+}
+
 /* Answers a head that was not understood, or a connection that was not wanted. The request is not
  * known, so nothing of it is used but for the log. */
 void reply_refuse(struct pd_http_conn *c, int status, const char *reason)

@@ -25,6 +25,7 @@ static struct pd_http_limits with_defaults(struct pd_http_limits l)
     l.max_body = l.max_body ? l.max_body : 1 << 20;
     l.max_pipelined = l.max_pipelined ? l.max_pipelined : 32;
     l.max_connections = l.max_connections ? l.max_connections : 20000;
+    l.max_in_flight = l.max_in_flight ? l.max_in_flight : 4096;
     l.head_us = l.head_us ? l.head_us : 10 * PD_SECOND;
     l.idle_us = l.idle_us ? l.idle_us : 60 * PD_SECOND;
     l.request_us = l.request_us ? l.request_us : 30 * PD_SECOND;

@@ -50,7 +50,9 @@ void pd_web_free(struct pd_web *w);
 
 /* On each thread before it serves: makes its figures, so that no request has to find the memory. */
 void pd_web_thread_begin(struct pd_web *w);
-/* pd_http_server_opts.handle and .done, with the pd_web as arg. */
+/* pd_http_server_opts.admit, .handle and .done, with the pd_web as arg. Turned away is who would be
+ * refused a database connection anyway, or comes when the server is full. */
+const struct pd_http_refusal *pd_web_admit(const struct pd_http_req *r, bool full, void *web);
 void pd_web_handle(struct pd_http_req *r, void *web) PD_YIELDS;
 void pd_web_done(const struct pd_http_req *r, void *web);
 

@@ -82,6 +82,7 @@ static pd_err open_parts(struct pd_web *w)
     w->api_prefix = pd_str_c(w->opts.api_prefix);
     name_cookies(w);
     pd_header_lines_make(w);
+    pd_admit_init(w);
     return PD_OK;
 }
 

@@ -51,8 +51,9 @@ struct pd_web {
     pd_str session_cookie, flash_cookie, floor_cookie;                /* without prefix */
     pd_str host_session_cookie, host_flash_cookie, host_floor_cookie; /* with it */
     pd_str page_lines, other_lines; /* constant header lines of pages, of all else */
-    uint64_t serial;                /* tells this pd_web from one freed before */
-    pthread_mutex_t lock;           /* guards the two below */
+    struct pd_http_refusal busy_page, busy_problem; /* for who is turned away */
+    uint64_t serial;                                /* tells this pd_web from one freed before */
+    pthread_mutex_t lock;                           /* guards the two below */
     struct pd_web_thread *threads[PD_THREADS_MAX];
     unsigned nthreads;
 };
@@ -127,6 +128,9 @@ void pd_session_send(struct pd_ctx *c); /* the cookie into the reply, as session
  * cookie for the next, if this one has written, or has seen what the primary has. */
 void pd_floor_read(struct pd_ctx *c);
 void pd_floor_send(struct pd_ctx *c);
+
+/* admit.c: makes what is answered to those; behind pd_header_lines_make. */
+void pd_admit_init(struct pd_web *w);
 
 /* headers.c */
 void pd_header_lines_make(struct pd_web *w);

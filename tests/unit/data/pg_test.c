@@ -772,28 +772,40 @@ static void test_pg_many_quick_reads_pass_a_slow_one(void **state)
     with_db(beside_a_slow_read);
 }
 
+/* Holds the row until it is canceled. */
+static void change_and_sleep(void *arg)
+{
+    struct slow *me = arg;
+    struct unit u;
+    pd_id ms = 30000;
+    change(unit_start(&u, me->db), 1, 1);
+    (void)pd_stmt_one(&u.c, &sleeps, &ms, PD_SITE);
+    me->failed = u.c.failed;
+    unit_end(&u);
+}
+
 static void beside_locked_transactions(struct pd_db *db)
 {
     int done = 0;
-    struct unit u;
-    struct pd_group g;
-    struct slow slow[4];
+    struct pd_group holds, waits;
+    struct slow slow[4], holder = { .db = db };
     seed(db, 2);
-    change(unit_start(&u, db), 1, 1); /* holds the row */
-    pd_group_init(&g);
+    pd_group_init(&holds);
+    die_of(pd_group_go(&holds, "holds", change_and_sleep, &holder));
+    die_of(pd_sleep(50000)); /* it has the row */
+    pd_group_init(&waits);
     for (int i = 0; i < 4; i++) {
         slow[i] = (struct slow){ .db = db, .done = &done };
-        die_of(pd_group_go(&g, "slow", change_slowly, &slow[i]));
+        die_of(pd_group_go(&waits, "waits", change_slowly, &slow[i]));
     }
-    pd_noyield_end(); /* the test waits inside its transaction */
     read_beside(db, &done);
-    pd_noyield_begin("the test is done with that");
-    die_of(pd_commit(&u.c));
-    unit_end(&u);
-    die_of(pd_group_wait(&g));
+    pd_group_cancel(&holds);
+    (void)!pd_group_wait(&holds);
+    assert_int_equal(holder.failed, PD_ECANCELED);
+    die_of(pd_group_wait(&waits));
     for (int i = 0; i < 4; i++)
         die_of(slow[i].failed);
-    assert_int_equal(sum_fresh(db), 205);
+    assert_int_equal(sum_fresh(db), 204);
 }
 static void test_pg_reads_pass_transactions_that_wait_for_a_lock(void **state)
 {

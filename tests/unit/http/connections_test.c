@@ -84,6 +84,83 @@ SERVER_TEST(connections_are_limited, .max_connections = 1, .max_requests_per_con
     expect_in(&talk, "200 OK");
 }
 
+static uint64_t shed(void)
+{
+    struct pd_http_server_stats st;
+    pd_http_server_stats(server, &st);
+    return st.shed;
+}
+
+SERVER_TEST(who_is_not_admitted_is_refused_and_may_ask_again)
+{
+    seen.busy = true;
+    open_talk(&talk);
+    say(&talk, "GET /a HTTP/1.1\r\n" H "\r\n"
+               "HEAD /b HTTP/1.1\r\n" H "\r\n"
+               "POST /echo HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhello"
+               "GET /health HTTP/1.1\r\n" H "\r\n");
+    hear(&talk, SIZE_MAX, 50 * MS);
+    unsigned refused = 0;
+    for (char *at = talk.got; (at = strstr(at, "503 Service Unavailable")); at++)
+        refused++;
+    assert_int_equal(refused, 3);
+    expect_in(&talk, "Retry-After: 7\r\nContent-Length: 4\r\n\r\nbusyHTTP/1.1 503");
+    expect_in(&talk, "200 OK"); /* in the order of the requests */
+    expect_not(&talk, "Connection: close");
+    assert_int_equal(seen.handled, 1);
+    assert_int_equal(seen.done, 1); /* not told of the others */
+    assert_int_equal(shed(), 3);
+    seen.busy = false;
+    say(&talk, "GET /a HTTP/1.1\r\n" H "\r\n");
+    hear(&talk, SIZE_MAX, 50 * MS);
+    assert_int_equal(seen.handled, 2);
+    pd_io_close(&talk.io);
+}
+
+/* A body that has not come is neither waited for nor taken for a request. */
+SERVER_TEST(who_is_not_admitted_need_not_send_a_body)
+{
+    static const char *const heads[] = {
+        "Content-Length: 50\r\n\r\nGET /health HTTP/1.1\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    };
+    seen.busy = true;
+    for (unsigned i = 0; i < 3; i++) {
+        open_talk(&talk);
+        say(&talk, "POST /echo HTTP/1.1\r\n" H);
+        say(&talk, heads[i]);
+        hear(&talk, SIZE_MAX, 100 * MS);
+        expect_in(&talk, "503 Service Unavailable");
+        expect_in(&talk, "Connection: close");
+        expect_not(&talk, "100 Continue");
+        assert_true(talk.closed);
+        pd_io_close(&talk.io);
+    }
+    assert_int_equal(seen.handled, 0);
+}
+
+SERVER_TEST(handlers_are_limited, .max_in_flight = 1)
+{
+    static struct talk first, second;
+    open_talk(&first);
+    open_talk(&second);
+    say(&first, "GET /late HTTP/1.1\r\n" H "\r\n");
+    assert_int_equal(pd_sleep(20 * MS), PD_OK);
+    say(&second, "GET /a HTTP/1.1\r\n" H "\r\nGET /health HTTP/1.1\r\n" H "\r\n");
+    hear(&second, SIZE_MAX, 50 * MS);
+    expect_in(&second, "503 Service Unavailable");
+    expect_in(&second, "200 OK");
+    hear(&first, 50, 400 * MS);
+    expect_in(&first, "late");
+    say(&second, "GET /a HTTP/1.1\r\n" H "\r\n");
+    hear(&second, SIZE_MAX, 50 * MS);
+    assert_int_equal(seen.handled, 3);
+    assert_int_equal(shed(), 1);
+    pd_io_close(&first.io);
+    pd_io_close(&second.io);
+}
+
 static void nothing(void *arg)
 {
     (void)arg;
@@ -241,6 +318,9 @@ int main(void)
         cmocka_unit_test(test_a_hang_up_cancels_the_handler),
         cmocka_unit_test(test_a_hang_up_behind_a_pipelined_body_cancels_the_handler),
         cmocka_unit_test(test_connections_are_limited),
+        cmocka_unit_test(test_who_is_not_admitted_is_refused_and_may_ask_again),
+        cmocka_unit_test(test_who_is_not_admitted_need_not_send_a_body),
+        cmocka_unit_test(test_handlers_are_limited),
         cmocka_unit_test(test_without_a_fiber_there_is_an_answer),
         cmocka_unit_test(test_drain_answers_what_is_in_flight),
         cmocka_unit_test(test_drain_answers_idle_connections),

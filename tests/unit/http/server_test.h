@@ -40,6 +40,7 @@ static struct seen { /* what the handler and `done` saw */
     int last_status;
     uint64_t last_bytes;
     pd_err body_error;
+    bool busy;    /* admit lets in /health alone */
     bool waiting; /* a handler has written and waits for something else */
 } seen;
 
@@ -156,6 +157,15 @@ static void done(const struct pd_http_req *r, void *arg)
     seen.last_bytes = r->bytes_out;
 }
 
+static const struct pd_http_refusal *admit(const struct pd_http_req *r, bool full, void *arg)
+{
+    static const struct pd_http_refusal busy = { PD_STR_INIT("Retry-After: 7\r\n"),
+                                                 PD_STR_INIT("busy") };
+    (void)arg;
+    bool refuses = (seen.busy || full) && !pd_str_eq(r->path, PD_STR("/health"));
+    return refuses ? &busy : NULL;
+}
+
 static struct pd_http_server *server;
 static struct pd_os_addr address;
 static struct pd_arena arena; /* a test's own */
@@ -176,10 +186,12 @@ static void server_start(const struct pd_http_limits *limits)
     assert_int_equal(setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &(int){ 16 << 10 }, sizeof(int)), 0);
     assert_int_equal(setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &(int){ 16 << 10 }, sizeof(int)), 0);
 #endif
-    server_listen(
-        &(struct pd_http_server_opts){
-            .limits = *limits, .handle = handle, .done = done, .server_name = "test" },
-        sock);
+    server_listen(&(struct pd_http_server_opts){ .limits = *limits,
+                                                 .admit = admit,
+                                                 .handle = handle,
+                                                 .done = done,
+                                                 .server_name = "test" },
+                  sock);
     address.port = (uint16_t)pd_os_listen_port(sock);
 }
 

@@ -1,0 +1,298 @@
+/* flood.c - asks as often as the clock says, whatever the answers do (an open load).
+ *
+ *     flood PORT RATE SECONDS CONNECTIONS REQUEST_FILE…
+ *
+ * RATE is requests per second, at random moments (a Poisson process); 0: each connection asks again
+ * as soon as it is answered (a closed load, to find the peak). A request file is what is sent, byte
+ * for byte, in turn; @UUID@ in it becomes a new one (36 characters; so is the placeholder). When no
+ * connection is free a request waits here, and the time it waits counts: latencies are taken from
+ * the moment when it was due (Tene, "How NOT to measure latency").
+ *
+ * Prints one line: seconds, good answers (below 500), their p50 and p99 and longest in ms, refusals
+ * (503), their p50, p99 and longest, other answers, broken connections, never sent.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ANSWER_MAX = 256 << 10, REQUESTS_MAX = 64, LATE_MAX = 1 << 20, GRACE_S = 12 };
+#define UUID "@UUID@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
+_Static_assert(sizeof UUID - 1 == 36, "as long as what replaces it");
+
+struct request {
+    char *text;
+    size_t len;
+    char *uuid; /* in text; NULL: none */
+};
+
+struct conn {
+    int fd;
+    bool busy;
+    int64_t due;
+    struct conn *next_free;
+    size_t got, want; /* bytes of an answer; want 0: its head is not complete */
+    int status;
+    char head[2048];
+};
+
+struct series {
+    uint32_t *us;
+    size_t n, cap;
+};
+
+static struct {
+    int port, poll;
+    struct request requests[REQUESTS_MAX];
+    unsigned nrequests, turn, open, most;
+    struct conn *conns, *free;
+    int64_t *late; /* due, but no connection was free: a ring */
+    size_t late_from, late_n;
+    struct series good, refused;
+    uint64_t other, broken, unsent, random;
+} f = { .random = 88172645463325252u };
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(70);
+}
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
+static uint64_t draw(void) /* xorshift64 (Marsaglia 2003) */
+{
+    f.random ^= f.random << 13;
+    f.random ^= f.random >> 7;
+    return f.random ^= f.random << 17;
+}
+
+static void note(struct series *s, int64_t us)
+{
+    if (s->n == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 65536;
+        s->us = realloc(s->us, s->cap * sizeof *s->us);
+        if (!s->us)
+            die("realloc");
+    }
+    s->us[s->n++] = (uint32_t)us;
+}
+
+/* --- asking --------------------------------------------------------------------------------------
+ */
+
+static void fill_uuid(char *at)
+{
+    char text[40];
+    uint64_t a = draw(), b = draw();
+    snprintf(text, sizeof text, "%08x-%04x-4%03x-8%03x-%012llx", (unsigned)(a >> 32),
+             (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(b >> 48 & 0xfff),
+             (unsigned long long)(b & 0xffffffffffff));
+    memcpy(at, text, sizeof UUID - 1);
+}
+
+static void open_conn(struct conn *c)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)f.port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int on = 1;
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0)
+        die("connect");
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
+    if (epoll_ctl(f.poll, EPOLL_CTL_ADD, c->fd, &ev) < 0)
+        die("epoll_ctl");
+}
+
+static void send_on(struct conn *c, int64_t due)
+{
+    struct request *r = &f.requests[f.turn++ % f.nrequests];
+    if (r->uuid)
+        fill_uuid(r->uuid);
+    c->due = due;
+    c->busy = true;
+    c->got = c->want = 0;
+    if (send(c->fd, r->text, r->len, MSG_NOSIGNAL) != (ssize_t)r->len)
+        f.broken++; /* the end of the connection is seen when it is read */
+}
+
+static void ask(int64_t due)
+{
+    struct conn *c = f.free;
+    if (c) {
+        f.free = c->next_free;
+    } else if (f.open < f.most) {
+        c = &f.conns[f.open++];
+        open_conn(c);
+    } else {
+        if (f.late_n == LATE_MAX)
+            f.unsent++;
+        else
+            f.late[(f.late_from + f.late_n++) % LATE_MAX] = due;
+        return;
+    }
+    send_on(c, due);
+}
+
+/* --- being answered ------------------------------------------------------------------------------
+ */
+
+static void answered(struct conn *c)
+{
+    int64_t us = now_us() - c->due;
+    if (c->status == 503)
+        note(&f.refused, us);
+    else if (c->status < 500)
+        note(&f.good, us);
+    else
+        f.other++;
+}
+
+static void go_on(struct conn *c, bool again)
+{
+    c->busy = false;
+    if (f.late_n) {
+        int64_t due = f.late[f.late_from];
+        f.late_from = (f.late_from + 1) % LATE_MAX;
+        f.late_n--;
+        send_on(c, due);
+    } else if (again) {
+        send_on(c, now_us());
+    } else {
+        c->next_free = f.free;
+        f.free = c;
+    }
+}
+
+static bool read_head(struct conn *c, size_t here)
+{
+    c->head[here] = '\0';
+    char *end = strstr(c->head, "\r\n\r\n"), *length = strcasestr(c->head, "\r\ncontent-length:");
+    if (!end)
+        return here < sizeof c->head - 1;
+    c->status = atoi(c->head + 9);
+    c->want =
+        (size_t)(end + 4 - c->head) + (length && length < end ? strtoul(length + 17, NULL, 10) : 0);
+    return true;
+}
+
+static void readable(struct conn *c, bool again)
+{
+    static char bytes[ANSWER_MAX];
+    ssize_t n = recv(c->fd, bytes, sizeof bytes, 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0) {
+        f.broken += c->busy;
+        close(c->fd);
+        open_conn(c);
+        if (c->busy) /* else it is on the free list */
+            go_on(c, again);
+        return;
+    }
+    if (!c->want) {
+        size_t room = sizeof c->head - 1 - c->got, part = (size_t)n < room ? (size_t)n : room;
+        memcpy(c->head + c->got, bytes, part);
+        if (!read_head(c, c->got + part))
+            die("a head is too long");
+    }
+    c->got += (size_t)n;
+    if (!c->want || c->got < c->want)
+        return;
+    answered(c);
+    go_on(c, again);
+}
+
+/* --- results -------------------------------------------------------------------------------------
+ */
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_series(struct series *s)
+{
+    if (s->n)
+        qsort(s->us, s->n, sizeof *s->us, by_value);
+    printf(" %zu", s->n);
+    const double at[] = { 0.5, 0.99, 1 };
+    for (int i = 0; i < 3; i++)
+        printf(" %.3f", s->n ? s->us[(size_t)((double)(s->n - 1) * at[i])] / 1e3 : 0);
+}
+
+static void read_request(const char *path)
+{
+    struct request *r = &f.requests[f.nrequests++];
+    FILE *in = fopen(path, "r");
+    r->text = calloc(1, 8192);
+    if (!in || !r->text)
+        die(path);
+    r->len = fread(r->text, 1, 8191, in);
+    r->uuid = strstr(r->text, UUID);
+    fclose(in);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 6 || argc - 5 > REQUESTS_MAX) {
+        fprintf(stderr, "usage: flood PORT RATE SECONDS CONNECTIONS REQUEST_FILE…\n");
+        return 64;
+    }
+    f.port = atoi(argv[1]);
+    double rate = atof(argv[2]), seconds = atof(argv[3]);
+    f.most = (unsigned)atoi(argv[4]);
+    f.poll = epoll_create1(EPOLL_CLOEXEC);
+    f.conns = calloc(f.most, sizeof *f.conns);
+    f.late = calloc(LATE_MAX, sizeof *f.late);
+    for (int i = 5; i < argc; i++)
+        read_request(argv[i]);
+    int64_t begin = now_us(), end = begin + (int64_t)(seconds * 1e6);
+    double due = (double)begin;
+    for (unsigned i = 0; rate == 0 && i < f.most; i++)
+        ask(begin);
+    for (int64_t now = begin; now < end + GRACE_S * INT64_C(1000000); now = now_us()) {
+        struct epoll_event events[256];
+        bool over = now >= end;
+        while (rate > 0 && due <= (double)now && due < (double)end) {
+            ask((int64_t)due);
+            due += -log1p(-(double)(draw() >> 11) / 9007199254740992.0) * 1e6 / rate;
+        }
+        int64_t left = rate > 0 && !over ? (int64_t)due - now_us() : 1000;
+        int n = epoll_wait(f.poll, events, 256, left > 1000 ? 1 : 0);
+        unsigned busy = 0;
+        for (int i = 0; i < n; i++)
+            readable(events[i].data.ptr, rate == 0 && !over);
+        for (unsigned i = 0; over && i < f.open; i++)
+            busy += f.conns[i].busy;
+        if (over && !busy)
+            break;
+    }
+    printf("%.3f", (double)(now_us() - begin) / 1e6);
+    print_series(&f.good);
+    print_series(&f.refused);
+    for (unsigned i = 0; i < f.open; i++)
+        f.unsent += f.conns[i].busy;
+    printf(" %llu %llu %llu\n", (unsigned long long)f.other, (unsigned long long)f.broken,
+           (unsigned long long)(f.unsent + f.late_n));
+    return 0;
+}
