@@ -145,9 +145,9 @@ def end(server):
     assert server.stop() == 0, server.log_text()[-3000:]
 
 
-def served(directory, through, straight):
+def served(directory, through, straight, seconds=DEADLINE):
     """A FinFlow that reaches its database through a proxy; the test itself looks into it straight."""
-    server = Server(directory, REQUEST_SECONDS=DEADLINE)
+    server = Server(directory, REQUEST_SECONDS=seconds)
     server.database = through
     try:
         server.start()
