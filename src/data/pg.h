@@ -225,18 +225,20 @@ struct pg_session {
     struct pg_session *next_free;
 };
 
-struct pg_host {                /* a server */
-    char *url;                  /* names it, perhaps among others */
-    char *name, *addr, *port;   /* instead of what the URL says; NULL: as there */
-    char label[64];             /* for messages: "db1:5432" */
-    char why[PD_DIAG_TEXT / 2]; /* it did not answer; guarded by pg->lock */
-    _Atomic(unsigned) limit;    /* connections per thread, as found out; 0: not yet */
+struct pg_host {                      /* a server */
+    char *url;                        /* names it, perhaps among others */
+    char *name, *addr, *port;         /* instead of what the URL says; NULL: as there */
+    char label[64];                   /* for messages: "db1:5432" */
+    char why[PD_DIAG_TEXT / 2];       /* it did not answer; guarded by pg->lock */
+    _Atomic(unsigned) limit;          /* connections per thread, as found out; 0: not yet; … */
+    _Atomic(int64_t) room, instances; /* … from these */
 };
 
 struct pg_sizer {
     struct pd_timer timer;
     struct pd_fiber *ender;
     bool running, busy; /* a fiber is at it */
+    _Atomic(bool) told; /* the log has been told, and is told of changes */
 };
 
 struct pg_db {
@@ -431,6 +433,8 @@ void pd_pg_size_look(struct pg_db *pg) PD_YIELDS;
 /* The same, and again from time to time, until the end; nothing if the number was given. */
 void pd_pg_size_begin(struct pg_db *pg) PD_YIELDS;
 void pd_pg_size_end(struct pg_db *pg) PD_YIELDS;
+/* Tells the log, from now on. */
+void pd_pg_size_tell(struct pg_db *pg);
 
 /* --- pg_warm.c
  * --------------------------------------------------------------------------------------------- */

@@ -11,7 +11,6 @@
  * cannot be told from outside; then statements are slower than they would have to be.
  */
 #include "data/pg_team.h"
-#include <pando/log.h>
 #include <stdio.h>
 
 pd_err pd_pg_pooler_found(struct pg_conn *c)
@@ -22,9 +21,7 @@ pd_err pd_pg_pooler_found(struct pg_conn *c)
                        "with several servers name each of them itself: behind a pooler it is not "
                        "known which one answers");
     c->pooled = true;
-    if (!atomic_exchange(&pool->pg->unnamed, true))
-        pd_log_info("database: there is a pooler in between: statements are not prepared", "server",
-                    pool->host->label);
+    atomic_store(&pool->pg->unnamed, true);
     return PD_OK;
 }
 

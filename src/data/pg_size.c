@@ -67,18 +67,39 @@ unsigned pd_pg_size_of(int64_t room, int64_t instances, unsigned threads)
 /* --- asking --------------------------------------------------------------------------------------
  */
 
+static void tell(struct pg_db *pg, unsigned i)
+{
+    const struct pg_host *h = &pg->hosts[i];
+    int64_t room = atomic_load(&h->room), instances = atomic_load(&h->instances);
+    unsigned threads = pg->db->opts.threads;
+    pd_log_info("database: connections", "server", h->label, "each_thread", atomic_load(&h->limit),
+                "threads", threads, "room", room, "instances", instances);
+    if (room < PG_EACH_LEAST * instances * threads)
+        pd_log_warn("database: max_connections is too small for so many instances", "server",
+                    h->label);
+}
+
+/* A program that does not get as far as serving says only why. */
+void pd_pg_size_tell(struct pg_db *pg)
+{
+    if (atomic_exchange(&pg->sizer.told, true))
+        return;
+    if (atomic_load(&pg->unnamed))
+        pd_log_info("database: there is a pooler in between: statements are not prepared");
+    for (unsigned i = 0; i < pg->nhosts; i++)
+        if (atomic_load(&pg->hosts[i].limit))
+            tell(pg, i);
+}
+
 static void note(struct pg_pool *pool, const struct size *found)
 {
     struct pg_db *pg = pool->pg;
-    unsigned threads = pg->db->opts.threads;
-    unsigned each = pd_pg_size_of(found->room, found->instances, threads);
-    if (atomic_exchange(&pg->hosts[pool->index].limit, each) == each)
-        return;
-    pd_log_info("database: connections", "server", pool->host->label, "each_thread", each,
-                "threads", threads, "room", found->room, "instances", found->instances);
-    if (found->room < PG_EACH_LEAST * found->instances * threads)
-        pd_log_warn("database: max_connections is too small for so many instances", "server",
-                    pool->host->label);
+    struct pg_host *h = &pg->hosts[pool->index];
+    unsigned each = pd_pg_size_of(found->room, found->instances, pg->db->opts.threads);
+    atomic_store(&h->room, found->room);
+    atomic_store(&h->instances, found->instances);
+    if (atomic_exchange(&h->limit, each) != each && atomic_load(&pg->sizer.told))
+        tell(pg, pool->index);
 }
 
 static pd_err ask(struct pg_pool *pool, struct pd_arena *a)

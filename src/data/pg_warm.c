@@ -72,6 +72,7 @@ static pd_err warm_up(struct pg_pool *pool, const struct pd_sql_module *const *m
 void pd_pg_warm_up(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
 {
     struct pg_pool *home = pd_pg_pool(pg_of(db));
+    pd_pg_size_tell(home->pg);
     for (unsigned i = 0; i < home->pg->nhosts; i++) {
         pd_mono old = pd_deadline_within(PG_CONNECT_US);
         if (warm_up(home->team ? home->team->pools[i] : home, modules, n) != PD_OK)
