@@ -243,3 +243,84 @@ def test_a_lag_of_50_ms_leaves_most_reads_to_the_replicas(pairs_cluster):
     out = run_pairs(pairs_cluster, CLIENTS * 4, 50, 20)  # somebody who reads fifty times a second, and writes once
     assert out["replica_reads"] >= 0.9 * out["reads"]
     assert out["refused_reads"] == out["refused_writes"] == 0
+
+
+# --- in conflict with the log -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(cluster):
+    """Replicas that end a read at once if a change that comes is in its way; and a table that is slow to read there."""
+    def change(node, *settings):
+        for setting in settings:
+            cluster.rows(node, f"alter system {setting}")
+        cluster.rows(node, "select pg_reload_conf() as reloaded")
+
+    slowed = []
+
+    def slow(table):
+        slowed.append(table)
+        cluster.rows(cluster.primary, f"alter table {table} rename to {table}_there")
+        cluster.rows(cluster.primary, f"""
+            create view {table} as select t.* from {table}_there t,
+            lateral (select case when pg_is_in_recovery() then pg_sleep(20) end where t.id is not null) s""")
+        wait_caught_up(cluster)
+
+    for node in cluster.replicas():
+        change(node, "set max_standby_streaming_delay = 0", "set hot_standby_feedback = off")
+    yield slow
+    for table in slowed:
+        cluster.rows(cluster.primary, f"drop view {table}")
+        cluster.rows(cluster.primary, f"alter table {table}_there rename to {table}")
+    for node in cluster.replicas():
+        change(node, "reset max_standby_streaming_delay", "reset hot_standby_feedback")
+    wait_caught_up(cluster)
+
+
+def conflicts(cluster):
+    sql = "select coalesce(sum(confl_snapshot), 0)::int as n from pg_stat_database_conflicts"
+    return sum(cluster.rows(node, sql)[0][0] for node in cluster.replicas())
+
+
+def sleeping(cluster):
+    sql = "select count(*)::int as n from pg_stat_activity where wait_event = 'PgSleep'"
+    return sum(cluster.rows(node, sql)[0][0] for node in cluster.replicas())
+
+
+def disturb(cluster):
+    """The primary takes away rows that a read on a replica, begun before, could still want to see."""
+    cluster.rows(cluster.primary, "create table if not exists t_gone (n int)")
+    cluster.rows(cluster.primary, "insert into t_gone select generate_series(1, 1000)")
+    cluster.rows(cluster.primary, "delete from t_gone")
+    cluster.rows(cluster.primary, "vacuum t_gone")
+
+
+@pytest.mark.parametrize("table, path, counter", [
+    ("insights_category", "/categories", "db_reads_moved_total"),  # a statement, which goes elsewhere
+    ("insights_day", "/reports/monthly", "db_repeats_total"),      # a snapshot: the handler, on the primary
+])
+def test_a_read_in_conflict_with_the_log_succeeds_elsewhere(cluster, server, impatient, table, path, counter):
+    ada = Person(server)
+    ada.deposit(ada.account(), 100)
+    assert ada.post("/categories", name="Food").status_code == 201
+    params = {"month": time.strftime("%Y-%m", time.gmtime())} if "reports" in path else {}
+    expected = ada.get(path, **params).json()
+    other = SignedIn(server, ada)
+    other.http.cookies.delete("finflow_floor")
+    impatient(table)
+    before, ended = figure(server, counter), conflicts(cluster)
+    answers = []
+    reader = threading.Thread(target=lambda: answers.append(other.get(path, **params)))
+    reader.start()
+    deadline = time.monotonic() + 15
+    while not sleeping(cluster):
+        assert time.monotonic() < deadline, "it does not read on a replica"
+        time.sleep(0.05)
+    while reader.is_alive():  # it may meet the next replica, too
+        disturb(cluster)
+        reader.join(0.3)
+    assert answers[0].status_code == 200, answers[0].text
+    got = answers[0].json()
+    assert {**got, "as_of": 0} == {**expected, "as_of": 0}
+    assert conflicts(cluster) > ended
+    assert figure(server, counter) > before
