@@ -137,12 +137,13 @@ void pd_lasts(struct pd_ctx *c);
 
 enum { PD_LOCK_MAX = 200 };
 /* For what has no row to lock ("only one payout of an organisation at a time"). Opens the write
- * transaction if there is none and waits until no other one of the database holds the name, which
- * is printf-like ("payout %lld", at most PD_LOCK_MAX bytes: else PD_ETOOBIG); held until the
- * transaction ends. On SQLite the write transaction is that already. Waits at most as long as a
- * write waits for its turn (10 s; or the fiber's deadline): PD_ETIME, naming the lock. Locks that
- * are waited for in a circle are PD_ECONFLICT. Names are hashed to 64 bits: two names may, once in
- * a very long time, be one lock. False if the context has failed. */
+ * transaction if there is none and waits until no other one of the database (on PostgreSQL: of the
+ * schema, among all programs) holds the name, which is printf-like ("payout %lld", at most
+ * PD_LOCK_MAX bytes: else PD_ETOOBIG); held until the transaction ends. On SQLite the write
+ * transaction is that already. Waits at most as long as a write waits for its turn (10 s; or the
+ * fiber's deadline): PD_ETIME, naming the lock. Locks that are waited for in a circle are
+ * PD_ECONFLICT. Names are hashed to 64 bits: two names may, once in a very long time, be one lock.
+ * False if the context has failed. */
 bool pd_lock(struct pd_ctx *c, const char *fmt, ...) PD_PRINTF(2, 3) PD_YIELDS;
 
 /* Where a context reads matters only if the database has replicas. What may decide something reads

@@ -316,12 +316,15 @@ pd_err pd_pg_run(struct pd_session *base, const struct pd_stmt *stmt, const void
     return (stmt->batch ? pd_pg_batch_read : pd_pg_read)(s, stmt, params, out);
 }
 
-/* It counts as a statement: what comes behind it must not undo it. */
+/* Of the schema that the tables are in, as the locks of migrations: programs with a schema each
+ * share a database. It counts as a statement: what comes behind it must not undo it. */
 pd_err pd_pg_lock(struct pd_session *base, int64_t key)
 {
     struct pg_session *s = (struct pg_session *)base;
-    char text[64];
-    snprintf(text, sizeof text, "select pg_advisory_xact_lock(%lld)", (long long)key);
+    char text[128];
+    snprintf(text, sizeof text,
+             "select pg_advisory_xact_lock(hashtextextended(coalesce(current_schema(), ''), %lld))",
+             (long long)key);
     PD_TRY(pd_pg_enter(s));
     struct pg_op *op = pd_pg_command(s->conn, text, pd_fiber_self());
     pd_err e = pd_pg_session_wait(s, op);

@@ -153,6 +153,7 @@ static void side_run(void *arg)
     struct unit u;
     struct pd_tx tx = s->pair->tx;
     s->result = pd_transact(unit_start(&u, s->pair->db), s->pair->fn, s, .isolation = tx.isolation);
+    s->pair->arrived = 2; /* if it failed before: the other waits for nobody */
     unit_end(&u);
 }
 
