@@ -10,6 +10,7 @@
  */
 #include "http/client.h"
 #include "http/chars.h"
+#include "run/loop.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -367,6 +368,7 @@ pd_err pd_http_send(struct pd_http_client *cl, struct pd_arena *a, const struct 
         return pd_fail(PD_EINVAL, "malformed host");
     PD_TRY(url_parse(ask->url, &u));
     PD_TRY(check_headers(ask->headers));
+    pd_lasts_set(true); /* whatever the other side makes of it */
     pd_mono old = pd_deadline_within(ask->timeout_us ? ask->timeout_us : 30 * PD_SECOND);
     pd_err err = send_on(call, ask, &u, request_head(a, ask, &u));
     pd_deadline_restore(old);

@@ -71,13 +71,16 @@ SERVER_TEST(client_passes_on)
                                .length = 15,
                                .once = true };
     assert_int_equal(pd_http_send(cl, &arena, &ask, &call), PD_OK);
+    assert_true(pd_lasts_set(false)); /* who asks has had something done: not to be run again */
     assert_int_equal(pd_http_call_all(&call, 100, &body), PD_OK);
     assert_memory_equal(body.ptr, "chunkchunkchunk", 15);
     pd_http_call_close(&call);
     left = 1; /* fewer bytes than were said */
     assert_int_equal(pd_http_send(cl, &arena, &ask, &call), PD_EINVAL);
+    assert_true(pd_lasts_set(false));
     ask.host = PD_STR("a\r\nX: y");
     assert_int_equal(pd_http_send(cl, &arena, &ask, &call), PD_EINVAL);
+    assert_false(pd_lasts_set(false)); /* nothing has left */
     ask = (struct pd_http_ask){ .url = url("/"), .once = true };
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pd_http_send(cl, &arena, &ask, &call), PD_OK);
