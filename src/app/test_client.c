@@ -143,6 +143,7 @@ static void ask(const char *site, struct pd_client *b, const char *method, pd_st
     refuse_failure(site, b);
 }
 
+PD_PRINTF(2, 0)
 static pd_str path_of(struct pd_client *b, const char *fmt, va_list args)
 {
     char text[2048];
