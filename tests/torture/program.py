@@ -1,5 +1,6 @@
 """What torture needs to know about a program: its sites (from a record that libtorture wrote) by name, and every
 place in it that calls an allocator or the system (from the disassembly), so that none is forgotten."""
+import os
 import pathlib
 import re
 import struct
@@ -65,7 +66,7 @@ class Program:
                               text=True, check=True).stdout.splitlines()
         for i in range(0, len(text), 3):
             file, _, line = text[i + 2].split(" ")[0].rpartition(":")
-            file = re.sub(r"^.*?/(?=(src|finflow|tests)/)", "", str(pathlib.PurePath(file)).replace("/../", "/"))
+            file = re.sub(r"^.*?/(?=(src|finflow|tests)/)", "", os.path.normpath(file))  # a test may include a source
             file = re.sub(r"^(\.\./)+", "", file)
             self.known[int(text[i], 16)] = (text[i + 1], file, line)
 
