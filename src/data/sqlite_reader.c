@@ -25,12 +25,15 @@ static _Thread_local struct {
 /* --- pools
  * -------------------------------------------------------------------------------------------- */
 
-static void end_snapshot(struct lite_conn *conn)
+/* A read transaction: nothing can be lost. If it cannot end for want of memory it is still there,
+ * and ends when the connection is used next. */
+static pd_err end_snapshot(struct lite_conn *conn)
 {
     if (!conn->in_snapshot)
-        return;
+        return PD_OK;
+    PD_TRY(pd_lite_command(conn, LITE_COMMIT));
     conn->in_snapshot = false;
-    (void)!pd_lite_command(conn, LITE_COMMIT); /* a read transaction: nothing can be lost */
+    return PD_OK;
 }
 
 static void turn_ended(struct pd_turn_hook *h)
@@ -38,7 +41,7 @@ static void turn_ended(struct pd_turn_hook *h)
     struct lite_pool *pool = pd_container(h, struct lite_pool, hook);
     pool->hooked = false;
     for (struct lite_conn *c = pool->idle; c; c = c->next)
-        end_snapshot(c);
+        (void)!end_snapshot(c);
 }
 
 static struct lite_pool *pool_new(struct lite_db *lite, struct pd_loop *loop)
@@ -84,7 +87,7 @@ static void pool_free(struct lite_pool *pool)
     while (pool->idle) {
         struct lite_conn *conn = pool->idle;
         pool->idle = conn->next;
-        end_snapshot(conn);
+        (void)!end_snapshot(conn);
         pd_lite_conn_close(conn);
         pool->nconns--;
     }
@@ -151,7 +154,7 @@ static pd_err snapshot(struct lite_pool *pool, struct lite_conn *conn)
     uint64_t commits = atomic_load_explicit(&pool->lite->commits, memory_order_acquire);
     if (conn->in_snapshot && conn->seen == commits)
         return PD_OK;
-    end_snapshot(conn);
+    PD_TRY(end_snapshot(conn));
     PD_TRY(pd_lite_command(conn, LITE_BEGIN));
     lite_count(&pool->snapshots);
     conn->in_snapshot = true;
@@ -162,7 +165,7 @@ static pd_err snapshot(struct lite_pool *pool, struct lite_conn *conn)
 /* Of its own from here on: not that of the turn, which others share. */
 static pd_err own_snapshot(struct lite_session *s, struct lite_conn *conn)
 {
-    end_snapshot(conn);
+    PD_TRY(end_snapshot(conn));
     PD_TRY(snapshot(s->pool, conn));
     s->held = conn;
     s->base.in_tx = true;
@@ -190,7 +193,7 @@ void pd_lite_unhold(struct lite_session *s)
     s->held = NULL;
     s->base.in_tx = false;
     pd_guard_off(&s->base);
-    end_snapshot(conn);
+    (void)!end_snapshot(conn);
     conn_give(s->pool, conn);
 }
 
