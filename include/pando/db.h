@@ -352,8 +352,8 @@ pd_err pd_stmt_each(struct pd_ctx *c, const struct pd_stmt *s, const void *param
 /* The related row of `row`; loads them for all its siblings on the first touch. */
 void *pd_relation_one(struct pd_ctx *c, const struct pd_relation *r, const void *row,
                       const char *site) PD_YIELDS;
-/* At most `limit` related rows (1 or more) of `row`; the same. Whoever asks for more than
- * before has them all loaded again. */
+/* At most `limit` related rows of `row`; the same. Whoever asks for more than before has them all
+ * loaded again. Less than 1 fails the context (PD_EINVAL). The rows live in the context's arena. */
 struct pd_rows pd_relation_many(struct pd_ctx *c, const struct pd_relation *r, const void *row,
                                 int64_t limit, const char *site) PD_YIELDS;
 

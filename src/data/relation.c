@@ -210,9 +210,10 @@ struct pd_rows pd_relation_many(struct pd_ctx *c, const struct pd_relation *r, c
 {
     struct pd_rowset *set;
     pd_id key;
-    if (limit < 1)
-        pd_panic("%s: %s with a limit of %lld rows", site, r->name, (long long)limit);
-    if (!reach(c, r, row, limit, site, &set, &key))
+    if (limit < 1 && c->failed == PD_OK) /* it may come from the request */
+        (void)pd_ctx_fail(c, pd_fail(PD_EINVAL, "%s: a limit of %lld rows, from %s", r->name,
+                                     (long long)limit, site));
+    if (limit < 1 || !reach(c, r, row, limit, site, &set, &key))
         return (struct pd_rows){ 0 };
     return pd_relation_find_many(r, set, key, limit);
 }

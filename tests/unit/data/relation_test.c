@@ -249,6 +249,20 @@ TEST_WITH_DB(a_limit_holds_for_each_parent)
     unit_end(&u);
 }
 
+TEST_WITH_DB(a_limit_below_one_is_refused)
+{
+    struct unit u;
+    seed_owned(db, 10);
+    for (int64_t limit = -1; limit <= 0; limit++) {
+        struct pd_ctx *c = unit_start(&u, db);
+        struct pd_rows owners = pd_stmt_many(c, &owner_list, NULL, PD_SITE);
+        assert_int_equal(accounts_of(c, owners.rows, limit).n, 0);
+        assert_int_equal(c->failed, PD_EINVAL);
+        assert_non_null(strstr(pd_ctx_diag(c)->message, "t_owner.account_list: a limit of"));
+        unit_end(&u);
+    }
+}
+
 TEST_WITH_DB(parents_without_children_have_none)
 {
     struct unit u;
@@ -321,6 +335,7 @@ int main(void)
         DATA_TEST(the_children_of_all_rows_come_with_one_statement),
         DATA_TEST(a_hundred_parents_with_three_nested_relations_are_four_statements),
         DATA_TEST(a_limit_holds_for_each_parent),
+        DATA_TEST(a_limit_below_one_is_refused),
         DATA_TEST(parents_without_children_have_none),
         DATA_TEST(children_can_be_loaded_later),
         DATA_TEST(a_failed_context_has_no_children),
