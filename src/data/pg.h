@@ -586,6 +586,8 @@ pd_err pd_pg_hand_begin(struct pg_session *s) PD_MUST PD_YIELDS;
 void pd_pg_hand_end(struct pg_session *s);
 /* Runs a text of several statements, out of pipeline mode. */
 pd_err pd_pg_hand_run(struct pg_conn *c, const char *sql) PD_MUST PD_YIELDS;
+/* The same for one that gives a boolean: puts *yes if there is a row. */
+pd_err pd_pg_hand_ask(struct pg_conn *c, const char *sql, bool *yes) PD_MUST PD_YIELDS;
 /* Sends what is left, then waits for input. */
 pd_err pd_pg_hand_wait(struct pg_conn *c) PD_MUST PD_YIELDS;
 

@@ -35,26 +35,6 @@ static struct pg_conn *conn_of(struct pd_hold *hold)
     return (struct pg_conn *)hold;
 }
 
-/* The one value of a query; *yes: it is true. */
-static pd_err ask(struct pg_conn *c, const char *sql, bool *yes)
-{
-    pd_err e = PD_OK;
-    if (!PQsendQuery(c->pq, sql))
-        return pd_fail(PD_EUNAVAIL, "%s", PQerrorMessage(c->pq));
-    for (;;) {
-        while (PQisBusy(c->pq))
-            PD_TRY(pd_pg_hand_wait(c));
-        PGresult *r = PQgetResult(c->pq);
-        if (!r)
-            return e;
-        if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1)
-            *yes = *PQgetvalue(r, 0, 0) == 't';
-        else if (e == PD_OK)
-            e = pd_pg_fail(c->pool, NULL, r);
-        PQclear(r);
-    }
-}
-
 static pd_err hold_on(struct pg_conn *c)
 {
     bool got = false;
@@ -62,7 +42,7 @@ static pd_err hold_on(struct pg_conn *c)
         return pd_fail(PD_EINTERNAL, "%s", PQerrorMessage(c->pq));
     c->by_hand = true;
     PD_TRY(pd_pg_hand_run(c, "set default_transaction_read_only = off; set statement_timeout = 0"));
-    PD_TRY(ask(c, "select pg_try_advisory_lock(" HOLD ")", &got));
+    PD_TRY(pd_pg_hand_ask(c, "select pg_try_advisory_lock(" HOLD ")", &got));
     return got ? PD_OK : pd_fail(PD_EBUSY, "another program is migrating the database");
 }
 
@@ -99,6 +79,6 @@ void pd_pg_let_go(struct pd_hold *hold)
     struct pg_conn *c = conn_of(hold);
     bool was;
     if (!c->broken)
-        (void)!ask(c, "select pg_advisory_unlock(" HOLD ")", &was);
+        (void)!pd_pg_hand_ask(c, "select pg_advisory_unlock(" HOLD ")", &was);
     pd_pg_conn_close(c);
 }

@@ -147,7 +147,7 @@ pd_err pd_pg_hand_wait(struct pg_conn *c)
     return PD_OK;
 }
 
-pd_err pd_pg_hand_run(struct pg_conn *c, const char *sql)
+pd_err pd_pg_hand_ask(struct pg_conn *c, const char *sql, bool *yes)
 {
     pd_err e = PD_OK;
     if (!PQsendQuery(c->pq, sql))
@@ -166,8 +166,15 @@ pd_err pd_pg_hand_run(struct pg_conn *c, const char *sql)
         if (e == PD_OK && got != PGRES_COMMAND_OK && got != PGRES_TUPLES_OK &&
             got != PGRES_EMPTY_QUERY)
             e = pd_pg_fail(c->pool, NULL, r);
+        if (yes && got == PGRES_TUPLES_OK && PQntuples(r) == 1)
+            *yes = *PQgetvalue(r, 0, 0) == 't';
         PQclear(r);
     }
+}
+
+pd_err pd_pg_hand_run(struct pg_conn *c, const char *sql)
+{
+    return pd_pg_hand_ask(c, sql, NULL);
 }
 
 pd_err pd_pg_hand_begin(struct pg_session *s)
