@@ -34,6 +34,39 @@ static void test_every_code_of_sqlite_has_one_of_ours(void **state)
                      pd_err_name(pd_lite_code(cases[i].rc)));
 }
 
+/* A COMMIT that cannot be prepared leaves the snapshot open: the next to use the connection ends
+ * it. SQLite is told to take no text that long, as it takes none when there is no memory. */
+static void snapshot_stays(struct pd_db *db)
+{
+    struct unit u;
+    seed(db, 2);
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_non_null(pd_stmt_one(c, &account_count, NULL, PD_SITE));
+    struct lite_conn *conn = pd_lite_pool(db->engine)->idle;
+    assert_true(conn->in_snapshot);
+    sqlite3_finalize(conn->commands[LITE_COMMIT]); /* as before the first one */
+    conn->commands[LITE_COMMIT] = NULL;
+    int most = sqlite3_limit(conn->handle, SQLITE_LIMIT_SQL_LENGTH, 1);
+    die_of(pd_yield()); /* the turn ends */
+    assert_false(sqlite3_get_autocommit(conn->handle));
+    sqlite3_limit(conn->handle, SQLITE_LIMIT_SQL_LENGTH, most);
+    struct unit other;
+    assert_non_null(add(unit_start(&other, db), 3, "one more", 100));
+    die_of(pd_commit(&other.c));
+    unit_end(&other);
+    const struct number *n = pd_stmt_one(c, &account_count, NULL, PD_SITE);
+    assert_ptr_equal(pd_lite_pool(db->engine)->idle, conn);
+    assert_true(n && n->n == 3); /* not what the old snapshot knows */
+    die_of(pd_yield());
+    assert_true(sqlite3_get_autocommit(conn->handle));
+    unit_end(&u);
+}
+static void test_a_snapshot_that_cannot_end_is_ended_later(void **state)
+{
+    (void)state;
+    with_db(snapshot_stays);
+}
+
 /* What may be repeated, and of what nobody knows whether it was done: manual, appendix A. */
 static void test_every_refusal_of_postgres_has_a_fate(void **state)
 {
@@ -153,6 +186,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SQLITE_TEST(every_code_of_sqlite_has_one_of_ours),
+        cmocka_unit_test_setup_teardown(test_a_snapshot_that_cannot_end_is_ended_later, dir_setup,
+                                        dir_teardown),
         cmocka_unit_test(test_every_refusal_of_postgres_has_a_fate),
         SQLITE_TEST(a_failing_statement_is_named_with_its_places),
         SQLITE_TEST(what_a_trigger_raises_is_a_constraint_by_its_own_words),
