@@ -99,6 +99,13 @@ class Server:
             time.sleep(0.02)
         raise RuntimeError("finflow is not ready:\n" + self.log_text())
 
+    def figure(self, name):
+        """The value of a line of /metrics, labels included in the name."""
+        for line in self.client().get("/metrics").text.splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[-1])
+        raise AssertionError(f"no {name}")
+
     def log_text(self):
         return (self.dir / "log").read_text(errors="replace")
 

@@ -18,13 +18,6 @@ def site(tmp_path_factory):
     assert s.stop() == 0, s.log_text()
 
 
-def figure(server, name):
-    for line in server.client().get("/metrics").text.splitlines():
-        if line.startswith(name + " "):
-            return float(line.split()[-1])
-    raise AssertionError(f"no {name}")
-
-
 class Rival:
     """A transaction of another program, which waits for a deadlock longer than the server's: these are undone, not it."""
 
@@ -62,7 +55,7 @@ def test_a_transfer_that_meets_a_deadlock_is_made_once(site):
     ada = Person(site)
     low, high = ada.account("Low"), ada.account("High")
     ada.deposit(low, 1000)
-    before = {name: figure(site, name) for name in ("db_conflicts_total", "db_repeats_total")}
+    before = {name: site.figure(name) for name in ("db_conflicts_total", "db_repeats_total")}
     answers = []
     rival = Rival(site)
     rival.lock(high)
@@ -73,8 +66,8 @@ def test_a_transfer_that_meets_a_deadlock_is_made_once(site):
     rival.end()
     transfer.join()
     assert answers[0].status_code == 201, answers[0].text
-    assert figure(site, "db_conflicts_total") == before["db_conflicts_total"] + 1
-    assert figure(site, "db_repeats_total") == before["db_repeats_total"] + 1
+    assert site.figure("db_conflicts_total") == before["db_conflicts_total"] + 1
+    assert site.figure("db_repeats_total") == before["db_repeats_total"] + 1
     assert (ada.balance(low), ada.balance(high)) == (700, 300)
     assert broken_rules(site) == []
 

@@ -36,15 +36,8 @@ def server(cluster, tmp_path_factory):
     assert s.stop() == 0, s.log_text()
 
 
-def figure(server, name):
-    for line in server.client().get("/metrics").text.splitlines():
-        if line.startswith(name + " "):
-            return float(line.split()[-1])
-    raise AssertionError(f"no {name}")
-
-
 def replica_reads(server):
-    return figure(server, 'db_reads_by_role_total{role="replica"}')
+    return server.figure('db_reads_by_role_total{role="replica"}')
 
 
 def lsn(cluster, node, function):
@@ -82,7 +75,7 @@ def test_a_get_reads_on_a_replica(cluster, server):
     before = replica_reads(server)
     assert other.balance(account) == 0
     assert replica_reads(server) >= before + 2  # who asks, and the account
-    assert figure(server, 'db_statement_total{statement="ledger.account_in_org",server="replica"}') >= 1
+    assert server.figure('db_statement_total{statement="ledger.account_in_org",server="replica"}') >= 1
     assert "floor" not in other.get(f"/accounts/{account['id']}").headers.get("set-cookie", "")
 
 
@@ -139,12 +132,12 @@ def test_a_replica_that_lags_is_left_alone_until_it_has_caught_up(cluster, serve
     name = cluster("url", late).split("host=")[1].split("&")[0]
     cluster("pause", late)
     deadline = time.monotonic() + 40
-    while figure(server, f'db_server_role{{server="{name}",role="unused"}}') == 0:
+    while server.figure(f'db_server_role{{server="{name}",role="unused"}}') == 0:
         assert time.monotonic() < deadline, "a replica that is behind for long is still in use"
         ada.deposit(account, 1)
         time.sleep(0.1)
     cluster("resume", late)
-    while figure(server, f'db_server_role{{server="{name}",role="replica"}}') == 0:
+    while server.figure(f'db_server_role{{server="{name}",role="replica"}}') == 0:
         assert time.monotonic() < deadline, "it does not come back"
         time.sleep(0.1)
 
@@ -308,7 +301,7 @@ def test_a_read_in_conflict_with_the_log_succeeds_elsewhere(cluster, server, imp
     other = SignedIn(server, ada)
     other.http.cookies.delete("finflow_floor")
     impatient(table)
-    before, ended = figure(server, counter), conflicts(cluster)
+    before, ended = server.figure(counter), conflicts(cluster)
     answers = []
     reader = threading.Thread(target=lambda: answers.append(other.get(path, **params)))
     reader.start()
@@ -323,4 +316,4 @@ def test_a_read_in_conflict_with_the_log_succeeds_elsewhere(cluster, server, imp
     got = answers[0].json()
     assert {**got, "as_of": 0} == {**expected, "as_of": 0}
     assert conflicts(cluster) > ended
-    assert figure(server, counter) > before
+    assert server.figure(counter) > before

@@ -299,7 +299,7 @@ def main():
                 for mode in (("once",) if s.call in ONCE_ONLY else ("once", "forever"))]
         print(f"{len(works)} workloads, {len({(w, s) for w, s, _ in jobs})} sites, found in {time.monotonic() - start:.0f} s")
         report = Report(args.verbose)
-        if args.budget:
+        if args.budget and jobs:
             probe = sample(jobs, min(1, 40 / len(jobs)))
             began = time.monotonic()
             for job, outcome in zip(probe, pool.map(lambda j: j[0].run(j[1], j[2]), probe)):
