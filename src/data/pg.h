@@ -299,6 +299,8 @@ int64_t pd_pg_statement_ms(const struct pg_db *pg);
 
 /* The connection leads to a pooler. PD_ECONFIG if it has to be known which server answers. */
 pd_err pd_pg_pooler_found(struct pg_conn *c) PD_MUST;
+/* A Sync is unanswered, and behind it nothing may be sent to a pooler, outside a transaction. */
+bool pd_pg_pooler_is_busy(const struct pg_conn *c);
 /* Behind "begin", or in front of reads that leave together: what the session would be set to, for
  * this transaction. Nothing to do without a pooler. False with a diag: it could not be sent. */
 bool pd_pg_localize(struct pg_conn *c, bool writes) PD_MUST;

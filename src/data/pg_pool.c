@@ -47,6 +47,11 @@ static bool is_better(const struct pg_conn *c, const struct pg_conn *than)
     return load(c) < load(than);
 }
 
+static bool has_room(const struct pg_conn *c)
+{
+    return c->use == PG_SHARED && !c->reserved && load(c) < PG_DEPTH && !pd_pg_pooler_is_busy(c);
+}
+
 /* The shared connection with the least in flight, among those with room. */
 static struct pg_conn *least_busy(struct pg_pool *pool)
 {
@@ -54,8 +59,7 @@ static struct pg_conn *least_busy(struct pg_pool *pool)
     struct pg_conn *best = NULL;
     pd_list_each (it, &pool->conns) {
         struct pg_conn *c = pd_container(it, struct pg_conn, node);
-        if (c->use == PG_SHARED && !c->reserved && load(c) < PG_DEPTH &&
-            (!best || is_better(c, best)))
+        if (has_room(c) && (!best || is_better(c, best)))
             best = c;
     }
     return best;

@@ -6,6 +6,12 @@
  * the session. Every transaction brings its settings, in the same flush: no round trip, some 20 µs
  * on the server. Reads that leave together are one transaction for the server, up to their Sync.
  *
+ * Nor is anything sent while a Sync is unanswered, but in a transaction. If its client goes away
+ * then, PgBouncer 1.18 takes the first answer to a Sync for the end of it all, and gives the
+ * connection with the other answers still to come to the next client, as answers to what that one
+ * asks. (pgbouncer/pgbouncer, pull requests 1025 and 1034.) What comes meanwhile waits in the
+ * pool's queue, and leaves together.
+ *
  * It gives itself away by the process that it claims the server's to be: the number that came with
  * the key for cancelling is its own invention. That it pools sessions, which would be harmless,
  * cannot be told from outside; then statements are slower than they would have to be.
@@ -23,6 +29,11 @@ pd_err pd_pg_pooler_found(struct pg_conn *c)
     c->pooled = true;
     atomic_store(&pool->pg->unnamed, true);
     return PD_OK;
+}
+
+bool pd_pg_pooler_is_busy(const struct pg_conn *c)
+{
+    return c->pooled && !c->unsynced && (c->nops || c->await_sync);
 }
 
 bool pd_pg_localize(struct pg_conn *c, bool writes)

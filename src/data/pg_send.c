@@ -20,6 +20,7 @@ static struct pg_op *sent(struct pg_conn *c, struct pg_op *op, int ok)
         pd_fail(PD_EUNAVAIL, "the database connection was lost: %s", pool->why);
         return NULL;
     }
+    pd_assert(c->use != PG_SHARED || !pd_pg_pooler_is_busy(c));
     if (!c->nops)
         c->moved = pd_mono_now();
     pd_list_push(&c->ops, &op->node);

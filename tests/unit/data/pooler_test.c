@@ -3,6 +3,8 @@
  * so that everybody gets each other's. */
 #include "data/pg.h"
 #include "data_test.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 STMT(sleeps, PD_S_READONLY, "", "select $1 from pg_sleep($1 / 1000.0)", id_param, number_cols,
      sizeof(struct number));
@@ -220,6 +222,92 @@ TEST_WITH_DB(a_late_statement_is_canceled_on_the_server)
     assert_int_equal(left, 0);
 }
 
+/* --- whoever dies -------------------------------------------------------------------------------
+ */
+
+enum { DOOMED = 4, SOON_MS = 100, LATER_MS = 300, QUESTIONS = 16 };
+
+struct sleeper {
+    struct pd_db *db;
+    int64_t ms, got;
+};
+static void sleep_there(void *arg)
+{
+    struct sleeper *me = arg;
+    struct unit u;
+    pd_id ms = me->ms;
+    struct number *n = pd_stmt_one(unit_start(&u, me->db), &sleeps, &ms, PD_SITE);
+    me->got = n ? n->n : -1;
+    unit_end(&u);
+}
+static void sleep_and_die(void *arg)
+{
+    sleep_there(arg);
+    _exit(0);
+}
+
+/* Answered once, with another statement under way. */
+static pd_err doomed_main(void *arg)
+{
+    struct pd_db *db;
+    struct pd_group g;
+    struct sleeper soon = { .ms = SOON_MS }, later = { .ms = LATER_MS };
+    (void)arg;
+    test_opts.connections = 1;
+    die_of(pd_db_open(pd_str_c(test_url), &test_opts, &db));
+    soon.db = later.db = db;
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "soon", sleep_and_die, &soon));
+    die_of(pd_sleep(SOON_MS / 4 * 1000));
+    die_of(pd_group_go(&g, "later", sleep_there, &later));
+    return pd_group_wait(&g);
+}
+
+static void let_one_die(pid_t *child)
+{
+    *child = fork();
+    assert_true(*child >= 0);
+    if (!*child)
+        _exit(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, doomed_main, NULL) ? 1 : 2);
+}
+
+/* The pooler would give what was still to come to others, as answers to what they ask. */
+static pd_err heirs_main(void *arg)
+{
+    struct pd_db *db;
+    struct pd_group g;
+    struct sleeper all[QUESTIONS];
+    die_of(pd_db_open(pd_str_c(test_url), &test_opts, &db));
+    pd_group_init(&g);
+    for (int i = 0; i < QUESTIONS; i++) {
+        all[i] = (struct sleeper){ .db = db, .ms = i };
+        die_of(pd_group_go(&g, "heir", sleep_there, &all[i]));
+        die_of(pd_sleep(2000));
+    }
+    die_of(pd_group_wait(&g));
+    for (int i = 0; i < QUESTIONS; i++)
+        *(int *)arg += all[i].got != i;
+    pd_db_close(db);
+    return PD_OK;
+}
+
+static void test_pg_what_the_dead_had_asked_is_told_to_nobody(void **state)
+{
+    pid_t children[DOOMED];
+    int wrong = 0, status;
+    (void)state;
+    if (!on_postgres)
+        skip();
+    for (int i = 0; i < DOOMED; i++)
+        let_one_die(&children[i]);
+    for (int i = 0; i < DOOMED; i++) {
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, heirs_main, &wrong));
+    assert_int_equal(wrong, 0);
+}
+
 /* --- what it cannot do --------------------------------------------------------------------------
  */
 
@@ -272,6 +360,7 @@ int main(void)
         POOLER_TEST(every_transaction_brings_its_settings, migrated),
         POOLER_TEST(nothing_is_left_behind_for_others, migrated),
         POOLER_TEST(a_late_statement_is_canceled_on_the_server, migrated),
+        POOLER_TEST(what_the_dead_had_asked_is_told_to_nobody, migrated),
         POOLER_TEST(it_does_not_migrate, pooler_setup),
         POOLER_TEST(it_is_none_of_several_servers, pooler_setup),
     };
