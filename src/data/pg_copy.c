@@ -226,8 +226,10 @@ static pd_err take_all(struct pg_conn *c, const struct pd_stmt *stmt, struct pd_
         int n;
         while ((n = PQgetCopyData(c->pq, &piece, 1)) == 0)
             PD_TRY(pd_pg_hand_wait(c));
-        if (n < 0)
+        if (n == -1)
             break;
+        if (n < 0) /* no memory for it: it would be given again and again */
+            return lost(c);
         if (e == PD_OK)
             e = take_row(stmt, pd_str_n(piece, (size_t)n), out, first);
         PQfreemem(piece);
