@@ -29,6 +29,7 @@ BUILD = pathlib.Path(os.environ.get("PANDO_BUILD", ROOT / "build"))
 FINFLOW = pathlib.Path(os.environ.get("FINFLOW", BUILD / "finflow" / "finflow"))
 API = "/api/v1"
 PASSWORD = "correct horse battery"
+LAST_LINES = 20  # of a server's log that a failed test shows
 
 
 def sanitizer():
@@ -109,6 +110,12 @@ class Server:
     def log_text(self):
         return (self.dir / "log").read_text(errors="replace")
 
+    def last_words(self):
+        """What its log says of errors, and its end: enough to know why a test failed, in few lines."""
+        lines = self.log_text().splitlines()
+        errors = [line for line in lines[:-LAST_LINES] if " ERROR " in line or " WARN " in line]
+        return "\n".join(errors[-LAST_LINES:] + ["…"] + lines[-LAST_LINES:])
+
     def command(self, *args, input=None, timeout=120):
         return subprocess.run(
             [FINFLOW, *map(str, args)], cwd=self.dir, env=self.env(), text=True, input=input,
@@ -181,6 +188,15 @@ class Person:
 
     def balance(self, account):
         return self.get(f"/accounts/{account['id']}").json()["balance"]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    if report.failed:
+        for name, value in item.funcargs.items():
+            if isinstance(value, Server) and value.process:
+                report.sections.append((f"log of {name}", value.last_words()))
 
 
 @pytest.fixture(scope="session")
