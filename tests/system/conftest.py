@@ -17,14 +17,13 @@ import uuid
 import httpx
 import pytest
 
-import postgres
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+import postgres  # noqa: E402
+from clients import free_port  # noqa: E402
 
 ENGINE = os.environ.get("TEST_ENGINE", "sqlite")  # "postgres": each server has a database of its own there
 on_sqlite = pytest.mark.skipif(ENGINE != "sqlite", reason="looks into the file of SQLite")
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-from clients import free_port  # noqa: E402
-
 BUILD = pathlib.Path(os.environ.get("PANDO_BUILD", ROOT / "build"))
 FINFLOW = pathlib.Path(os.environ.get("FINFLOW", BUILD / "finflow" / "finflow"))
 API = "/api/v1"
@@ -213,6 +212,13 @@ def own_server(tmp_path):
     yield s
     if s.process and s.process.poll() is None:
         s.kill()
+
+
+@pytest.fixture(scope="module")
+def tls():
+    t = postgres.TlsServer(ROOT / "scripts/postgres")
+    yield t
+    t.remove()
 
 
 @pytest.fixture

@@ -218,39 +218,8 @@ def test_a_server_stops_whatever_the_network_does(behind):
 # --- TLS --------------------------------------------------------------------------------------------------------------
 
 
-class TlsDatabase:
-    """A PostgreSQL of this test's own that takes TLS."""
-
-    def __init__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pando-tls-", dir="/tmp"))
-        self.port = free_port()
-        self.url = self("start", self.port).strip()
-        self("tls")
-        self.certificate, self.key = (self.dir / f"data/server.{end}" for end in ("crt", "key"))
-
-    def __call__(self, verb, *args):
-        done = subprocess.run([ROOT / "scripts/postgres", verb, self.dir, *map(str, args)], capture_output=True, text=True,
-                              timeout=90)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-
-@pytest.fixture(scope="module")
-def tls():
-    d = TlsDatabase()
-    yield d
-    d("stop")
-    shutil.rmtree(d.dir, ignore_errors=True)
-
-
-def database_of(tls):
-    name = f"chaos_{uuid.uuid4().hex[:8]}"
-    postgres.psql(tls.url, "-c", f"create database {name}")
-    return name, tls.url.rsplit("/", 1)[0] + "/" + name
-
-
 def test_connections_with_tls_are_cut_at_any_byte(tls, tmp_path):
-    name, straight = database_of(tls)
+    name, straight = tls.new_database()
     with Proxy(tls.port) as proxy:
         for server in served(tmp_path, proxy.url(name, sslmode="require"), straight):
             is_tls = "select count(*) as n from pg_stat_ssl join pg_stat_activity using (pid) where ssl and datname = '%s'"
@@ -260,9 +229,9 @@ def test_connections_with_tls_are_cut_at_any_byte(tls, tmp_path):
 
 def test_records_of_any_size_are_read(tls, tmp_path):
     """TLS ends at the proxy, which fills its records: libpq takes half of one, and nothing of the rest shows outside."""
-    name, straight = database_of(tls)
+    name, straight = tls.new_database()
     with Proxy(tls.port, tls=ends_tls(tls.certificate, tls.key)) as proxy:
-        for server in served(tmp_path, proxy.url(name, sslmode="verify-ca", sslrootcert=tls.certificate), straight):
+        for server in served(tmp_path, proxy.url(name, sslmode="verify-ca", sslrootcert=tls.certificate), straight, seconds=60):
             ada = Person(server)
             account = ada.account()
             for i in range(250):
