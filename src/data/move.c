@@ -10,7 +10,8 @@
  */
 #include "base/fault.h"
 #include "data/move_parts.h"
-#include "data/pg.h"
+#include "data/pg_copy.h"
+#include "data/pg_row.h"
 #include <stdio.h>
 #include <unistd.h>
 

@@ -5,7 +5,7 @@
  * to lie at a multiple of eight, behind the link that every row begins with.
  */
 #include "data/move_parts.h"
-#include "data/pg.h"
+#include "data/pg_row.h"
 #include "run/loop.h"
 
 #define NOT_OURS " not in ('pando_migration', 'sqlite_sequence', 'sqlite_stat1', 'sqlite_stat4')"

@@ -3,7 +3,14 @@
  * Opening connects once, so that a wrong URL or a server that is not there is told before anything
  * is served. From then on connections come and go by themselves (pg_pool.c).
  */
+#include "data/pg_connect.h"
+#include "data/pg_hand.h"
+#include "data/pg_migrate.h"
+#include "data/pg_pool.h"
+#include "data/pg_pools.h"
+#include "data/pg_size.h"
 #include "data/pg_team.h"
+#include "data/pg_tx.h"
 #include <stdlib.h>
 
 /* --- life ----------------------------------------------------------------------------------------

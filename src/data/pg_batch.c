@@ -18,7 +18,9 @@
  * is no copy, and a row that one caller has no room for is that one's error.
  */
 #include "data/pg_batch.h"
-#include "data/pg_team.h"
+#include "data/pg_pool.h"
+#include "data/pg_row.h"
+#include "data/pg_tx.h"
 #include <stdlib.h>
 
 enum {

@@ -11,7 +11,8 @@
  * lost its connection by then. There are PG_CANCELS such threads at most in the whole process;
  * without one, the grace period does it.
  */
-#include "data/pg.h"
+#include "data/pg_conn.h"
+#include "data/pg_pool.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -10,7 +10,10 @@
  * After an error the server skips everything up to the next Sync. Those ops come back as "aborted";
  * they have not run, so reads are simply sent again by their fibers (pg_tx.c).
  */
-#include "data/pg.h"
+#include "data/pg_conn.h"
+#include "data/pg_error.h"
+#include "data/pg_pool.h"
+#include "data/pg_tx.h"
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>

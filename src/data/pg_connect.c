@@ -3,7 +3,13 @@
  * libpq connects without blocking, but for looking up the first host's name: that is done on the
  * offload pool. It is never given more than one (pg_url.c).
  */
+#include "data/pg_conn.h"
+#include "data/pg_connect.h"
+#include "data/pg_error.h"
+#include "data/pg_send.h"
+#include "data/pg_size.h"
 #include "data/pg_team.h"
+#include "data/pg_tx.h"
 #include <stdio.h>
 
 struct start { /* on the waiting fiber's stack: pd_offload returns only when it has run */

@@ -8,7 +8,11 @@
  * mode libpq would take all of it into memory. The server reads on, and drops it, after an error of
  * its own; the error is the answer at the end.
  */
-#include "data/pg.h"
+#include "data/pg_conn.h"
+#include "data/pg_copy.h"
+#include "data/pg_error.h"
+#include "data/pg_hand.h"
+#include "data/pg_row.h"
 #include <endian.h>
 
 enum { PIECE = PD_HARD_OR(1, 128 << 10), HEADER = 19 };

@@ -11,7 +11,8 @@
  *                       "foreign key" for a deferred one at commit
  *     raise exception   what it said, word for word
  */
-#include "data/pg.h"
+#include "data/pg_error.h"
+#include "data/pg_tx.h"
 #include <ctype.h>
 #include <stdio.h>
 

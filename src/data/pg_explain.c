@@ -5,7 +5,12 @@
  * table; therefore it has a connection alone, and only one that can be spared. With several servers
  * it is the primary that is asked: replicas have its statistics.
  */
+#include "data/pg_conn.h"
+#include "data/pg_error.h"
+#include "data/pg_pool.h"
+#include "data/pg_send.h"
 #include "data/pg_team.h"
+#include "data/pg_tx.h"
 
 enum { PLAN_BYTES = 16 << 10 };
 

@@ -9,7 +9,10 @@
  * says what the newest commit of this process was told, not only the caller's own: a higher floor
  * is never wrong.
  */
+#include "data/pg_conn.h"
+#include "data/pg_send.h"
 #include "data/pg_team.h"
+#include "data/pg_tx.h"
 #include <endian.h>
 
 static const struct pd_column position_column[] = {

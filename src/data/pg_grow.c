@@ -12,7 +12,10 @@
  * what there is has to do. That holds whatever the settings say, as others may have taken what was
  * counted on.
  */
-#include "data/pg_team.h"
+#include "data/pg_conn.h"
+#include "data/pg_connect.h"
+#include "data/pg_pool.h"
+#include "data/pg_size.h"
 #include <stdio.h>
 
 /* --- how many ------------------------------------------------------------------------------------

@@ -8,7 +8,12 @@
  * Inside one there are no savepoints between them: an error undoes the transaction anyway (db.h). A
  * commit may travel behind them; the server skips it if one of them fails.
  */
+#include "data/pg_conn.h"
+#include "data/pg_error.h"
+#include "data/pg_pool.h"
+#include "data/pg_send.h"
 #include "data/pg_team.h"
+#include "data/pg_tx.h"
 
 static pd_err send(struct pg_conn *c, struct pd_items *items, bool decode)
 {

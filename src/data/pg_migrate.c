@@ -13,6 +13,11 @@
  * A migration that waits for a table's lock makes everybody wait who comes behind it. So it gives
  * up after some seconds, unless DATABASE_URL brings a lock_timeout along, and is tried again.
  */
+#include "data/pg_conn.h"
+#include "data/pg_error.h"
+#include "data/pg_hand.h"
+#include "data/pg_migrate.h"
+#include "data/pg_pools.h"
 #include "data/pg_team.h"
 
 #define SCHEMA   "hashtext(coalesce(current_schema(), ''))"

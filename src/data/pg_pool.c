@@ -17,6 +17,9 @@
  * how long the next one would, and who would not get its turn before its deadline is refused at
  * once. So under overload nobody works for those who have gone, and the refused know it early.
  */
+#include "data/pg_conn.h"
+#include "data/pg_connect.h"
+#include "data/pg_pool.h"
 #include "data/pg_team.h"
 #include <stdio.h>
 #include <stdlib.h>

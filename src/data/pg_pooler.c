@@ -16,7 +16,8 @@
  * the key for cancelling is its own invention. That it pools sessions, which would be harmless,
  * cannot be told from outside; then statements are slower than they would have to be.
  */
-#include "data/pg_team.h"
+#include "data/pg_connect.h"
+#include "data/pg_send.h"
 #include <stdio.h>
 
 pd_err pd_pg_pooler_found(struct pg_conn *c)

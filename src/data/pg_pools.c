@@ -1,5 +1,8 @@
 /* pg_pools.c - the pools' life: one for each thread and server, made when the thread first asks. */
 #include "data/pg_batch.h"
+#include "data/pg_conn.h"
+#include "data/pg_pool.h"
+#include "data/pg_pools.h"
 #include "data/pg_team.h"
 #include <stdlib.h>
 

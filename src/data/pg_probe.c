@@ -10,6 +10,11 @@
  * that is not shown (the role has no right to: pg_read_all_stats), or there is no receiver now, the
  * control file has a lower bound, which is safe.
  */
+#include "data/pg_conn.h"
+#include "data/pg_connect.h"
+#include "data/pg_error.h"
+#include "data/pg_pool.h"
+#include "data/pg_send.h"
 #include "data/pg_team.h"
 #include <endian.h>
 #include <pando/log.h>

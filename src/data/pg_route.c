@@ -7,7 +7,11 @@
  *
  * They look every PG_LOOK_US instead of being woken: the news come from another thread, and rarely.
  */
+#include "data/pg_conn.h"
+#include "data/pg_connect.h"
+#include "data/pg_pool.h"
 #include "data/pg_team.h"
+#include "data/pg_tx.h"
 #include <stdio.h>
 
 /* --- the primary ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@
  * sum of bigints is a numeric). It is found once per result. What fits no decoder is PD_ECORRUPT,
  * never converted.
  */
-#include "data/pg.h"
+#include "data/pg_row.h"
 #include <endian.h>
 
 enum { /* pg_type.h; they never change */

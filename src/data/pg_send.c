@@ -4,7 +4,10 @@
  * flush. Names are never used twice: what the server has forgotten, or knows with an old schema, is
  * prepared under the next one.
  */
-#include "data/pg.h"
+#include "data/pg_conn.h"
+#include "data/pg_connect.h"
+#include "data/pg_row.h"
+#include "data/pg_send.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -15,7 +15,14 @@
  *
  * Few are enough, as statements share connections: the upper bound is what a thread can use.
  */
+#include "data/pg_conn.h"
+#include "data/pg_error.h"
+#include "data/pg_pool.h"
+#include "data/pg_pools.h"
+#include "data/pg_send.h"
+#include "data/pg_size.h"
 #include "data/pg_team.h"
+#include "data/pg_tx.h"
 #include <pando/log.h>
 #include <stdio.h>
 
@@ -125,7 +132,7 @@ static pd_err ask(struct pg_pool *pool, struct pd_arena *a)
     return e;
 }
 
-void pd_pg_size_look(struct pg_db *pg)
+static void look(struct pg_db *pg)
 {
     struct pg_pool *home = pd_pg_pool(pg);
     struct pd_arena a;
@@ -158,7 +165,7 @@ static void arm(struct pg_sizer *z)
 static void look_fiber(void *arg)
 {
     struct pg_db *pg = arg;
-    pd_pg_size_look(pg);
+    look(pg);
     pg->sizer.busy = false;
     if (pg->sizer.ender)
         pd_fiber_wake(pg->sizer.ender);
@@ -179,7 +186,7 @@ void pd_pg_size_begin(struct pg_db *pg)
         return;
     pg->sizer.running = true;
     arm(&pg->sizer);
-    pd_pg_size_look(pg);
+    look(pg);
 }
 
 void pd_pg_size_end(struct pg_db *pg)

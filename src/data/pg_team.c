@@ -1,4 +1,6 @@
 /* pg_team.c - see pg_team.h: a thread's pools, one for each server, and what it knows of them. */
+#include "data/pg_conn.h"
+#include "data/pg_pool.h"
 #include "data/pg_team.h"
 #include <stdlib.h>
 

@@ -11,6 +11,8 @@
 
 #include "data/pg.h"
 
+struct pg_tries; /* pg_tx.h */
+
 struct pg_probe { /* of one server */
     struct pg_team *team;
     unsigned index;

@@ -16,7 +16,15 @@
  */
 #include "base/fault.h"
 #include "data/pg_batch.h"
+#include "data/pg_conn.h"
+#include "data/pg_connect.h"
+#include "data/pg_error.h"
+#include "data/pg_pool.h"
+#include "data/pg_pools.h"
+#include "data/pg_row.h"
+#include "data/pg_send.h"
 #include "data/pg_team.h"
+#include "data/pg_tx.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
  * Here each is a server of its own, so that it is known which one a connection goes to; what they
  * are is found out by asking them (pg_probe.c).
  */
-#include "data/pg.h"
+#include "data/pg_pools.h"
 #include <stdio.h>
 #include <stdlib.h>
 

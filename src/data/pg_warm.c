@@ -5,6 +5,12 @@
  * a row by its key: most requests begin with such a statement, and they are quick enough for the
  * difference to show. The rest is prepared when it is first run.
  */
+#include "data/pg_conn.h"
+#include "data/pg_connect.h"
+#include "data/pg_pool.h"
+#include "data/pg_pools.h"
+#include "data/pg_send.h"
+#include "data/pg_size.h"
 #include "data/pg_team.h"
 #include <pando/log.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* What SQLite refuses, in our words: codes, remedies, and what a trigger says. */
-#include "data/pg.h"
+#include "data/pg_error.h"
 #include "data/sqlite.h"
 #include "data_test.h"
 

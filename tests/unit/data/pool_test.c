@@ -1,6 +1,6 @@
 /* The pool of connections to PostgreSQL: how many there are, what a full server means, and what
  * happens when one is away. The server is reached by a link to its socket, so that it can be. */
-#include "data/pg.h"
+#include "data/pg_size.h"
 #include "data_test.h"
 #include <sys/stat.h>
 
