@@ -32,8 +32,9 @@ static pd_status alive_with(struct pd_ctx *c, struct pd_db *db)
 static pd_status ready(struct pd_ctx *c)
 {
     struct pd_instance *in = pd_instance_current();
-    if (!pd_instance_ready(in))
-        return not_ready(c, PD_STR("starting or draining\n"));
+    const char *missing = pd_instance_unready(in);
+    if (missing)
+        return not_ready(c, pd_str_fmt(c->arena, "%s\n", missing));
     struct pd_db *db = pd_instance_db(in);
     if (db && pd_db_ping(db) != PD_OK)
         return not_ready(c, PD_STR("the database does not answer\n"));

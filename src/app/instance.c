@@ -1,6 +1,7 @@
 /* instance.c - see serve.h. What is shared by the loop threads is immutable after open, or atomic;
  * what belongs to one thread is found by the thread's slot. */
 #include "app/serve.h"
+#include "app/database.h"
 #include "base/crash.h"
 #include "data/trace.h"
 #include "os/os.h"
@@ -19,9 +20,7 @@ struct pd_instance {
     const struct pd_app *app;
     struct pd_config *config;
     struct pd_arena arena;
-    struct pd_db *db;
-    const struct pd_sql_module **sql; /* the modules' */
-    unsigned nsql;
+    struct pd_app_db data;
     struct pd_web *web;
     struct slot slots[MAX_THREADS];
     atomic_uint nslots;
@@ -34,94 +33,12 @@ static struct pd_instance *_Atomic current;
 
 /* --- open ----------------------------------------------------------------------------------- */
 
-unsigned pd_app_sql(const struct pd_app *app, const struct pd_sql_module **out)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < app->nmodules; i++)
-        if (app->modules[i]->sql)
-            out[n++] = app->modules[i]->sql;
-    return n;
-}
-
-/* From the setting, wherever it was made: the environment is only one of its places. */
-static enum pd_nplus1 nplus1(const struct pd_config *cfg)
-{
-    if (pd_config_is(cfg, "PANDO_ENV", "test"))
-        return PD_NPLUS1_FAIL;
-    return pd_config_is(cfg, "PANDO_ENV", "production") ? PD_NPLUS1_COUNT : PD_NPLUS1_WARN;
-}
-
 /* Only in tests, and not where every instruction costs many. */
 static int64_t handler_budget(const struct pd_config *cfg)
 {
     if (!pd_config_is(cfg, "PANDO_ENV", "test") || pd_run_is_slowed())
         return 0;
     return pd_config_int(cfg, "HANDLER_BUDGET_MS") * 1000;
-}
-
-/* A thread's share of them; 0: what the server has room for. Commands are few and soon gone: they
- * are not worth that every instance makes room for them. */
-static unsigned connections(const struct pd_config *cfg, enum pd_open_mode mode)
-{
-    enum { OF_A_COMMAND = 8 };
-    unsigned all = (unsigned)pd_config_int(cfg, "DATABASE_CONNECTIONS");
-    unsigned each = all / pd_config_threads(cfg);
-    if (!all)
-        return mode == PD_OPEN_SERVE ? 0 : OF_A_COMMAND;
-    return each ? each : 1;
-}
-
-/* Commands say what they say. */
-static int64_t slow_us(const struct pd_config *cfg, enum pd_open_mode mode)
-{
-    return mode == PD_OPEN_SERVE ? pd_config_int(cfg, "SLOW_STATEMENT_MS") * 1000 : 0;
-}
-
-static void say_missing(void)
-{
-    pd_log_warn("waiting for a migration", "missing", pd_str_c(pd_diag()->message));
-}
-
-static void say_busy(void *arg)
-{
-    (void)arg;
-    pd_log_warn("waiting: another program is migrating the database");
-}
-
-/* Commands do not wait: who calls them can call again. */
-static pd_err await_schema(struct pd_instance *in, enum pd_open_mode mode,
-                           const struct pd_sql_module *const *modules, unsigned n)
-{
-    int64_t seconds =
-        mode == PD_OPEN_SERVE ? pd_config_int(in->config, "MIGRATION_WAIT_SECONDS") : 0;
-    pd_err e = pd_db_await_migrated(in->db, modules, n, seconds * PD_SECOND, say_missing);
-    return e == PD_ECONFIG ? pd_hint(e, "run: %s migrate", in->app->name) : e;
-}
-
-static pd_err open_database(struct pd_instance *in, enum pd_open_mode mode)
-{
-    const struct pd_sql_module **modules =
-        pd_arena_new_n(&in->arena, const struct pd_sql_module *, in->app->nmodules);
-    unsigned n = pd_app_sql(in->app, modules);
-    if (n == 0)
-        return PD_OK;
-    in->sql = modules;
-    in->nsql = n;
-    const struct pd_db_opts opts = { .nplus1 = nplus1(in->config),
-                                     .connections = connections(in->config, mode),
-                                     .threads = pd_config_threads(in->config),
-                                     .slow_us = slow_us(in->config, mode),
-                                     .modules = modules,
-                                     .nmodules = n,
-                                     .replica_urls =
-                                         pd_config_get(in->config, "DATABASE_REPLICA_URLS") };
-    PD_TRY(pd_db_open(pd_config_get(in->config, "DATABASE_URL"), &opts, &in->db));
-    if (mode == PD_OPEN_MIGRATE)
-        return PD_OK;
-    if (pd_config_is(in->config, "PANDO_ENV", "production"))
-        return await_schema(in, mode, modules, n);
-    struct pd_migrate_report report = { .waiting = say_busy };
-    return pd_db_migrate(in->db, modules, n, &report);
 }
 
 static pd_err open_web(struct pd_instance *in)
@@ -152,7 +69,7 @@ static pd_err open_web(struct pd_instance *in)
             .app_name = app->name,
             .assets = app->assets,
             .nassets = app->nassets,
-            .db = in->db,
+            .db = in->data.db,
             .secret_keys = pd_config_get(cfg, "SECRET_KEY"),
             .cdn_url = pd_config_get(cfg, "CDN_URL"),
             .trusted_proxies = pd_config_get(cfg, "TRUSTED_PROXIES"),
@@ -170,7 +87,8 @@ static pd_err open_web(struct pd_instance *in)
 static pd_err open_parts(struct pd_instance *in, enum pd_open_mode mode)
 {
     PD_TRY(pd_config_secret(in->config, "var"));
-    PD_TRY(open_database(in, mode));
+    in->data = (struct pd_app_db){ .app = in->app, .config = in->config, .mode = mode };
+    PD_TRY(pd_app_db_open(&in->data, &in->arena));
     return open_web(in);
 }
 
@@ -203,7 +121,7 @@ void pd_instance_close(struct pd_instance *in)
     struct pd_instance *self = in;
     atomic_compare_exchange_strong(&current, &self, NULL);
     pd_web_free(in->web);
-    pd_db_close(in->db);
+    pd_db_close(in->data.db);
     pd_arena_fini(&in->arena);
     pthread_mutex_destroy(&in->servers_lock);
     free(in);
@@ -229,8 +147,7 @@ void pd_instance_share_listeners(struct pd_instance *in, bool shared)
 
 pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
 {
-    if (in->db)
-        pd_db_warm_up(in->db, in->sql, in->nsql);
+    pd_app_db_warm_up(&in->data);
     struct pd_http_server *server = pd_http_server_new(&(struct pd_http_server_opts){
         .limits = { .request_us = pd_config_int(in->config, "REQUEST_SECONDS") * PD_SECOND },
         .admit = pd_web_admit,
@@ -279,7 +196,7 @@ bool pd_instance_drain(struct pd_instance *in)
 
 struct pd_db *pd_instance_db(struct pd_instance *in)
 {
-    return in->db;
+    return in->data.db;
 }
 
 struct pd_web *pd_instance_web(struct pd_instance *in)
@@ -292,9 +209,16 @@ const struct pd_app *pd_instance_app(struct pd_instance *in)
     return in->app;
 }
 
-bool pd_instance_ready(const struct pd_instance *in)
+const char *pd_instance_unready(const struct pd_instance *in)
 {
-    return in && atomic_load(&in->nslots) > 0 && !atomic_load(&in->draining);
+    if (!in || atomic_load(&in->nslots) == 0 || atomic_load(&in->draining))
+        return "starting or draining";
+    return pd_app_db_missing(&in->data);
+}
+
+pd_err pd_instance_settle(struct pd_instance *in)
+{
+    return pd_app_db_settle(&in->data);
 }
 
 struct pd_instance *pd_instance_current(void)

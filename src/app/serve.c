@@ -43,9 +43,10 @@ struct server {
     struct thread *pool; /* [0] is unused: that one is this thread */
     struct pd_loop *loop;
     struct pd_fiber *main;
-    bool inherited; /* the socket was handed over, and goes on to the next process */
-    unsigned stops; /* signals that asked for the end */
-    int exit_code;
+    bool inherited;     /* the socket was handed over, and goes on to the next process */
+    unsigned stops;     /* signals that asked for the end */
+    pd_err settled;     /* the database will not be ready … */
+    struct pd_diag why; /* … since */
 };
 
 /* --- listeners
@@ -258,17 +259,43 @@ static void greet(const struct server *s)
                 s->threads);
 }
 
+static void settle(void *arg)
+{
+    struct server *s = arg;
+    if (pd_instance_unready(s->instance))
+        pd_os_notify("STATUS=waiting for the database");
+    s->settled = pd_instance_settle(s->instance);
+    if (s->settled == PD_OK)
+        pd_os_notify("STATUS=ready");
+    s->why = *pd_diag();
+    pd_fiber_wake(s->main);
+}
+
+/* Until a signal, or what cannot be mended by waiting. */
+static pd_err await_stop(struct server *s)
+{
+    struct pd_group g;
+    pd_group_init(&g);
+    pd_err e = pd_group_go(&g, "database", settle, s);
+    while (e == PD_OK && s->settled == PD_OK && s->stops == 0)
+        (void)!pd_fiber_park();
+    pd_group_cancel(&g);
+    (void)!pd_group_wait(&g);
+    if (e == PD_OK && s->stops == 0)
+        e = pd_diag_restore(&s->why);
+    return e;
+}
+
 static pd_err serve(struct server *s)
 {
-    PD_TRY(pd_instance_open(s->app, s->config, PD_OPEN_SERVE, &s->instance));
+    PD_TRY(pd_instance_open(s->app, s->config, PD_OPEN_PATIENT, &s->instance));
     pd_instance_share_listeners(s->instance, s->inherited);
     PD_TRY(pd_instance_attach(s->instance, s->listeners[0]));
     pd_err e = start_threads(s);
     if (e == PD_OK) {
         greet(s);
         pd_os_notify("READY=1");
-        while (s->stops == 0)
-            (void)!pd_fiber_park();
+        e = await_stop(s);
         pd_os_notify("STOPPING=1");
         pd_log_info("stopping: requests in flight are finished");
     }
@@ -288,11 +315,10 @@ static pd_err main_fiber(void *arg)
     pd_err e = open_listeners(s);
     if (e == PD_OK)
         e = serve(s);
-    if (e != PD_OK)
-        s->exit_code = pd_complain(s->app, e);
+    struct pd_diag why = *pd_diag(); /* closing may fail in its own way */
     if (s->instance)
         pd_instance_close(s->instance);
-    return PD_OK;
+    return e == PD_OK ? PD_OK : pd_diag_restore(&why);
 }
 
 int pd_serve(const struct pd_app *app, struct pd_config *cfg)
@@ -306,9 +332,10 @@ int pd_serve(const struct pd_app *app, struct pd_config *cfg)
     pd_offload_start(&(struct pd_offload_opts){ .threads = s.threads + 2 });
     pd_err e = pd_loop_main(&(struct pd_loop_opts){ .name = "web" }, main_fiber, &s);
     pd_offload_stop();
-    if (e != PD_OK && s.exit_code == 0)
-        s.exit_code = pd_complain(app, e);
     free(s.pool);
     free(s.listeners);
-    return s.exit_code;
+    if (e == PD_OK)
+        return 0;
+    pd_log_stop(); /* the complaint is the last line */
+    return pd_complain(app, e);
 }

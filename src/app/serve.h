@@ -18,7 +18,8 @@
 
 enum pd_open_mode {
     PD_OPEN_SERVE,   /* migrates in development and test; in production the schema must be there */
-    PD_OPEN_COMMAND, /* the same, for a command of a module */
+    PD_OPEN_PATIENT, /* the same, but what may come later is no failure: see pd_instance_settle */
+    PD_OPEN_COMMAND, /* as SERVE, for a command of a module */
     PD_OPEN_MIGRATE, /* leaves the schema to the caller */
 };
 
@@ -28,6 +29,12 @@ struct pd_instance;
 pd_err pd_instance_open(const struct pd_app *app, struct pd_config *cfg, enum pd_open_mode mode,
                         struct pd_instance **out) PD_MUST PD_YIELDS;
 void pd_instance_close(struct pd_instance *in) PD_YIELDS;
+/* PD_OPEN_PATIENT: waits until the database is there and its schema is right. Until then the
+ * instance is attached and answers, but what needs the database fails. What cannot come any more
+ * (the server refuses the user; nobody has applied a migration within MIGRATION_WAIT_SECONDS) is
+ * the error that opening would have ended with. The log is told once. In the attached loop that
+ * opened the instance; it may be canceled. */
+pd_err pd_instance_settle(struct pd_instance *in) PD_MUST PD_YIELDS;
 
 /* Starts answering on this loop; takes over the listening socket, also on failure. */
 pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener) PD_MUST;
@@ -46,8 +53,9 @@ struct pd_db *pd_instance_db(struct pd_instance *in);
 struct pd_web *pd_instance_web(struct pd_instance *in);
 const struct pd_app *pd_instance_app(struct pd_instance *in);
 
-/* Ready: open, attached, and not draining. For /readyz. Any thread. */
-bool pd_instance_ready(const struct pd_instance *in);
+/* Why it is not ready, in some words; NULL if it is: open, settled, attached, and not draining. For
+ * /readyz. Any thread. */
+const char *pd_instance_unready(const struct pd_instance *in);
 /* The process's instance, for the platform's own routes; NULL before open. */
 struct pd_instance *pd_instance_current(void);
 

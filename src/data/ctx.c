@@ -37,11 +37,28 @@ static struct pd_session *session_get(struct pd_db *db)
     return s;
 }
 
+static bool is_there(struct pd_db *db)
+{
+    const struct pd_fiber *only = atomic_load_explicit(&db->only, memory_order_acquire);
+    return !only || only == pd_fiber_self();
+}
+
 struct pd_session *pd_ctx_session(struct pd_ctx *c)
 {
-    if (!c->session && c->db)
+    if (!c->session && c->db && is_there(c->db))
         c->session = session_get(c->db);
     return c->session;
+}
+
+pd_err pd_ctx_no_session(const struct pd_ctx *c, const char *what)
+{
+    if (!c->db)
+        return pd_hint(pd_fail(PD_ECONFIG, "%s was called, but there is no database", what),
+                       "one is opened if a module of the app names its .sql in struct pd_module");
+    if (!is_there(c->db))
+        return pd_hint(pd_fail(PD_EUNAVAIL, "%s was called, but the database is not ready", what),
+                       "what is missing was logged when the program started");
+    return pd_fail(PD_ENOMEM, "no memory to run %s", what);
 }
 
 pd_err pd_ctx_fail(struct pd_ctx *c, pd_err e)

@@ -55,6 +55,7 @@ struct pd_db_opts {
     const struct pd_sql_module *const *modules;
     unsigned nmodules;
     enum pd_waits waits;
+    bool later; /* a server need not be there yet: see pd_db_connect */
 };
 
 /* --- life ----------------------------------------------------------------------------------------
@@ -67,6 +68,15 @@ struct pd_db_opts {
  * process has the file), PD_EDENIED (folder or file not writable; wrong password), PD_ECORRUPT (not
  * a database, or damaged), PD_EIO, PD_EUNAVAIL (no such server). `opts` may be NULL. */
 pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out) PD_MUST PD_YIELDS;
+/* With opts.later pd_db_open does not connect to a server, but this does. PD_EUNAVAIL (nobody
+ * answers, or the server is starting), PD_EOVERLOAD (it has no connection left) and PD_ETIME (5 s
+ * were not enough): try again later. Anything else is what the server, or libpq, has said to the
+ * URL: it is in vain. Until pd_db_admit the database is there for the fiber that called this last
+ * alone, which looks after its schema; other contexts fail with PD_EUNAVAIL. A SQLite file is there
+ * once it is open. */
+pd_err pd_db_connect(struct pd_db *db) PD_MUST PD_YIELDS;
+/* From now on it is there for everybody, and pd_db_connect does nothing. */
+void pd_db_admit(struct pd_db *db);
 /* For a thread that is about to serve: opens its first connection to each PostgreSQL server and
  * prepares there what finds rows by their keys. Takes 5 s per server at most; what fails is logged,
  * and tried again when it is needed. */

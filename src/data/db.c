@@ -71,6 +71,22 @@ static void db_free(struct pd_db *db)
     free(db);
 }
 
+/* Of what the driver has opened. */
+static pd_err open_rest(struct pd_db *db, struct pd_db **out)
+{
+    atomic_store(&db->only, pd_fiber_self());
+    pd_err e = db->opts.later ? PD_OK : pd_db_connect(db);
+    if (e != PD_OK) {
+        struct pd_diag why = *pd_diag(); /* closing may fail in its own way */
+        pd_db_close(db);
+        return pd_diag_restore(&why);
+    }
+    if (!db->opts.later)
+        pd_db_admit(db);
+    *out = db;
+    return PD_OK;
+}
+
 pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
 {
     *out = NULL;
@@ -90,11 +106,22 @@ pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
         e = pd_slow_open(db);
     if (e == PD_OK)
         e = db->driver->open(db, where);
-    if (e == PD_OK)
-        *out = db;
-    else
+    if (e != PD_OK)
         db_free(db);
-    return e;
+    return e == PD_OK ? open_rest(db, out) : e;
+}
+
+pd_err pd_db_connect(struct pd_db *db)
+{
+    if (!atomic_load(&db->only))
+        return PD_OK;
+    atomic_store(&db->only, pd_fiber_self());
+    return db->driver->connect ? db->driver->connect(db) : PD_OK;
+}
+
+void pd_db_admit(struct pd_db *db)
+{
+    atomic_store(&db->only, NULL);
 }
 
 void pd_db_warm_up(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)

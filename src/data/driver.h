@@ -133,6 +133,8 @@ struct pd_hold; /* the driver's */
 struct pd_driver {
     const char *name;
     pd_err (*open)(struct pd_db *db, pd_str where) PD_YIELDS;
+    /* As pd_db_connect, after open and perhaps again; NULL: there is nobody to connect to. */
+    pd_err (*connect)(struct pd_db *db) PD_YIELDS;
     void (*close)(struct pd_db *db) PD_YIELDS;
     /* As pd_db_warm_up; NULL: there is nothing to do. */
     void (*warm_up)(struct pd_db *db, const struct pd_sql_module *const *modules,
@@ -197,10 +199,11 @@ struct pd_db {
     const struct pd_driver *driver;
     struct pd_db_opts opts; /* defaults filled in */
     void *engine;
-    bool replicated;               /* there are several servers; set by open */
-    struct pd_figures_base *bases; /* opts.nmodules of them */
-    unsigned nfigures;             /* per thread */
-    pthread_mutex_t figures_lock;  /* guards the list */
+    bool replicated;                 /* there are several servers; set by open */
+    _Atomic(struct pd_fiber *) only; /* may use it now; NULL: everybody */
+    struct pd_figures_base *bases;   /* opts.nmodules of them */
+    unsigned nfigures;               /* per thread */
+    pthread_mutex_t figures_lock;    /* guards the list */
     struct pd_figures *figures;
     int64_t slow_us;      /* INT64_MAX: nothing is slow */
     struct pd_slow *slow; /* NULL then */
@@ -213,8 +216,10 @@ struct pd_db {
 /* --- shared by the files above the drivers
  * ------------------------------------------------------------- */
 
-/* The session of the context, taken on first use; NULL if the context has no database. */
+/* The session of the context, taken on first use; NULL if there is none … */
 struct pd_session *pd_ctx_session(struct pd_ctx *c);
+/* … and why, as a diag: the context has no database, that is not there yet, or memory is out. */
+pd_err pd_ctx_no_session(const struct pd_ctx *c, const char *what) PD_COLD;
 
 /* tx.c: opens its transaction, which is of that kind. */
 pd_err pd_session_begin(struct pd_session *s, struct pd_tx tx) PD_MUST PD_YIELDS;

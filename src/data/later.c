@@ -154,8 +154,10 @@ bool pd_item_take_relation(struct pd_ctx *c, const struct pd_relation *r, const 
         return false;
     if (w.size != (limit ? sizeof(struct pd_rows) : sizeof(void *)))
         no_call(&w);
-    if (c->failed != PD_OK || !pd_relation_of(c, r, row, &set, &key) || !pd_ctx_session(c))
+    if (c->failed != PD_OK || !pd_relation_of(c, r, row, &set, &key))
         return true;
+    if (!pd_ctx_session(c))
+        return false; /* it runs, and says why it cannot */
     bool there =
         pd_relation_is_loaded(r, set, limit) || is_noted(&c->session->items, r, set, limit);
     struct pd_item *item = note(c, &w, there ? NULL : r->load);

@@ -1,7 +1,7 @@
 /* pg.c - the PostgreSQL driver: opening, checking, and the table of its functions.
  *
- * Opening connects once, so that a wrong URL or a server that is not there is told before anything
- * is served. From then on connections come and go by themselves (pg_pool.c).
+ * Before anything is served one connection is opened, so that a wrong URL or a server that is not
+ * there is told. From then on connections come and go by themselves (pg_pool.c).
  */
 #include "data/pg_connect.h"
 #include "data/pg_hand.h"
@@ -22,6 +22,8 @@ static pd_err connect_one(struct pg_pool *pool)
     struct pg_conn *c;
     if (pool->team)
         return pd_pg_probe_first(pool->team);
+    if (atomic_load(&pool->open))
+        return PD_OK; /* of an earlier try, that failed at what came next */
     PD_TRY(pd_pg_conn_open(pool, &c));
     pd_pg_pool_add(pool, c);
     return PD_OK;
@@ -73,15 +75,16 @@ static pd_err pg_open(struct pd_db *db, pd_str where)
     pd_err e = pd_pg_hosts_find(pg, where, db->opts.replica_urls);
     pd_pg_cluster_init(&pg->cluster, pg->nhosts, pd_mono_now());
     db->replicated = pg->nhosts > 1;
-    if (e == PD_OK)
-        e = connect_first(pg);
-    if (e == PD_OK) {
-        pd_pg_size_begin(pg);
-        return PD_OK;
-    }
-    struct pd_diag why = *pd_diag();
-    pg_close(db);
-    return pd_hint(pd_fail(e, "%s", why.message), "%s", why.hint);
+    if (e != PD_OK)
+        pg_free(pg);
+    return e;
+}
+
+static pd_err pg_connect(struct pd_db *db)
+{
+    PD_TRY(connect_first(pg_of(db)));
+    pd_pg_size_begin(pg_of(db));
+    return PD_OK;
 }
 
 /* --- checks, statistics --------------------------------------------------------------------------
@@ -157,6 +160,7 @@ static void pg_stats(struct pd_db *db, struct pd_db_stats *out)
 const struct pd_driver pd_pg_driver = {
     .name = "postgres",
     .open = pg_open,
+    .connect = pg_connect,
     .close = pg_close,
     .warm_up = pd_pg_warm_up,
     .session_get = pd_pg_session_get,

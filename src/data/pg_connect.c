@@ -53,18 +53,44 @@ static void take_sqlstate(char *text, char state[static 6])
     memmove(at + 3, at + 9, strlen(at + 9) + 1);
 }
 
+/* A SQLSTATE, or how it begins. What is not among them may pass: the server is starting, has no
+ * memory, or whoever sits in front of it does not say why. */
+static const struct {
+    const char *state;
+    pd_err code;
+    const char *hint;
+} refusals[] = {
+    { "28", PD_EDENIED, "look at the user and password in DATABASE_URL" },
+    { "42501", PD_EDENIED, "grant connect on database … to the user of DATABASE_URL" },
+    { "3D", PD_ECONFIG, "create it, for instance with createdb, or look at DATABASE_URL" },
+    { "42", PD_ECONFIG, "look at the settings in DATABASE_URL" },
+    { "22", PD_ECONFIG, "look at the settings in DATABASE_URL" },
+    { "0A", PD_ECONFIG, "look at the settings in DATABASE_URL" },
+    { "53300", PD_EOVERLOAD, "raise max_connections, or lower DATABASE_CONNECTIONS" },
+};
+
+/* What libpq says by itself: that it did not get there, or that it does not like a setting. A name
+ * that is not known may be known later, for instance when a container has started. */
+static bool is_about_the_way(const char *why)
+{
+    pd_str says = pd_str_c(why);
+    return pd_str_starts(says, PD_STR("connection to server ")) ||
+           pd_str_starts(says, PD_STR("could not translate host name "));
+}
+
 static pd_err not_connected(struct pg_conn *c)
 {
     char why[PD_DIAG_TEXT], state[6];
     snprintf(why, sizeof why, "%s", PQerrorMessage(c->pq));
     take_sqlstate(why, state);
     pd_pg_one_line(why);
-    if (strncmp(state, "28", 2) == 0)
-        return pd_hint(pd_fail(PD_EDENIED, "%s", why),
-                       "look at the user and password in DATABASE_URL");
-    if (strcmp(state, "53300") == 0)
-        return pd_hint(pd_fail(PD_EOVERLOAD, "%s", why),
-                       "raise max_connections, or lower DATABASE_CONNECTIONS");
+    if (PQconnectionNeedsPassword(c->pq))
+        return pd_hint(pd_fail(PD_EDENIED, "%s", why), "write a password into DATABASE_URL");
+    if (!state[0] && !is_about_the_way(why))
+        return pd_hint(pd_fail(PD_ECONFIG, "%s", why), "look at the settings in DATABASE_URL");
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (strncmp(state, refusals[i].state, strlen(refusals[i].state)) == 0)
+            return pd_hint(pd_fail(refusals[i].code, "%s", why), "%s", refusals[i].hint);
     return pd_fail(PD_EUNAVAIL, "%s", why);
 }
 

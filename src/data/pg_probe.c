@@ -171,6 +171,8 @@ pd_err pd_pg_probe_first(struct pg_team *t)
     pd_err e = PD_OK;
     pd_group_init(&g);
     for (unsigned i = 0; i < t->pg->nhosts && e == PD_OK; i++) {
+        if (t->probes[i].busy)
+            continue; /* not the first time, then: what it knows of the last counts */
         t->probes[i].busy = true;
         e = pd_group_go(&g, "pg probe", probe, &t->probes[i]);
         t->probes[i].busy = e == PD_OK;
@@ -180,8 +182,12 @@ pd_err pd_pg_probe_first(struct pg_team *t)
     for (unsigned i = 0; i < t->pg->nhosts; i++)
         if (t->probes[i].failed == PD_OK)
             return PD_OK;
-    e = t->probes[0].failed;
-    return e == PD_EDENIED ? pd_hint(pd_fail(e, "%s", t->pg->hosts[0].why),
+    unsigned worst = 0; /* not what may pass by itself */
+    for (unsigned i = t->pg->nhosts; i-- > 0;)
+        if (t->probes[i].failed != PD_EUNAVAIL && t->probes[i].failed != PD_ETIME)
+            worst = i;
+    e = t->probes[worst].failed;
+    return e == PD_EDENIED ? pd_hint(pd_fail(e, "%s", t->pg->hosts[worst].why),
                                      "look at the user and password in DATABASE_URL")
-                           : pd_fail(e, "%s", t->pg->hosts[0].why);
+                           : pd_fail(e, "%s", t->pg->hosts[worst].why);
 }

@@ -184,8 +184,9 @@ void pd_pg_size_begin(struct pg_db *pg)
 {
     if (pg->db->opts.connections)
         return;
+    if (!pg->sizer.running)
+        arm(&pg->sizer);
     pg->sizer.running = true;
-    arm(&pg->sizer);
     look(pg);
 }
 

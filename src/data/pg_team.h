@@ -63,7 +63,8 @@ void pd_pg_team_abandon(struct pg_team *t);
 pd_err pd_pg_ask(struct pg_conn *c, struct pg_claim *out) PD_MUST PD_YIELDS;
 /* Starts asking those that are not being asked. From a timer. */
 void pd_pg_probe_all(struct pg_team *t);
-/* Asks all of them once, side by side, and waits. PD_OK if one has answered. */
+/* Asks all of them once, side by side, and waits. PD_OK if one has answered; else the error of one
+ * whose answer was wrong, if there is such a one. */
 pd_err pd_pg_probe_first(struct pg_team *t) PD_MUST PD_YIELDS;
 
 /* --- pg_route.c

@@ -105,11 +105,8 @@ static inline struct pd_session *session_of(struct pd_ctx *c)
 static inline pd_err ready(struct pd_ctx *c, const struct pd_stmt *s)
 {
     struct pd_session *session = session_of(c);
-    if (!session && c->db)
-        return pd_fail(PD_ENOMEM, "no memory to run %s", s->name);
     if (!session)
-        return pd_hint(pd_fail(PD_ECONFIG, "%s was called, but there is no database", s->name),
-                       "one is opened if a module of the app names its .sql in struct pd_module");
+        return pd_ctx_no_session(c, s->name);
     pd_err e = pd_check();
     if (e != PD_OK)
         return pd_fail(e, "%s before %s", pd_err_text(e), s->name);

@@ -53,12 +53,8 @@ bool pd_begin_with_(struct pd_ctx *c, struct pd_tx tx)
     if (c->failed != PD_OK)
         return false;
     struct pd_session *s = pd_ctx_session(c);
-    if (!s && c->db) {
-        pd_ctx_fail(c, PD_ENOMEM);
-        return false;
-    }
     if (!s) {
-        pd_ctx_fail(c, pd_fail(PD_ECONFIG, "a transaction was begun, but there is no database"));
+        pd_ctx_fail(c, pd_ctx_no_session(c, "pd_begin"));
         return false;
     }
     if (!pd_items_run(c, false))

@@ -26,14 +26,16 @@ HOW = [signal.SIGQUIT, signal.SIGINT]  # at once, as a crash; or orderly, with a
 
 
 class Database:
-    """A PostgreSQL in a folder of its own."""
+    """A PostgreSQL in a folder of its own; with a port of 127.0.0.1, if it is given one."""
 
-    def __init__(self):
+    def __init__(self, *port):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pando-restart-", dir="/tmp"))
+        self.port = port
         self.start()
 
     def start(self):
-        done = subprocess.run([ROOT / "scripts/postgres", "start", self.dir], capture_output=True, text=True, timeout=90)
+        done = subprocess.run([ROOT / "scripts/postgres", "start", self.dir, *map(str, self.port)],
+                              capture_output=True, text=True, timeout=90)
         assert done.returncode == 0, done.stderr
         self.url = done.stdout.strip()
 

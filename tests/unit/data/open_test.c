@@ -58,6 +58,8 @@ static void test_a_wrong_url_is_refused(void **state)
     refused("sqlite::memory:", PD_ECONFIG, "names no file");
     refused("postgres://a:b@[::1/x", PD_ECONFIG, "malformed database URL");
     refused("postgres://127.0.0.1:1/x", PD_EUNAVAIL, "cannot connect to the database");
+    refused("postgres://no-such-host.invalid/x", PD_EUNAVAIL, "no-such-host.invalid");
+    refused("postgres://127.0.0.1:1/x?sslmode=perhaps", PD_ECONFIG, "perhaps");
 }
 
 /* A password with a character that belongs escaped is a common mistake: it is not logged. */
@@ -223,6 +225,84 @@ static void test_a_second_process_names_the_first(void **state)
         close(ready[i]), close(done[i]);
 }
 
+/* --- later
+ * -----------------------------------------------------------------------------------------------
+ */
+
+struct guest {
+    struct pd_db *db;
+    pd_err read, began;
+};
+static void be_guest(void *arg)
+{
+    struct guest *g = arg;
+    struct unit u;
+    g->read = pd_db_ping(g->db);
+    g->began = pd_begin(unit_start(&u, g->db)) ? PD_OK : u.c.failed;
+    unit_end(&u);
+}
+/* What another fiber gets. */
+static pd_err as_guest(struct pd_db *db)
+{
+    struct pd_group all;
+    struct guest g = { .db = db };
+    pd_group_init(&all);
+    die_of(pd_group_go(&all, "guest", be_guest, &g));
+    die_of(pd_group_wait(&all));
+    assert_int_equal(g.read, g.began);
+    return g.read;
+}
+static pd_err later_main(void *arg)
+{
+    struct pd_db *db;
+    (void)arg;
+    test_opts.later = true;
+    die_of(pd_db_open(pd_str_c(test_url), &test_opts, &db));
+    assert_int_equal(as_guest(db), PD_EUNAVAIL);
+    die_of(pd_db_connect(db));
+    die_of(pd_db_connect(db)); /* an earlier one went well, but not what came behind it */
+    die_of(pd_db_migrate(db, schema_modules, 1, NULL));
+    assert_int_equal(as_guest(db), PD_EUNAVAIL);
+    pd_db_admit(db);
+    assert_int_equal(as_guest(db), PD_OK);
+    die_of(pd_db_connect(db));
+    assert_int_equal(as_guest(db), PD_OK);
+    pd_db_close(db);
+    return PD_OK;
+}
+static void test_it_is_there_for_all_when_it_is_admitted(void **state)
+{
+    (void)state;
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, later_main, NULL));
+}
+static void test_pg_it_is_there_for_all_when_it_is_admitted(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, later_main, NULL));
+}
+
+static pd_err absent_main(void *arg)
+{
+    struct pd_db *db;
+    (void)arg;
+    die_of(
+        pd_db_open(PD_STR("postgres://127.0.0.1:1/x"), &(struct pd_db_opts){ .later = true }, &db));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pd_db_connect(db), PD_EUNAVAIL);
+        assert_non_null(strstr(pd_diag()->message, "cannot connect to the database"));
+    }
+    assert_int_equal(as_guest(db), PD_EUNAVAIL);
+    pd_db_close(db);
+    return PD_OK;
+}
+static void test_a_server_may_be_absent_and_tried_again(void **state)
+{
+    (void)state;
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, absent_main, NULL));
+}
+
 /* --- checking
  * --------------------------------------------------------------------------------------------- */
 
@@ -352,6 +432,8 @@ int main(void)
         SQLITE_TEST(a_second_opening_names_the_first),
         SQLITE_TEST(a_link_to_the_file_is_the_same_file),
         SQLITE_TEST(a_second_process_names_the_first),
+        DATA_TEST(it_is_there_for_all_when_it_is_admitted),
+        SQLITE_TEST(a_server_may_be_absent_and_tried_again),
         DATA_TEST(a_sound_database_checks_out),
         DATA_TEST(migrations_are_applied_once_in_order),
         DATA_TEST(those_of_a_newer_program_are_fine),
