@@ -91,10 +91,13 @@ static pd_err check_schema(struct pd_app_db *d, int64_t wait_us)
     return e == PD_ECONFIG ? pd_hint(e, "run: %s migrate", d->app->name) : e;
 }
 
-/* Commands do not wait: who calls them can call again. */
+/* Commands do not wait: who calls them can call again. Nor is anything waited for that cannot come.
+ */
 static int64_t migration_wait(const struct pd_app_db *d)
 {
-    return serves(d) ? pd_config_int(d->config, "MIGRATION_WAIT_SECONDS") * PD_SECOND : 0;
+    return serves(d) && pd_db_is_shared(d->db)
+               ? pd_config_int(d->config, "MIGRATION_WAIT_SECONDS") * PD_SECOND
+               : 0;
 }
 
 /* --- both ----------------------------------------------------------------------------------------

@@ -77,6 +77,8 @@ pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
 pd_err pd_db_connect(struct pd_db *db) PD_MUST PD_YIELDS;
 /* From now on it is there for everybody, and pd_db_connect does nothing. */
 void pd_db_admit(struct pd_db *db);
+/* Can other programs use it at the same time? A server, not a SQLite file. */
+bool pd_db_is_shared(const struct pd_db *db);
 /* For a thread that is about to serve: opens its first connection to each PostgreSQL server and
  * prepares there what finds rows by their keys. Takes 5 s per server at most; what fails is logged,
  * and tried again when it is needed. */
@@ -216,7 +218,8 @@ struct pd_db_server { /* one of several */
 /* How many there are; 0 if there is one, or a file. `out` gets the first `max`. */
 unsigned pd_db_servers(struct pd_db *db, struct pd_db_server *out, unsigned max);
 
-/* Reads one row: is the database there? For readiness probes. */
+/* Is the database there? For readiness probes: does not wait behind statements; a server has 2 s to
+ * answer, unless it has just sent something to somebody. */
 pd_err pd_db_ping(struct pd_db *db) PD_MUST PD_YIELDS;
 /* Reads the whole file and checks structure and foreign keys; PD_ECORRUPT says what is wrong first.
  */

@@ -124,6 +124,11 @@ void pd_db_admit(struct pd_db *db)
     atomic_store(&db->only, NULL);
 }
 
+bool pd_db_is_shared(const struct pd_db *db)
+{
+    return db->driver->hold;
+}
+
 void pd_db_warm_up(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
 {
     if (db->driver->warm_up)
@@ -182,6 +187,8 @@ pd_err pd_db_ping(struct pd_db *db)
     };
     struct pd_arena arena;
     struct pd_ctx c;
+    if (db->driver->ping && !atomic_load(&db->only))
+        return db->driver->ping(db);
     pd_arena_init(&arena, &(struct pd_arena_opts){ .name = "ping" });
     pd_ctx_init(&c, db, &arena);
     pd_ctx_read_replicas(&c, NULL); /* reads go on without a primary */

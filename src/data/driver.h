@@ -187,6 +187,8 @@ struct pd_driver {
                       struct pd_arena *a, pd_str *plan) PD_YIELDS;
     /* As pd_db_busy; NULL: nobody waits for a connection. */
     bool (*busy)(struct pd_db *db, int64_t us, bool writes);
+    /* As pd_db_ping; NULL: a statement does it. */
+    pd_err (*ping)(struct pd_db *db) PD_YIELDS;
 
     pd_err (*check)(struct pd_db *db) PD_YIELDS;
     void (*stats)(struct pd_db *db, struct pd_db_stats *out);

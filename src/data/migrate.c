@@ -436,12 +436,12 @@ pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *mo
     return pd_db_await_migrated(db, modules, n, 0, NULL);
 }
 
-/* An engine without a hold has no other program that could migrate. */
+/* Nobody else could migrate what is not shared. */
 pd_err pd_db_await_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
                             unsigned n, int64_t us, void (*waiting)(void))
 {
     struct state s;
-    pd_mono until = pd_mono_now() + (db->driver->hold ? us : 0);
+    pd_mono until = pd_mono_now() + (pd_db_is_shared(db) ? us : 0);
     for (bool said = false;; said = true) {
         PD_TRY(look_alone(db, modules, n, &s));
         pd_err e = is_missing(&s);

@@ -181,6 +181,7 @@ const struct pd_driver pd_pg_driver = {
     .servers = pd_pg_servers,
     .explain = pd_pg_explain,
     .busy = pd_pg_busy,
+    .ping = pd_pg_ping,
     .check = pg_check,
     .stats = pg_stats,
 };

@@ -5,7 +5,8 @@
  *   pg_send.h     statements put into its pipeline; prepared ones
  *   pg_connect.h  a new connection: pg_connect.c; with a pooler in between: pg_pooler.c
  *   pg_pool.h     per thread and server, who gets one and who waits: pg_pool.c; opening: pg_grow.c
- *   pg_pools.h    which servers: pg_url.c; the pools' life: pg_pools.c; warming up: pg_warm.c
+ *   pg_pools.h    which servers: pg_url.c; the pools' life: pg_pools.c; warming up: pg_warm.c; is
+ *                 anybody there: pg_ping.c
  *   pg_size.h     how many connections there may be
  *   pg_row.h      C structs <-> PostgreSQL's binary format
  *   pg_error.h    SQLSTATE -> our errors; names of violated constraints
@@ -152,6 +153,8 @@ struct pg_pool { /* connections of a thread to one server */
     pd_mono capped;    /* … until then */
     pd_mono revived;   /* the first connection was opened, since there was none */
     pd_mono retired;   /* all connections were, then */
+    pd_mono heard;     /* the server has sent something, last … */
+    bool asking;       /* … and is being asked whether it is there */
     bool closing;
     struct pd_fiber *closer;
     unsigned helpers;            /* fibers of the pool's own: connecting, cancelling */

@@ -322,6 +322,7 @@ bool pd_pg_consume(struct pg_conn *c)
     do
         ok = PQconsumeInput(c->pq);
     while (ok && holds_more(c));
+    c->pool->heard = ok ? pd_mono_now() : c->pool->heard;
     return ok;
 }
 

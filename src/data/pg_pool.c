@@ -412,6 +412,11 @@ struct pg_conn *pd_pg_take_spare(struct pg_pool *pool)
     return c ? take(c) : NULL;
 }
 
+struct pg_conn *pd_pg_pool_idle(struct pg_pool *pool)
+{
+    return idle_one(pool);
+}
+
 /* A connection that is not at rest leaves when it is. One whose transaction did not end is not
  * given to anybody else. */
 void pd_pg_give(struct pg_conn *c)

@@ -29,6 +29,8 @@ pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
 /* One that can be spared: it is idle, nobody waits for one, and others are there or can be opened.
  * NULL: there is none now. */
 struct pg_conn *pd_pg_take_spare(struct pg_pool *pool);
+/* A shared one on which nothing happens, with a place as by pd_pg_share; NULL: there is none. */
+struct pg_conn *pd_pg_pool_idle(struct pg_pool *pool);
 /* Gives a taken connection back; what is still in flight on it is waited for without the caller. */
 void pd_pg_give(struct pg_conn *c);
 

@@ -1,5 +1,6 @@
 /* pg_pools.h - private to the PostgreSQL driver: which servers a database has (pg_url.c), and a
- * thread's pools to them: their life (pg_pools.c) and their first connection (pg_warm.c).
+ * thread's pools to them: their life (pg_pools.c), their first connection (pg_warm.c), and whether
+ * anybody is there (pg_ping.c).
  */
 #ifndef PD_PG_POOLS_H
 #define PD_PG_POOLS_H
@@ -18,6 +19,7 @@ void pd_pg_pools_close(struct pg_db *pg) PD_YIELDS;
 
 /* For the driver's table. */
 bool pd_pg_busy(struct pd_db *db, int64_t us, bool writes);
+pd_err pd_pg_ping(struct pd_db *db) PD_MUST PD_YIELDS; /* pg_ping.c */
 void pd_pg_warm_up(struct pd_db *db, const struct pd_sql_module *const *modules,
                    unsigned n) PD_YIELDS;
 

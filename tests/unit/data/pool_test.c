@@ -283,7 +283,7 @@ TEST_WITH_DB(a_server_that_is_away_costs_nobody_a_wait)
     assert_int_equal(pd_db_ping(db), PD_EUNAVAIL);
     struct pd_db_stats after = stats(db);
     assert_int_equal(after.waits, before.waits);
-    assert_int_equal(after.refused - before.refused, 4);
+    assert_int_equal(after.refused - before.refused, 3);
 
     assert_int_equal(symlink(link_to, link_path), 0);
     for (int i = 0; i < 1000 && stats(db).away; i++) /* though nobody asks */
@@ -312,6 +312,84 @@ TEST_WITH_DB(a_server_that_comes_back_soon_costs_nobody_a_request)
     assert_int_equal(stats(db).refused, 0);
 }
 
+/* --- is it there? --------------------------------------------------------------------------------
+ */
+
+struct sleeper {
+    struct pd_db *db;
+    bool ended;
+};
+static void sleep_there(void *arg)
+{
+    struct sleeper *s = arg;
+    struct unit u;
+    (void)!pd_stmt_one(unit_start(&u, s->db), &sleeps, &(pd_id){ 600000 }, PD_SITE);
+    assert_int_equal(u.c.failed, PD_ECANCELED);
+    s->ended = true;
+    unit_end(&u);
+}
+/* Every connection there may be is at a statement that does not end. */
+static void ping_while_all_sleep(struct pd_db *db)
+{
+    enum { SLEEPERS = 8 };
+    struct pd_group g;
+    struct sleeper all[SLEEPERS];
+    pd_group_init(&g);
+    for (int i = 0; i < SLEEPERS; i++) {
+        all[i] = (struct sleeper){ db, false };
+        die_of(pd_group_go(&g, "sleeper", sleep_there, &all[i]));
+        die_of(pd_sleep(100000)); /* those before it are stuck: another connection is opened */
+    }
+    assert_int_equal(stats(db).connections, test_opts.connections);
+    die_of(pd_db_ping(db)); /* by a new connection, if nothing was heard … */
+    die_of(pd_sleep(PD_SECOND + 200000));
+    struct pd_db_stats before = stats(db);
+    die_of(pd_db_ping(db)); /* … as now … */
+    assert_int_equal(stats(db).waits, before.waits);
+    assert_int_equal(stats(db).connections, test_opts.connections);
+    unlink(link_path);
+    die_of(pd_sleep(PD_SECOND + 200000));
+    assert_int_equal(pd_db_ping(db), PD_EUNAVAIL); /* … which cannot be made */
+    assert_int_equal(symlink(link_to, link_path), 0);
+    die_of(pd_db_ping(db));
+    for (int i = 0; i < SLEEPERS; i++)
+        assert_false(all[i].ended);
+    pd_group_cancel(&g);
+    (void)!pd_group_wait(&g);
+}
+static void ask_after_all_sleep(unsigned connections)
+{
+    if (!on_postgres)
+        skip();
+    test_opts.connections = connections;
+    with_db(ping_while_all_sleep);
+}
+static void test_pg_a_ping_does_not_wait_behind_statements(void **state)
+{
+    (void)state;
+    ask_after_all_sleep(2);
+}
+static void test_pg_a_ping_has_a_way_beside_the_only_connection(void **state)
+{
+    (void)state;
+    ask_after_all_sleep(1);
+}
+
+TEST_WITH_DB(a_ping_asks_a_connection_that_is_idle)
+{
+    die_of(pd_sleep(PD_SECOND + 200000));
+    unsigned connections = stats(db).connections;
+    unlink(link_path); /* there is no new one */
+    die_of(pd_db_ping(db));
+    kill_connections();
+    for (int i = 0; i < 1000 && stats(db).connections; i++)
+        die_of(pd_sleep(5000));
+    assert_int_equal(pd_db_ping(db), PD_EUNAVAIL); /* though something was heard just now */
+    assert_int_equal(symlink(link_to, link_path), 0);
+    die_of(pd_db_ping(db));
+    assert_true(connections >= 1);
+}
+
 #define POOL_TEST(name, setup, teardown)                                                           \
     {                                                                                              \
         "postgres: " #name, test_pg_##name, setup, teardown, NULL                                  \
@@ -329,6 +407,9 @@ int main(void)
         PG_TEST(who_would_come_too_late_is_refused_at_once),
         POOL_TEST(a_server_that_is_away_costs_nobody_a_wait, with_link, without_link),
         POOL_TEST(a_server_that_comes_back_soon_costs_nobody_a_request, with_link, without_link),
+        POOL_TEST(a_ping_does_not_wait_behind_statements, with_link, without_link),
+        POOL_TEST(a_ping_has_a_way_beside_the_only_connection, with_link, without_link),
+        POOL_TEST(a_ping_asks_a_connection_that_is_idle, with_link, without_link),
     };
     return cmocka_run_group_tests_name("data/pool", tests, NULL, NULL);
 }
