@@ -2,6 +2,12 @@
  *
  * libpq connects without blocking, but for looking up the first host's name: that is done on the
  * offload pool. It is never given more than one (pg_url.c).
+ *
+ * A machine that is gone without a word is noticed by the kernel, which knows it from a server that
+ * is merely slow: what was sent is not acknowledged within 10 s, or nothing comes for 5 s and then
+ * probes of 2 s are not answered either. Without the interval, which is 75 s on Linux, whoever
+ * waits for an answer would wait for a minute and more. It is less than requests have (30 s), so
+ * reads find another connection in time, and more than a network needs to find another way.
  */
 #include "data/pg_conn.h"
 #include "data/pg_connect.h"
@@ -23,6 +29,8 @@ static void start_run(void *arg)
 {
     struct start *s = arg;
     static const char *const keys[] = { "keepalives_idle",
+                                        "keepalives_interval",
+                                        "keepalives_count",
                                         "tcp_user_timeout",
                                         "dbname", /* expanded: the URL's own settings win */
                                         "client_encoding",
@@ -33,8 +41,8 @@ static void start_run(void *arg)
                                         "port",
                                         NULL };
     const struct pg_host *h = s->host;
-    const char *const values[] = { "10",  "15000", h->url,  "UTF8",  s->name,
-                                   "any", h->name, h->addr, h->port, NULL };
+    const char *const values[] = { "5",     "2",   "3",     "10000", h->url,  "UTF8",
+                                   s->name, "any", h->name, h->addr, h->port, NULL };
     s->pq = PQconnectStartParams(keys, values, 1);
 }
 

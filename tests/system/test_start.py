@@ -133,6 +133,22 @@ def test_it_starts_without_its_database_and_is_ready_when_that_is_there(own_serv
     assert own_server.stop() == 0
 
 
+def keepalives(port):
+    """Of connections to that port: in how many hundredths of a second the kernel will probe each."""
+    lines = [line.split() for line in open("/proc/net/tcp").readlines()[1:]]
+    timers = [w[5] for w in lines if int(w[2].partition(":")[2], 16) == port and w[3] == "01"]
+    return [int(t.partition(":")[2], 16) for t in timers if t.startswith("02:")]
+
+
+def test_a_silent_way_is_probed_soon(own_server, database):
+    own_server.database = database.url
+    own_server.start()
+    assert Person(own_server).get("/me").status_code == 200
+    probes = keepalives(*database.port)
+    assert probes and all(p <= 500 for p in probes)
+    assert own_server.stop() == 0
+
+
 def test_it_ends_when_it_is_told_to_though_it_waits(own_server, database):
     database.end(signal.SIGINT)
     own_server.database = database.url
