@@ -249,7 +249,7 @@ enum { PD_BATCH_MAX = 256, PD_BATCH_LATE_US = 20000 };
 enum pd_stmt_flags {
     PD_S_READONLY = 1,  /* sqlite3_stmt_readonly: may go to a replica */
     PD_S_KEYED = 2,     /* finds at most one row by key: repeating it in a loop is an N+1 */
-    PD_S_BATCH = 4,     /* made by the loader itself */
+    PD_S_LOADER = 4,    /* loads a relation for all rows of a set: many keys at once */
     PD_S_PRIMARY = 8,   /* its author wants the newest state, whoever asks: never on a replica */
     PD_S_CHILDREN = 16, /* finds the rows that belong to a key: the same */
 };
@@ -299,7 +299,7 @@ struct pd_rows { /* same layout as every generated `struct X_list` */
 };
 
 /* A relation leads from the rows of a set to those rows of `load` whose key column equals the key
- * in the row. To one: from the foreign key to the primary key; `load` is a PD_S_BATCH statement
+ * in the row. To one: from the foreign key to the primary key; `load` is a PD_S_LOADER statement
  * with one list parameter. To many: from the primary key to foreign keys; it has a limit for each
  * key as well, and gives the rows of a key one behind the other. */
 struct pd_relation {

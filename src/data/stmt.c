@@ -136,7 +136,7 @@ static pd_err prepare(struct pd_ctx *c, const struct pd_stmt *s, const void *par
 {
     PD_TRY(ready(c, s));
     if ((s->flags & (PD_S_KEYED | PD_S_CHILDREN)) && (s->flags & PD_S_READONLY) &&
-        !(s->flags & PD_S_BATCH))
+        !(s->flags & PD_S_LOADER))
         PD_TRY(pd_nplus1_note(c->session, s, params, site));
     return PD_OK;
 }

@@ -229,7 +229,8 @@ struct sql_stmt {
     struct sql_module *module;
     struct sql_pos pos;
     enum sql_mode mode;
-    bool generated, named /* always with an args struct */, batch, boolean /* answers n > 0 */;
+    bool generated, named /* always with an args struct */, boolean /* answers n > 0 */;
+    bool loader;              /* of a relation: rows for a list of keys */
     bool primary;             /* -- primary: never on a replica */
     struct sql_pos batch_pos; /* of -- batch; line 0: it has none */
     struct sql_stmt *many;    /* the one for a list of keys, made because of that; … */

@@ -90,7 +90,7 @@ static void make_get_many(struct sql *s, struct sql_table *t)
     pd_buf_fmt(&b, " from %.*s where id in (:ids[])", PD_ARG(t->name));
     struct sql_stmt *st = finish(s, &b, t, name);
     if (st)
-        st->batch = true;
+        st->loader = true;
 }
 
 static bool is_made_by_database(const struct sql_column *c)
@@ -236,7 +236,7 @@ static void make_list_of(struct sql *s, struct sql_table *t, struct sql_column *
     put_list(s, &b, c, index, true);
     sql_queries_parse(s, t->owner, t->pos, pd_buf_str(&b), true);
     c->list = sql_stmt_find(t->owner, name);
-    c->list->batch = true;
+    c->list->loader = true;
 }
 
 void sql_crud(struct sql *s, struct sql_table *t)

@@ -110,8 +110,8 @@ static void put_flags(struct pd_buf *b, const struct sql_stmt *st)
         names[n++] = "PD_S_KEYED";
     if (st->children && !st->keyed && !st->one)
         names[n++] = "PD_S_CHILDREN";
-    if (st->batch || st->one)
-        names[n++] = "PD_S_BATCH";
+    if (st->loader)
+        names[n++] = "PD_S_LOADER";
     if (st->primary)
         names[n++] = "PD_S_PRIMARY";
     pd_buf_fmt(b, "    .flags = %s", n ? names[0] : "0");
@@ -183,7 +183,7 @@ static void put_descriptors(struct sql *s, struct pd_buf *b, const struct sql_st
                             unsigned *id)
 {
     if (st->nvariants == 1) {
-        pd_buf_fmt(b, "%sconst struct pd_stmt %.*s_stmt = ", st->batch ? "" : "static ",
+        pd_buf_fmt(b, "%sconst struct pd_stmt %.*s_stmt = ", st->loader ? "" : "static ",
                    PD_ARG(st->full));
         put_variant(s, b, st, st->variants, id);
         pd_buf_put(b, PD_STR(";\n\n"));

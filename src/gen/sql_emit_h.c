@@ -233,7 +233,7 @@ static void put_forward(struct sql *s, struct pd_buf *b, const struct sql_module
 static void put_loaders(struct pd_buf *b, const struct sql_module *m)
 {
     for (struct sql_stmt *st = m->stmts; st; st = st->next) {
-        if (st->batch)
+        if (st->loader)
             pd_buf_fmt(b, "extern const struct pd_stmt %.*s_stmt;\n", PD_ARG(st->full));
     }
     pd_buf_put_c(b, '\n');

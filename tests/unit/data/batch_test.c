@@ -6,8 +6,8 @@
 #include "data/pg_batch.c"
 
 #define BATCHED(v, fl, sqlite, postgres, many, ...)                                                \
-    STMT(v##_many, PD_S_READONLY | PD_S_BATCH | PD_S_KEYED | (fl), NULL, many, ids_param,          \
-         account_cols, sizeof(struct account));                                                    \
+    STMT(v##_many, PD_S_READONLY | PD_S_KEYED | (fl), NULL, many, ids_param, account_cols,         \
+         sizeof(struct account));                                                                  \
     STMT(v, PD_S_READONLY | PD_S_KEYED | (fl), sqlite, postgres, id_param, account_cols,           \
          sizeof(struct account), .batch = &v##_many, .batch_key = 0, ##__VA_ARGS__)
 

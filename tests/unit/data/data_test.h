@@ -148,7 +148,7 @@ static const char *const w_link[] = { "t_link", NULL };
 STMT(owner_add, 0, "insert into t_owner values (?1, ?2) returning id, name",
      "insert into t_owner values ($1, $2) returning id, name", owner_cols, owner_cols,
      sizeof(struct owner));
-STMT(owner_many, PD_S_READONLY | PD_S_BATCH,
+STMT(owner_many, PD_S_READONLY | PD_S_LOADER,
      "select id, name from t_owner where id in (select value from json_each(?1))",
      "select id, name from t_owner where id = any($1)", ids_param, owner_cols,
      sizeof(struct owner));

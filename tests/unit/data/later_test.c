@@ -3,7 +3,7 @@
 #include "data/driver.h"
 #include <sys/wait.h>
 
-STMT(account_many, PD_S_READONLY | PD_S_BATCH,
+STMT(account_many, PD_S_READONLY | PD_S_LOADER,
      "select id, owner_id, name, balance from t_account where id in (select value from "
      "json_each(?1))",
      "select id, owner_id, name, balance from t_account where id = any($1)", ids_param,

@@ -57,7 +57,7 @@ static const struct pd_column ids_param[] = { { .name = "id", .type = PD_T_ID, .
 static const struct pd_stmt get_many = {
     .name = "pairs.get_batched_batch",
     .file = __FILE__,
-    .flags = PD_S_READONLY | PD_S_KEYED | PD_S_BATCH,
+    .flags = PD_S_READONLY | PD_S_KEYED,
     .sql_postgres = "select n, id from t_pair where id = any($1)",
     .nparams = 1,
     .ncolumns = 2,

@@ -10,7 +10,7 @@ static const struct pd_relation account_owner = {
     .slot = 3,
 };
 /* From an owner to "its account" of the same id: a key that cannot be null, and a second level. */
-STMT(account_many, PD_S_READONLY | PD_S_BATCH,
+STMT(account_many, PD_S_READONLY | PD_S_LOADER,
      "select id, owner_id, name, balance from t_account where id in (select value from "
      "json_each(?1))",
      "select id, owner_id, name, balance from t_account where id = any($1)", ids_param,
@@ -31,7 +31,7 @@ struct owned {
 static const struct pd_column owned_params[] = { COL(owned, ids, ID, .list = true),
                                                  COL(owned, limit, I64) };
 STMT(
-    accounts_of_owners, PD_S_READONLY | PD_S_BATCH,
+    accounts_of_owners, PD_S_READONLY | PD_S_LOADER,
     "select e.id, e.owner_id, e.name, e.balance from (select value from json_each(?1)) k join "
     "t_account e on e.id in (select i.id from t_account i where i.owner_id = k.value order by i.id "
     "limit ?2) order by e.owner_id, e.id",

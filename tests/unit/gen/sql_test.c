@@ -395,7 +395,7 @@ static void a_row_leads_to_the_rows_that_point_to_it(void **state)
                     out, PD_STR("struct shop_order_list shop_order_order_list_by_parent_at(")) !=
                 PD_NPOS);
     struct sql_stmt *st = statement(&a, "order_list_of_customer");
-    assert_true(st->batch && !st->keyed);
+    assert_true(st->loader && !st->keyed);
     assert_true(pd_str_find_str(st->variants->plan, PD_STR("SEARCH i USING")) != PD_NPOS);
     assert_true(pd_str_find_str(st->variants->plan, PD_STR("SCAN e")) == PD_NPOS);
     assert_non_null(sql_stmt_find(module(&a, "shop"), PD_STR("customer_list_of_seller")));
