@@ -5,10 +5,13 @@
  *   sql_lex.c      text -> tokens with positions
  *   sql_expand.c   migrations: type aliases -> SQL of each engine; columns keep their alias
  *   sql_schema.c   runs the migrations in a scratch SQLite, reads tables, keys, indexes back
+ *   sql_lint.c, sql_lint_alter.c   migrations: what must not be done to tables in use
  *   sql_reach.c    views, triggers, indexes and foreign keys keep to their module
  *   sql_queries.c  queries.sql -> named statements with annotations, fragments, orders
  *   sql_variants.c one statement -> the token list of each variant; prepares and checks them
  *   sql_sqlite.c   what SQLite says of a variant: refusals, tables, result columns
+ *   sql_write.c    what a statement is; INSERT, UPDATE, DELETE
+ *   sql_select.c   SELECT: its result columns, WITH, several together
  *   sql_scope.c    which tables a piece of SQL can see, under which names
  *   sql_views.c    the same for the views of the schema
  *   sql_types.c    types and nullability of every expression; types of parameters
@@ -18,8 +21,9 @@
  *   sql_keys.c     what a statement filters and orders by, as an index would have it
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
  *   sql_index.c    the index that mends a finding, tried; indexes that nobody needs
- *   sql_server.c   what a PostgreSQL says of all that, if there is one; its plans:
- * sql_server_plan.c sql_crud.c     statements nobody has to write, as text, sent down the same way
+ *   sql_server.c   what a PostgreSQL says of all that, if there is one
+ *   sql_server_plan.c   its plans
+ *   sql_crud.c     statements nobody has to write, as text, sent down the same way
  *   sql_rows.c     row structs and relations
  *   sql_emit_h.c, sql_emit_c.c, lock.c   what is written
  *
@@ -505,7 +509,7 @@ struct sql_analysis {
     bool has_in, has_limit, has_offset, has_where, has_like;
     bool whole; /* needs all rows before it gives one: aggregates, distinct, unions */
     uint32_t offset_at;
-    struct sql_cte *ctes; /* private to sql_scope.c */
+    struct sql_cte *ctes; /* see sql_infer.h */
 };
 void sql_analyse(struct sql_analysis *a);
 

@@ -1,4 +1,7 @@
-/* sql_infer.h - shared by sql_scope.c (statements, FROM, names) and sql_types.c (expressions). */
+/* sql_infer.h - shared by those who read a statement: sql_write.c and sql_select.c (statements),
+ * sql_scope.c (FROM, names), sql_types.c and sql_functions.c (expressions), sql_order.c,
+ * sql_keys.c.
+ */
 #ifndef PD_GEN_SQL_INFER_H
 #define PD_GEN_SQL_INFER_H
 
@@ -64,6 +67,14 @@ static inline enum sql_null sql_computed(enum sql_null null)
 {
     return null == SQL_NOT_NULL ? SQL_NOT_NULL : SQL_AMBIGUOUS;
 }
+static inline struct sql_token *sql_at(const struct sql_analysis *a, uint32_t i)
+{
+    return &a->t->at[i];
+}
+static inline bool sql_at_is(const struct sql_analysis *a, uint32_t i, const char *words)
+{
+    return i < a->t->n && sql_is_any(sql_at(a, i), words);
+}
 static inline struct sql_token *sql_token_at(const struct sql_expr *x)
 {
     return &x->a->t->at[x->at];
@@ -117,14 +128,34 @@ void sql_order_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t fr
 void sql_frame_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t open); /* OVER (…) */
 
 /* --- sql_scope.c --------------------------------------------------------------------------- */
-struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,
-                                 uint32_t to, bool top);
+void sql_scope_init(struct sql_scope *scope, struct sql_scope *outer); /* without sources */
+struct sql_source *sql_source_add(struct sql_analysis *a, struct sql_scope *scope, pd_str alias);
+/* A table, CTE or view: of a FROM, or what is written to. */
+struct sql_source *sql_source_table(struct sql_analysis *a, struct sql_scope *scope, pd_str name,
+                                    pd_str alias);
+/* The column of that name; false: it has none. */
+bool sql_source_find(struct sql_source *s, pd_str name, struct sql_val *v);
+bool sql_source_is_open(const struct sql_source *s); /* which columns it has is not known */
+/* The sources of a FROM that begins behind `from`; where it ends. */
+uint32_t sql_sources_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t from,
+                          uint32_t to);
+uint32_t sql_alias_read(struct sql_analysis *a, uint32_t at, uint32_t to, pd_str *alias);
+void sql_where_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t from, uint32_t to);
 struct sql_val sql_name_read(struct sql_expr *x, pd_str qualifier, pd_str name);
 /* First of `words` in [from, to) outside parentheses, or `to`. */
 uint32_t sql_find(const struct sql_analysis *a, uint32_t from, uint32_t to, const char *words);
-void sql_cols_name(struct sql_analysis *a, uint32_t open, struct sql_cols *cols); /* (a, b, …) */
 bool sql_is_select(const struct sql_analysis *a, uint32_t at);
 pd_str sql_token_name(const struct sql_analysis *a, uint32_t at);
+
+/* --- sql_select.c -------------------------------------------------------------------------- */
+struct sql_cols *sql_select_read(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,
+                                 uint32_t to, bool top);
+/* The result columns, or those of RETURNING, in [from, to). */
+void sql_results_read(struct sql_analysis *a, struct sql_scope *scope, bool grouped, uint32_t from,
+                      uint32_t to, bool top, struct sql_cols *out);
+uint32_t sql_with_read(struct sql_analysis *a, struct sql_scope *outer, uint32_t from,
+                       uint32_t to); /* the CTEs, if there are any; where they end */
+void sql_cols_name(struct sql_analysis *a, uint32_t open, struct sql_cols *cols); /* (a, b, …) */
 
 /* --- sql_views.c --------------------------------------------------------------------------- */
 struct sql_cols *sql_view_read(struct sql_analysis *a, pd_str name); /* NULL: no such view */

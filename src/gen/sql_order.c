@@ -7,11 +7,6 @@
  */
 #include "gen/sql_infer.h"
 
-static struct sql_token *tok(const struct sql_analysis *a, uint32_t i)
-{
-    return &a->t->at[i];
-}
-
 /* A term that is a column of the result by number or by name; else what it was read as. */
 static enum sql_null null_of_term(const struct sql_analysis *a, uint32_t from, uint32_t to,
                                   const struct sql_cols *results, enum sql_null null)
@@ -19,7 +14,7 @@ static enum sql_null null_of_term(const struct sql_analysis *a, uint32_t from, u
     int64_t number;
     if (to - from != 1 || !results)
         return null;
-    if (tok(a, from)->kind == SQL_NUMBER && pd_str_to_i64(tok(a, from)->text, &number))
+    if (sql_at(a, from)->kind == SQL_NUMBER && pd_str_to_i64(sql_at(a, from)->text, &number))
         return number >= 1 && number <= results->n ? results->at[number - 1].null : SQL_AMBIGUOUS;
     for (uint32_t i = 0; i < results->n; i++) {
         pd_str name = results->at[i].name;
@@ -37,13 +32,13 @@ static void note_nulls(struct sql_analysis *a, uint32_t from, uint32_t to, enum 
 {
     bool said = false, desc = false;
     for (uint32_t i = from; i < to; i++) {
-        said |= sql_is(tok(a, i), "nulls");
-        desc |= sql_is(tok(a, i), "desc");
+        said |= sql_is(sql_at(a, i), "nulls");
+        desc |= sql_is(sql_at(a, i), "desc");
     }
     if (to > from)
-        tok(a, to - 1)->nulls = said || null == SQL_NOT_NULL ? SQL_NULLS_AS_IS
-                                : desc                       ? SQL_NULLS_LAST
-                                                             : SQL_NULLS_FIRST;
+        sql_at(a, to - 1)->nulls = said || null == SQL_NOT_NULL ? SQL_NULLS_AS_IS
+                                   : desc                       ? SQL_NULLS_LAST
+                                                                : SQL_NULLS_FIRST;
 }
 
 /* The terms of an ORDER BY; those of the statement itself are candidates for an index. */
@@ -70,7 +65,7 @@ void sql_order_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t fr
 
 void sql_frame_read(struct sql_analysis *a, struct sql_scope *scope, uint32_t open)
 {
-    uint32_t close = tok(a, open)->match, order = sql_find(a, open + 1, close, "order");
+    uint32_t close = sql_at(a, open)->match, order = sql_find(a, open + 1, close, "order");
     if (order < close)
         sql_order_read(a, scope, order + 2, sql_find(a, order, close, "rows range groups"), NULL,
                        false);
