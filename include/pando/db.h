@@ -158,11 +158,19 @@ bool pd_lock(struct pd_ctx *c, const char *fmt, ...) PD_PRINTF(2, 3) PD_YIELDS;
 void pd_read_primary(struct pd_ctx *c);
 void pd_read_stale(struct pd_ctx *c, int64_t max_age_us);
 
-/* After a statement was refused by a constraint: is it this one? "table.column", or "table.a,b" for
- * several columns; a CHECK by the first word of its expression or its own name; "" asks if none was
- * violated. If so, clears the mark (the statement itself had no effect; the transaction goes on),
- * so that the handler can say it in its own words; else the mark stays: if
- * (!identity_user_insert(c, …) && pd_violated(c, "identity_user.email")) return taken(c);  */
+/* After a statement was refused by a constraint: is it this one? "" asks if none was violated.
+ * If so, clears the mark (the statement itself had no effect; the transaction goes on), so that the
+ * handler can say it in its own words; else the mark stays:
+ *
+ *     if (!identity_user_insert(c, …) && pd_violated(c, "identity_user.email"))
+ *         return taken(c);
+ *
+ * Names, the same on both engines: "table.column" for UNIQUE, NOT NULL and primary keys;
+ * "table.a,b" (or "table.a, table.b") for several columns; "table.index" for an index on an
+ * expression; for CHECK the first word of the expression or the constraint's own name
+ * ("table.balance"); for FOREIGN KEY the column if the table has one foreign key, else
+ * "table.foreign key"; "foreign key" for a deferred one at commit; what `raise(abort, 'x')` of a
+ * trigger says, word for word. */
 bool pd_violated(struct pd_ctx *c, const char *constraint);
 
 /* --- several statements at once ------------------------------------------------------------------
