@@ -94,11 +94,11 @@ static unsigned places_alone(const struct pg_pool *pool)
  * one need not any more, since such a fiber has given up. */
 static bool balance(struct pg_pool *pool)
 {
-    struct pd_list *it;
+    struct pd_list *it, *first = &pool->takers.waiters;
     unsigned reserved = 0, wanted = 0, places = places_alone(pool);
     bool freed = false;
-    pd_list_each (it, &pool->takers.waiters)
-        wanted += wanted < places;
+    for (it = first->next; it != first && wanted < places; it = it->next)
+        wanted++; /* no further: a thousand may wait, and this is for each answer */
     pd_list_each (it, &pool->conns) {
         struct pg_conn *c = pd_container(it, struct pg_conn, node);
         freed |= c->reserved && reserved == wanted;
