@@ -41,7 +41,7 @@ struct pd_db_opts {
     unsigned threads;     /* loop threads that will use the database; default 1 */
     pd_str replica_urls;  /* PostgreSQL: further servers, with commas between their URLs */
     unsigned max_waiting; /* fibers waiting for the writer (SQLite, in all) or for a connection
-                             (PostgreSQL, per thread); default 1024 */
+                             (PostgreSQL, per thread; for the first time); default 1024 */
     unsigned max_batch;   /* transactions per durable commit, at most; default 128 */
     int64_t wait_us; /* longest such wait; default 10 s (or the fiber's deadline). Who would have
                         to wait for longer, as the last ones did, is refused when it comes */

@@ -118,13 +118,13 @@ struct pg_waiter {       /* a fiber that waits for a connection; on its stack */
     struct pd_list node; /* on pool->readers, pool->takers or, for a reader, conn->promised */
     struct pd_fiber *fiber;
     struct pg_conn *conn; /* what it got */
-    uint64_t ticket;      /* who came first */
+    pd_mono began;        /* who began first goes first */
     unsigned ahead;       /* as many waited when it came … */
     pd_mono since;        /* … then */
     bool hopeless;        /* the server is away */
 };
 
-struct pg_queue { /* fibers that wait, FIFO */
+struct pg_queue { /* fibers that wait, by `began` */
     struct pd_list waiters;
     unsigned n; /* those among them that were given a place, but have not run yet, included */
     struct pd_pace pace;
@@ -142,7 +142,6 @@ struct pg_pool { /* connections of a thread to one server */
     struct pd_list conns;
     unsigned nconns; /* open, or being opened */
     struct pg_queue readers, takers;
-    uint64_t tickets;
     struct pd_timer retry; /* when the next attempt to connect may start */
     pd_mono retry_at;
     unsigned failures; /* to connect, one after the other … */
@@ -186,6 +185,7 @@ struct pg_session {
     bool on_replica;      /* a read-only one */
     unsigned walks;       /* cursors so far: their names differ */
     unsigned reads_for;   /* so many callers are answered by what it reads; 0: one */
+    pd_mono began;        /* when it first wanted a connection; 0: not yet */
     struct pg_session *next_free;
 };
 

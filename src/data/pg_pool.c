@@ -9,13 +9,19 @@
  * come to rest. But the last one that there may be is not for transactions: reads do not wait for
  * them. Nor do they go behind something that takes long as long as another connection moves.
  *
- * Whoever cannot be served waits, in order of arrival, until its deadline: a connection that
- * becomes free goes to the reader or the transaction that has waited longest, and with a reader all
- * others that fit. If the wait ends without one, the error says why.
+ * Whoever cannot be served waits until its deadline: a connection that becomes free goes to the
+ * reader or the transaction whose session began first, and with a reader all others that fit. If
+ * the wait ends without one, the error says why.
  *
  * The queue is bounded, in number and in time: from how long the last ones had to wait it is known
  * how long the next one would, and who would not get its turn before its deadline is refused at
  * once. So under overload nobody works for those who have gone, and the refused know it early.
+ *
+ * A session is refused at its first statement or not at all: the bound in number is not for those
+ * that have been served before (there are no more of them than handlers), and they go before those
+ * that have not. So a request waits once, however many statements it has. If each of them had to
+ * go to the end of a full queue, most of what is done under overload would be for requests that are
+ * refused half-way.
  */
 #include "data/pg_conn.h"
 #include "data/pg_connect.h"
@@ -239,7 +245,7 @@ static bool serve_readers(struct pg_pool *pool)
 static bool serve_one(struct pg_pool *pool)
 {
     const struct pg_waiter *reader = first_of(&pool->readers), *taker = first_of(&pool->takers);
-    if (reader && taker && reader->ticket < taker->ticket)
+    if (reader && taker && reader->began < taker->began)
         return serve_readers(pool) || serve_taker(pool);
     return serve_taker(pool) || serve_readers(pool);
 }
@@ -308,24 +314,27 @@ static bool is_crowded(const struct pg_pool *pool)
     return pool->readers.n + pool->takers.n >= pool->pg->db->opts.max_waiting;
 }
 
-static bool is_late(const struct pg_pool *pool, const struct pg_queue *queue, int64_t us)
+static bool is_late(const struct pg_pool *pool, const struct pg_queue *queue, unsigned ahead,
+                    int64_t us)
 {
     unsigned limit = pd_pg_pool_limit(pool);
     int64_t most = pool->pg->db->opts.wait_us;
-    return pd_pace_is_late(&queue->pace, queue->n, 2 * limit, limit, us < most ? us : most);
+    return pd_pace_is_late(&queue->pace, ahead, 2 * limit, limit, us < most ? us : most);
 }
 
 bool pd_pg_pool_is_full(const struct pg_pool *pool, int64_t us, bool alone)
 {
-    return is_crowded(pool) || is_late(pool, alone ? &pool->takers : &pool->readers, us);
+    const struct pg_queue *queue = alone ? &pool->takers : &pool->readers;
+    return is_crowded(pool) || is_late(pool, queue, queue->n, us);
 }
 
 /* Who would wait in vain need not begin. */
-static pd_err may_wait(struct pg_pool *pool, const struct pg_queue *queue)
+static pd_err may_wait(struct pg_pool *pool, const struct pg_queue *queue, unsigned ahead,
+                       bool fresh)
 {
     unsigned waiting = pool->readers.n + pool->takers.n;
-    bool many = is_crowded(pool);
-    if (!pool->away && !many && !is_late(pool, queue, INT64_MAX))
+    bool many = fresh && is_crowded(pool);
+    if (!pool->away && !many && !is_late(pool, queue, ahead, INT64_MAX))
         return PD_OK;
     pg_count(&pool->refused);
     if (pool->away)
@@ -362,16 +371,28 @@ static void count_waiting(struct pg_pool *pool, struct pg_queue *queue, int by)
     atomic_store(&pool->queued, pool->readers.n + pool->takers.n);
 }
 
-static pd_err wait_for_one(struct pg_pool *pool, struct pg_queue *queue, struct pg_conn **out)
+/* Before whom one goes whose session began then, and behind how many. */
+static struct pd_list *place_in(struct pg_queue *queue, pd_mono began, unsigned *ahead)
 {
-    struct pg_waiter w = { .fiber = pd_fiber_self(),
-                           .ticket = ++pool->tickets,
-                           .ahead = queue->n,
-                           .since = pd_mono_now() };
+    struct pd_list *all = &queue->waiters, *at = all;
+    *ahead = queue->n;
+    if (pd_list_empty(all) || pd_container(all->prev, struct pg_waiter, node)->began <= began)
+        return at; /* nearly always, if it is new */
+    *ahead = 0;
+    for (at = all->next; pd_container(at, struct pg_waiter, node)->began <= began; at = at->next)
+        ++*ahead;
+    return at;
+}
+
+static pd_err wait_for_one(struct pg_pool *pool, struct pg_queue *queue, pd_mono began, bool fresh,
+                           struct pg_conn **out)
+{
+    struct pg_waiter w = { .fiber = pd_fiber_self(), .began = began, .since = pd_mono_now() };
+    struct pd_list *before = place_in(queue, began, &w.ahead);
     bool left = false;
-    PD_TRY(may_wait(pool, queue));
+    PD_TRY(may_wait(pool, queue, w.ahead, fresh));
     pg_count(&pool->waits);
-    pd_list_push(&queue->waiters, &w.node);
+    pd_list_insert_before(before, &w.node);
     count_waiting(pool, queue, 1);
     if (queue == &pool->takers)
         (void)balance(pool);
@@ -389,19 +410,30 @@ static pd_err wait_for_one(struct pg_pool *pool, struct pg_queue *queue, struct 
     return w.conn ? PD_OK : give_up(pool, queue, &w, e);
 }
 
-pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out)
+/* True: it has not wanted a connection before. */
+static bool begin(pd_mono *began)
 {
-    if (!first_of(&pool->readers) && (*out = find_shared(pool)))
-        return PD_OK;
-    return wait_for_one(pool, &pool->readers, out);
+    bool fresh = !*began;
+    *began = fresh ? pd_mono_now() : *began;
+    return fresh;
 }
 
-pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out)
+pd_err pd_pg_share(struct pg_pool *pool, pd_mono *began, struct pg_conn **out)
 {
+    pd_mono now = 0, *at = began ? began : &now;
+    bool fresh = begin(at);
+    if (!first_of(&pool->readers) && (*out = find_shared(pool)))
+        return PD_OK;
+    return wait_for_one(pool, &pool->readers, *at, fresh, out);
+}
+
+pd_err pd_pg_take(struct pg_pool *pool, pd_mono *began, struct pg_conn **out)
+{
+    bool fresh = begin(began);
     review_all(pool);
     if (!first_of(&pool->takers) && (*out = find_alone(pool)))
         return PD_OK;
-    return wait_for_one(pool, &pool->takers, out);
+    return wait_for_one(pool, &pool->takers, *began, fresh, out);
 }
 
 struct pg_conn *pd_pg_take_spare(struct pg_pool *pool)

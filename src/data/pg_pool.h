@@ -22,10 +22,12 @@ enum {
 
 /* A shared connection with room for one more; waits its turn. The place is the caller's until it
  * next waits. With several servers this and pd_pg_take may give NULL: this server is not to be
- * waited for any more. */
-pd_err pd_pg_share(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
-/* A connection for the caller alone. */
-pd_err pd_pg_take(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;
+ * waited for any more.
+ * *began: of the caller's session, noted here if it is 0. Who began first goes first; and the bound
+ * in number is only for those whose first wait it is. NULL: it always is. */
+pd_err pd_pg_share(struct pg_pool *pool, pd_mono *began, struct pg_conn **out) PD_MUST PD_YIELDS;
+/* A connection for the caller alone; *began as above, not NULL. */
+pd_err pd_pg_take(struct pg_pool *pool, pd_mono *began, struct pg_conn **out) PD_MUST PD_YIELDS;
 /* One that can be spared: it is idle, nobody waits for one, and others are there or can be opened.
  * NULL: there is none now. */
 struct pg_conn *pd_pg_take_spare(struct pg_pool *pool);

@@ -79,12 +79,12 @@ pd_err pd_pg_take_primary(struct pg_session *s, struct pg_conn **out)
     struct pg_team *t = s->home->team;
     pd_err e = PD_OK;
     if (!t)
-        return pd_pg_take(s->pool, out);
+        return pd_pg_take(s->pool, &s->began, out);
     pd_mono old = pd_deadline_within(t->pg->db->opts.wait_us);
     for (*out = NULL; e == PD_OK && !*out;) {
         e = await_primary(t, &s->pool);
         if (e == PD_OK)
-            e = pd_pg_take(s->pool, out);
+            e = pd_pg_take(s->pool, &s->began, out);
         (void)pd_pg_team_look(t);
         if (e == PD_OK && *out && !is_sound(t, *out)) {
             pd_pg_give(*out);
@@ -233,7 +233,7 @@ pd_err pd_pg_share_for(struct pg_session *s, const struct pd_stmt *stmt, struct 
 {
     for (;;) {
         PD_TRY(place(s, stmt, t, certain, at));
-        PD_TRY(pd_pg_share(at->pool, out));
+        PD_TRY(pd_pg_share(at->pool, &s->began, out));
         if (*out && fits(at, *out, t) && !(certain && at->verify))
             return PD_OK;
         if (*out && certain && at->verify)
@@ -247,7 +247,7 @@ pd_err pd_pg_take_for(struct pg_session *s, const struct pd_stmt *stmt, struct p
 {
     for (;;) {
         PD_TRY(place(s, stmt, t, true, at));
-        PD_TRY(pd_pg_take(at->pool, out));
+        PD_TRY(pd_pg_take(at->pool, &s->began, out));
         if (*out && fits(at, *out, t) && !at->verify)
             return PD_OK;
         t->avoid |= *out ? 1u << at->pool->index : 0;

@@ -112,7 +112,7 @@ static void note(struct pg_pool *pool, const struct size *found)
 static pd_err ask(struct pg_pool *pool, struct pd_arena *a)
 {
     struct pg_conn *c;
-    PD_TRY(pd_pg_share(pool, &c));
+    PD_TRY(pd_pg_share(pool, NULL, &c));
     if (!c || c->pooled) {
         pd_pg_pool_serve(pool); /* the place is free again */
         return PD_OK;           /* it is away; or the room is the pooler's to give */

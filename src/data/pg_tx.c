@@ -63,6 +63,7 @@ void pd_pg_session_put(struct pd_session *base)
     base->reads = (struct pd_reads){ 0 };
     base->constraint[0] = '\0';
     s->walks = s->reads_for = 0;
+    s->began = 0;
     s->next_free = pool->sessions;
     pool->sessions = s;
     pool->nsessions++;

@@ -62,7 +62,7 @@ static pd_err wait(struct warm *w, struct pg_pool *pool)
 static pd_err warm_up(struct pg_pool *pool, const struct pd_sql_module *const *modules, unsigned n)
 {
     struct warm w = { 0 };
-    PD_TRY(pd_pg_share(pool, &w.conn));
+    PD_TRY(pd_pg_share(pool, NULL, &w.conn));
     if (!w.conn)
         return PD_OK; /* one of several, and it is away */
     pd_arena_init(&w.arena, &(struct pd_arena_opts){ .name = "warm" });

@@ -268,6 +268,65 @@ static void test_pg_who_would_come_too_late_is_refused_at_once(void **state)
     with_db(overload);
 }
 
+/* Holds the connection until the third waits. */
+static bool holding;
+static void hold_until_three_wait(void *arg)
+{
+    struct writer *me = arg;
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, me->db);
+    pd_id one = 1;
+    assert_true(pd_begin(c));
+    assert_non_null(pd_stmt_one(c, &quick, &one, PD_SITE));
+    holding = true;
+    for (int i = 0; i < 5000 && stats(me->db).waiting < 3; i++)
+        assert_non_null(pd_stmt_one(c, &sleeps, &one, PD_SITE)); /* a wait of its own is an error */
+    me->result = pd_commit(c);
+    unit_end(&u);
+}
+
+/* What was served once finds the queue full at its next statement: it is let in, and goes first. */
+static void begun(struct pd_db *db)
+{
+    struct writer holds = { .db = db, .result = PD_EBUSY }, waits[2], new = { .db = db };
+    struct pd_group g;
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, db);
+    pd_id one = 1;
+    assert_non_null(pd_stmt_one(c, &quick, &one, PD_SITE));
+    pd_group_init(&g);
+    holding = false;
+    die_of(pd_group_go(&g, "holds", hold_until_three_wait, &holds));
+    while (!holding)
+        die_of(pd_sleep(1000));
+    for (int i = 0; i < 2; i++) {
+        waits[i] = (struct writer){ .db = db, .ms = 1, .result = PD_EBUSY };
+        die_of(pd_group_go(&g, "waits", write_one, &waits[i]));
+    }
+    while (stats(db).waiting < 2)
+        die_of(pd_sleep(1000));
+    write_one(&new);
+    assert_int_equal(new.result, PD_EOVERLOAD);
+    assert_true(pd_begin(c));
+    assert_int_equal(waits[0].result, PD_EBUSY); /* they are not done, though they came before */
+    assert_int_equal(waits[1].result, PD_EBUSY);
+    assert_int_equal(pd_commit(c), PD_OK);
+    unit_end(&u);
+    die_of(pd_group_wait(&g));
+    assert_int_equal(holds.result, PD_OK);
+    assert_int_equal(waits[0].result, PD_OK);
+    assert_int_equal(waits[1].result, PD_OK);
+}
+static void test_pg_who_was_served_once_is_not_refused_later(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    test_opts.max_waiting = 2;
+    with_db(begun);
+}
+
 /* --- a server that is away -----------------------------------------------------------------------
  */
 
@@ -405,6 +464,7 @@ int main(void)
         PG_TEST(what_finds_rows_by_key_is_prepared_in_advance),
         POOL_TEST(a_thread_opens_its_first_connection_in_advance, with_link, without_link),
         PG_TEST(who_would_come_too_late_is_refused_at_once),
+        PG_TEST(who_was_served_once_is_not_refused_later),
         POOL_TEST(a_server_that_is_away_costs_nobody_a_wait, with_link, without_link),
         POOL_TEST(a_server_that_comes_back_soon_costs_nobody_a_request, with_link, without_link),
         POOL_TEST(a_ping_does_not_wait_behind_statements, with_link, without_link),
