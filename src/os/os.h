@@ -68,7 +68,12 @@ void pd_os_close(pd_os_sock s);
 
 /* --- poll ------------------------------------------------------------------------------------ */
 
-enum pd_os_events { PD_OS_READ = 1, PD_OS_WRITE = 2, PD_OS_HUP = 4 };
+enum pd_os_events {
+    PD_OS_READ = 1,
+    PD_OS_WRITE = 2,
+    PD_OS_HUP = 4,
+    PD_OS_FIRST = 8, /* no event: the socket is one of those that pd_os_poll_first asks */
+};
 struct pd_os_event {
     void *data;
     unsigned events;
@@ -78,15 +83,19 @@ struct pd_os_poll *pd_os_poll_new(void); /* aborts if the system has no descript
 void pd_os_poll_free(struct pd_os_poll *p);
 /* Level-triggered unless `edge`. Interest is changed with set; 0 events keeps it registered.
  * PD_OS_HUP is reported without being asked for when the connection is broken both ways; asked for,
- * it also means that the peer has ended its half. */
+ * it also means that the peer has ended its half. PD_OS_FIRST goes with every add, set and del of a
+ * socket or with none. */
 int pd_os_poll_add(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edge, void *data);
 int pd_os_poll_set(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edge, void *data);
-int pd_os_poll_del(struct pd_os_poll *p, pd_os_sock s);
+int pd_os_poll_del(struct pd_os_poll *p, pd_os_sock s, unsigned events);
 /* Waits until something is ready, `until` has come (PD_FOREVER: no limit; 0: do not wait), or a
  * wake. A wait of a second or more may end late by what the thread has done since it read the clock
  * last. Returns the number of events stored; in simulation -EDEADLK when `until` is PD_FOREVER and
  * nothing can ever happen again, and -ETIME when the world has passed its limit (pd_sim_limit). */
 int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_mono until);
+/* What is ready now of the sockets with PD_OS_FIRST, however many others are; does not wait, and
+ * takes no wake. (pd_os_poll_wait reports them too, but each when its turn comes.) */
+int pd_os_poll_first(struct pd_os_poll *p, struct pd_os_event *out, int max);
 void pd_os_poll_wake(struct pd_os_poll *p); /* from any thread; wakes coalesce */
 
 /* --- signals, threads ------------------------------------------------------------------------- */

@@ -5,6 +5,11 @@
  * the flag `woken`; the flag is cleared before the caller looks at what it was woken for, so a wake
  * that comes later makes a new edge, and none is lost.
  *
+ * The kernel reports what is ready first come, first served: behind four thousand others a socket
+ * waits for its turn. Those of PD_OS_FIRST are therefore in an epoll of their own as well, which is
+ * asked only by those who have too much to do. (One epoll inside the other would cost a system call
+ * for each event of theirs at all times.)
+ *
  * Signals: the handler counts and writes to the eventfd of the poll that asked, both of which are
  * allowed in a handler. A signalfd would need the signals blocked in every thread that any library
  * ever starts.
@@ -24,7 +29,7 @@
 #include <unistd.h>
 
 struct pd_os_poll {
-    int epoll, wake;
+    int epoll, first, wake;
     atomic_bool woken;
     bool no_pwait2; /* the kernel or a seccomp filter lacks epoll_pwait2 */
 };
@@ -121,9 +126,11 @@ struct pd_os_poll *pd_os_poll_new(void)
     if (!p)
         pd_panic("out of memory: a poll");
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
+    p->first = epoll_create1(EPOLL_CLOEXEC);
     p->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.ptr = p };
-    if (p->epoll < 0 || p->wake < 0 || epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->wake, &ev) != 0)
+    if (p->epoll < 0 || p->first < 0 || p->wake < 0 ||
+        epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->wake, &ev) != 0)
         pd_panic("cannot make a poll (errno %d): out of file descriptors?", errno);
     return p;
 }
@@ -135,6 +142,7 @@ void pd_os_poll_free(struct pd_os_poll *p)
     struct pd_os_poll *mine = p;
     atomic_compare_exchange_strong(&signal_poll, &mine, NULL);
     close(p->wake);
+    close(p->first);
     close(p->epoll);
     free(p);
 }
@@ -147,7 +155,14 @@ static int control(struct pd_os_poll *p, int op, pd_os_sock s, unsigned events, 
                   (events & PD_OS_HUP ? EPOLLRDHUP : 0u) | (edge ? EPOLLET : 0u),
         .data.ptr = data,
     };
-    return epoll_ctl(p->epoll, op, s, &ev) == 0 ? 0 : -errno;
+    if (epoll_ctl(p->epoll, op, s, &ev) != 0)
+        return -errno;
+    if (!(events & PD_OS_FIRST) || epoll_ctl(p->first, op, s, &ev) == 0)
+        return 0;
+    int error = errno;
+    if (op == EPOLL_CTL_ADD)
+        epoll_ctl(p->epoll, EPOLL_CTL_DEL, s, NULL);
+    return -error;
 }
 
 int pd_os_poll_add(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edge, void *data)
@@ -160,9 +175,9 @@ int pd_os_poll_set(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edg
     return control(p, EPOLL_CTL_MOD, s, events, edge, data);
 }
 
-int pd_os_poll_del(struct pd_os_poll *p, pd_os_sock s)
+int pd_os_poll_del(struct pd_os_poll *p, pd_os_sock s, unsigned events)
 {
-    return control(p, EPOLL_CTL_DEL, s, 0, false, NULL);
+    return control(p, EPOLL_CTL_DEL, s, events, false, NULL);
 }
 
 /* epoll_wait counts in milliseconds; rounding up keeps a late timer from spinning the loop. */
@@ -215,13 +230,8 @@ static void prefetch(const char *data)
         __builtin_prefetch(data + line * 64);
 }
 
-int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_mono until)
+static int store(struct pd_os_poll *p, struct pd_os_event *out, const struct epoll_event *ev, int n)
 {
-    struct epoll_event ev[BATCH];
-    int n = wait_us(p, ev, max < BATCH ? max : BATCH, time_left(until));
-    if (n < 0 && errno == EINTR)
-        return 0;
-    pd_assert(n >= 0);
     int stored = 0;
     for (int i = 0; i < n; i++) {
         if (ev[i].data.ptr == p) {
@@ -233,6 +243,26 @@ int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_m
                                               .events = events_from_system(ev[i].events) };
     }
     return stored;
+}
+
+int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_mono until)
+{
+    struct epoll_event ev[BATCH];
+    int n = wait_us(p, ev, max < BATCH ? max : BATCH, time_left(until));
+    if (n < 0 && errno == EINTR)
+        return 0;
+    pd_assert(n >= 0);
+    return store(p, out, ev, n);
+}
+
+int pd_os_poll_first(struct pd_os_poll *p, struct pd_os_event *out, int max)
+{
+    struct epoll_event ev[BATCH];
+    int n = epoll_wait(p->first, ev, max < BATCH ? max : BATCH, 0);
+    if (n < 0 && errno == EINTR)
+        return 0;
+    pd_assert(n >= 0);
+    return store(p, out, ev, n);
 }
 
 void pd_os_poll_wake(struct pd_os_poll *p)

@@ -298,17 +298,18 @@ int pd_os_poll_set(struct pd_os_poll *p, pd_os_sock s, unsigned events, bool edg
     struct sim_sock *sock = sim_sock(s);
     if (sock->poll != p)
         return -ENOENT;
-    sock->want = events;
+    sock->want = events & ~(unsigned)PD_OS_FIRST;
+    sock->first = events & PD_OS_FIRST;
     sock->edge = edge;
     sock->data = data;
     sock->news = PD_OS_READ | PD_OS_WRITE | PD_OS_HUP;
     return 0;
 }
 
-int pd_os_poll_del(struct pd_os_poll *p, pd_os_sock s)
+int pd_os_poll_del(struct pd_os_poll *p, pd_os_sock s, unsigned events)
 {
     struct sim_sock *sock = sim_sock(s);
-    if (sock->poll != p)
+    if (sock->poll != p || sock->first != !!(events & PD_OS_FIRST))
         return -ENOENT;
     sock->poll = NULL;
     return 0;
@@ -322,12 +323,14 @@ static void swap_events(struct pd_os_event *a, struct pd_os_event *b)
 }
 
 /* Begins at a socket drawn from the seed, so that none is always last when `max` is small. */
-static int collect(struct sim_world *w, struct pd_os_poll *p, struct pd_os_event *out, int max)
+static int collect(struct sim_world *w, struct pd_os_poll *p, bool all, struct pd_os_event *out,
+                   int max)
 {
     int n = 0, first = w->nsocks > 0 ? (int)pd_sim_random((uint64_t)w->nsocks) : 0;
     for (int i = 0; i < w->nsocks && n < max; i++) {
         struct sim_sock *s = w->socks[(first + i) % w->nsocks];
-        unsigned ready = s->kind != SIM_FREE && s->poll == p ? sim_sock_ready(s) : 0;
+        bool asked = s->kind != SIM_FREE && s->poll == p && (all || s->first);
+        unsigned ready = asked ? sim_sock_ready(s) : 0;
         if (s->edge)
             ready &= s->news;
         if (!ready)
@@ -357,7 +360,7 @@ int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_m
     for (;;) {
         while (w->events.n > 0 && w->events.slots[0].key <= w->now)
             happen(pd_heap_pop(&w->events));
-        int n = collect(w, p, out, max);
+        int n = collect(w, p, true, out, max);
         shuffle(out, n);
         if (n > 0 || p->woken || until <= w->now) {
             p->woken = false;
@@ -368,6 +371,13 @@ int pd_os_poll_wait(struct pd_os_poll *p, struct pd_os_event *out, int max, pd_m
             return -EDEADLK;
         w->now = next < until ? next : until;
     }
+}
+
+int pd_os_poll_first(struct pd_os_poll *p, struct pd_os_event *out, int max)
+{
+    int n = collect(sim_get(), p, false, out, max);
+    shuffle(out, n);
+    return n;
 }
 
 void pd_os_poll_wake(struct pd_os_poll *p)

@@ -15,7 +15,7 @@ struct sim_sock {
 
     struct pd_os_poll *poll; /* NULL: not polled */
     unsigned want, news;     /* news: what an edge-triggered poll has not been told yet */
-    bool edge;
+    bool edge, first;
     void *data;
 
     int *queue; /* listener: connections to accept */

@@ -10,6 +10,11 @@
  *
  * A callback may close any io, also one whose event comes later in the same batch: close looks
  * for it there and takes it out.
+ *
+ * With backends a batch of more than PD_LOOP_INTAKE events lasts for several turns. Those of
+ * backends in it are handed out in the first of them; each further one asks for backends alone.
+ * What is left of a batch may be out of date when its turn comes, as any event may: a callback that
+ * finds nothing to read waits for the next.
  */
 #include "run/run.h"
 
@@ -19,26 +24,45 @@ static unsigned interest(const struct pd_io *io)
     return io->hung_up ? want & ~(unsigned)PD_OS_HUP : want;
 }
 
+static unsigned kind(const struct pd_io *io)
+{
+    return io->backend ? PD_OS_FIRST : 0u;
+}
+
 static void mark_dirty(struct pd_loop *l, struct pd_io *io)
 {
     if (!pd_list_linked(&io->dirty) && (!io->attached || interest(io) != io->armed))
         pd_list_push(&l->dirty, &io->dirty);
 }
 
-pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
-                  void (*ready)(struct pd_io *io, unsigned events))
+static pd_err open_as(struct pd_io *io, pd_os_sock s, unsigned want, bool backend,
+                      void (*ready)(struct pd_io *io, unsigned events))
 {
     struct pd_loop *l = pd_run_loop;
     pd_assert(l);
-    *io =
-        (struct pd_io){ .sock = s, .want = want, .armed = want, .ready = ready, .attached = true };
-    int rc = pd_os_poll_add(l->poll, s, want, false, io);
+    *io = (struct pd_io){
+        .sock = s, .want = want, .armed = want, .ready = ready, .attached = true, .backend = backend
+    };
+    int rc = pd_os_poll_add(l->poll, s, want | kind(io), false, io);
     if (rc < 0) {
         *io = (struct pd_io){ .sock = -1, .closed = true };
         return pd_fail_errno(pd_err_from_errno(-rc), -rc, "cannot watch socket %d", s);
     }
     pd_run_adjust(&l->io, 1);
+    l->nbackends += backend;
     return PD_OK;
+}
+
+pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
+                  void (*ready)(struct pd_io *io, unsigned events))
+{
+    return open_as(io, s, want, false, ready);
+}
+
+pd_err pd_io_open_backend(struct pd_io *io, pd_os_sock s, unsigned want,
+                          void (*ready)(struct pd_io *io, unsigned events))
+{
+    return open_as(io, s, want, true, ready);
 }
 
 void pd_io_want(struct pd_io *io, unsigned events)
@@ -56,11 +80,11 @@ static void update(struct pd_loop *l, struct pd_io *io)
     if (!io->attached && want == 0)
         return;
     if (!io->attached)
-        rc = pd_os_poll_add(l->poll, io->sock, want, false, io);
+        rc = pd_os_poll_add(l->poll, io->sock, want | kind(io), false, io);
     else if (want == 0 && io->hung_up)
-        rc = pd_os_poll_del(l->poll, io->sock);
+        rc = pd_os_poll_del(l->poll, io->sock, kind(io));
     else if (want != io->armed)
-        rc = pd_os_poll_set(l->poll, io->sock, want, false, io);
+        rc = pd_os_poll_set(l->poll, io->sock, want | kind(io), false, io);
     if (rc < 0)
         pd_panic("the poll refuses socket %d: errno %d", io->sock, -rc);
     io->attached = want != 0 || !io->hung_up;
@@ -104,16 +128,51 @@ static void dispatch(struct pd_loop *l, struct pd_io *io, unsigned events)
         io->ready(io, events & (want | PD_OS_HUP));
 }
 
-void pd_run_io_dispatch(struct pd_loop *l, int n)
+static inline void hand_out(struct pd_loop *l, struct io_batch *b, int most)
 {
-    l->batch.n = n;
-    for (int i = 0; i < n; i++) {
-        l->batch.at = i;
-        const struct pd_os_event *ev = &l->batch.events[i];
+    int end = b->n - b->at > most ? b->at + most : b->n;
+    while (b->at < end) {
+        const struct pd_os_event *ev = &b->events[b->at++];
         if (ev->data)
             dispatch(l, ev->data, ev->events);
     }
-    l->batch.n = 0;
+}
+
+static void pick_backends(struct pd_loop *l)
+{
+    for (int i = 0; i < l->batch.n; i++) {
+        struct pd_os_event *ev = &l->batch.events[i];
+        const struct pd_io *io = ev->data;
+        if (!io->backend)
+            continue;
+        l->first.events[l->first.n++] = *ev;
+        ev->data = NULL;
+    }
+}
+
+static __attribute__((noinline)) void hand_out_backends(struct pd_loop *l)
+{
+    if (l->batch.at == 0 && l->batch.n > PD_LOOP_INTAKE)
+        pick_backends(l);
+    hand_out(l, &l->first, BATCH);
+    l->first.at = l->first.n = 0;
+}
+
+void pd_run_io_dispatch(struct pd_loop *l)
+{
+    if (__builtin_expect(l->nbackends == 0, 1)) {
+        hand_out(l, &l->batch, BATCH);
+    } else {
+        hand_out_backends(l);
+        hand_out(l, &l->batch, PD_LOOP_INTAKE);
+    }
+}
+
+static void forget(struct io_batch *b, const struct pd_io *io)
+{
+    for (int i = b->at; i < b->n; i++)
+        if (b->events[i].data == io)
+            b->events[i].data = NULL;
 }
 
 void pd_io_release(struct pd_io *io)
@@ -121,15 +180,15 @@ void pd_io_release(struct pd_io *io)
     struct pd_loop *l = pd_run_loop;
     if (io->closed)
         return;
-    for (int i = l->batch.at + 1; i < l->batch.n; i++)
-        if (l->batch.events[i].data == io)
-            l->batch.events[i].data = NULL;
+    forget(&l->first, io);
+    forget(&l->batch, io);
     pd_list_remove(&io->dirty);
     if (io->attached)
-        pd_os_poll_del(l->poll, io->sock);
+        pd_os_poll_del(l->poll, io->sock, kind(io));
     io->closed = true;
     io->attached = false;
     pd_run_adjust(&l->io, -1);
+    l->nbackends -= io->backend;
     wake_waiter(&io->reader);
     wake_waiter(&io->writer);
 }

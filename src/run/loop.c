@@ -299,28 +299,36 @@ static pd_mono next_wake(struct pd_loop *l)
     return l->timers.n > 0 ? l->timers.slots[0].key : PD_FOREVER;
 }
 
-static int poll_events(struct pd_loop *l)
+static void wait_for_events(struct pd_loop *l)
 {
     atomic_store(&l->asleep, true);
     pd_mono until = next_wake(l);
     if (atomic_load(&l->stop) && l->live == 0)
         until = 0; /* told to stop since it was last asked */
     atomic_store_explicit(&l->polling, true, memory_order_relaxed);
-    int n = pd_os_poll_wait(l->poll, l->batch.events,
-                            (int)(sizeof l->batch.events / sizeof l->batch.events[0]), until);
+    int n = pd_os_poll_wait(l->poll, l->batch.events, BATCH, until);
     atomic_store_explicit(&l->polling, false, memory_order_relaxed);
     atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
     if (n < 0)
         report_stuck(l, n == -EDEADLK);
-    return n;
+    l->batch.at = 0;
+    l->batch.n = n;
+}
+
+static void poll_events(struct pd_loop *l)
+{
+    if (l->batch.at == l->batch.n)
+        wait_for_events(l);
+    else if (l->nbackends)
+        l->first.n = pd_os_poll_first(l->poll, l->first.events, BATCH);
 }
 
 static void turn(struct pd_loop *l)
 {
-    int n = poll_events(l);
+    poll_events(l);
     pd_run_bump(&l->turns);
     read_clocks(l);
-    pd_run_io_dispatch(l, n);
+    pd_run_io_dispatch(l);
     pd_run_timers_fire(l);
     read_mail(l);
     read_signals(l);

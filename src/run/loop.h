@@ -4,11 +4,17 @@
  * fibers -> turn hooks (flush) -> poll again. Callbacks run on the loop's own stack and must not
  * wait; what has to wait starts a fiber.
  *
+ * What has been begun goes before what is new: a turn hands out all events of the sockets opened
+ * with pd_io_open_backend (databases, other services), and at most PD_LOOP_INTAKE of the others
+ * (clients). However many clients ask at a time, then, an answer of the database waits for no more
+ * than so many of them, and what has been let in is done as fast as ever.
+ *
  * Threading: everything belongs to the thread of the loop, except pd_loop_post and pd_loop_stop.
  */
 #ifndef PD_LOOP_H
 #define PD_LOOP_H
 
+#include "base/hard.h"
 #include "base/list.h"
 #include "os/os.h"
 
@@ -113,19 +119,24 @@ pd_err pd_offload_again(void (*fn)(void *arg), void *arg) PD_MUST PD_YIELDS;
 /* --- I/O
  * ------------------------------------------------------------------------------------------ */
 
+enum { PD_LOOP_INTAKE = PD_HARD_OR(1, 32) };
+
 struct pd_io { /* embed it */
     pd_os_sock sock;
     unsigned want, armed; /* armed: what the poll was told; brought up to date once per turn */
     void (*ready)(struct pd_io *io, unsigned events); /* on the loop's stack */
     struct pd_fiber *reader, *writer;                 /* fibers in pd_io_wait */
     struct pd_list dirty;                             /* linked while `armed` may be out of date */
-    bool attached, hung_up, closed;
+    bool attached, hung_up, closed, backend;
 };
 /* On failure the socket is still the caller's and *io is closed. `ready` NULL: only pd_io_wait is
  * used. PD_OS_HUP is passed to `ready` at most once in the life of
  * an io, together with the wanted events: reading or writing then tells what happened. */
 pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
                   void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
+/* The same for a socket by which work goes on that has been begun, not one that brings new work. */
+pd_err pd_io_open_backend(struct pd_io *io, pd_os_sock s, unsigned want,
+                          void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
 /* Lazily: told to the poll at the end of the turn. Of a closed io nothing can be wanted. */
 void pd_io_want(struct pd_io *io, unsigned events);
 /* Removes and closes the socket, wakes waiters with PD_ECLOSED (the memory must last until they

@@ -60,8 +60,9 @@ struct slab {
     struct pd_loop *loop;
 };
 
-struct io_batch { /* what the poll returned this turn, while it is being handed out */
-    struct pd_os_event events[256];
+enum { BATCH = 256 };
+struct io_batch { /* what the poll returned, while it is being handed out: [at, n) is left */
+    struct pd_os_event events[BATCH];
     int at, n;
 };
 
@@ -83,7 +84,8 @@ struct pd_loop {
     unsigned noyield_depth;
 
     struct pd_os_poll *poll;
-    struct io_batch batch;
+    struct io_batch batch, first; /* first: of backends only */
+    unsigned nbackends;
     struct pd_list dirty;
     struct pd_heap timers;
     int cpu_clock; /* of its thread */
@@ -182,7 +184,7 @@ static inline bool pd_run_timer_armed(const struct pd_timer *t)
 }
 
 /* io.c */
-void pd_run_io_dispatch(struct pd_loop *l, int n);
+void pd_run_io_dispatch(struct pd_loop *l);
 void pd_run_io_update(struct pd_loop *l);
 
 /* offload.c */

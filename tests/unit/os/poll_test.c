@@ -179,6 +179,29 @@ static void listeners_share_a_port_only_if_all_of_them_say_so(void **state)
     pd_os_close(b);
 }
 
+/* The first are asked alone: what else is ready does not matter, and they are still seen by all. */
+static void first_sockets_are_asked_alone(void **state)
+{
+    (void)state;
+    struct pd_os_event ev[8];
+    pd_os_poll_set(w.poll, w.client, PD_OS_WRITE, false, &w.client);
+    assert_int_equal(pd_os_poll_del(w.poll, w.server, 0), 0);
+    assert_int_equal(pd_os_poll_add(w.poll, w.server, PD_OS_READ | PD_OS_FIRST, false, &w.server),
+                     0);
+    assert_int_equal(pd_os_poll_first(w.poll, ev, 8), 0); /* the client is ready, but not asked */
+    assert_int_equal(pd_os_send(w.client, "x", 1), 1);
+    assert_int_equal(wait_for(&w.server), PD_OS_READ);
+    assert_int_equal(pd_os_poll_first(w.poll, ev, 8), 1);
+    assert_ptr_equal(ev[0].data, &w.server);
+    assert_int_equal(ev[0].events, PD_OS_READ);
+    pd_os_poll_set(w.poll, w.server, PD_OS_FIRST, false, &w.server);
+    assert_int_equal(pd_os_poll_first(w.poll, ev, 8), 0);
+    pd_os_poll_set(w.poll, w.server, PD_OS_READ | PD_OS_FIRST, false, &w.server);
+    assert_int_equal(pd_os_poll_first(w.poll, ev, 8), 1);
+    assert_int_equal(pd_os_poll_del(w.poll, w.server, PD_OS_FIRST), 0);
+    assert_int_equal(pd_os_poll_first(w.poll, ev, 8), 0);
+}
+
 /* Listens there, connects, and carries a byte. */
 static void goes_through(const struct pd_os_addr *addr, pd_os_sock listener)
 {
@@ -338,6 +361,7 @@ int main(void)
         on_sockets(sendv_sends_the_pieces_in_order),
         on_sockets(half_close_ends_one_direction),
         on_sockets(full_socket_says_eagain_and_becomes_writable),
+        on_sockets(first_sockets_are_asked_alone),
         on_sockets(taken_port_is_refused),
         on_sockets(no_address_is_refused),
         on_sockets(listeners_share_a_port_only_if_all_of_them_say_so),

@@ -238,6 +238,106 @@ LOOP_TEST(io_closed_by_a_callback_gets_no_event_of_the_same_batch)
     pd_io_close(&b.client), pd_io_close(&b.listener);
 }
 
+/* --- a crowd of clients, and a backend
+ * ------------------------------------------------------------ */
+
+enum { CROWD = 3 * PD_LOOP_INTAKE + 4 };
+static struct {
+    struct pair clients[CROWD], backend;
+    unsigned called, called_before; /* clients; before the backend */
+    bool answered, answers_late;
+} crowd;
+
+static void client_ready(struct pd_io *io, unsigned events)
+{
+    (void)events;
+    pd_io_want(io, 0);
+    if (crowd.called++ == 0 && crowd.answers_late)
+        check(pd_os_send(crowd.backend.client.sock, "x", 1) == 1);
+}
+
+static void backend_ready(struct pd_io *io, unsigned events)
+{
+    (void)events;
+    pd_io_want(io, 0);
+    crowd.answered = true;
+    crowd.called_before = crowd.called;
+}
+
+static void crowd_open(void (*ready)(struct pd_io *io, unsigned events))
+{
+    memset(&crowd, 0, sizeof crowd);
+    for (int i = 0; i < CROWD; i++) {
+        pair_open(&crowd.clients[i]);
+        crowd.clients[i].server.ready = ready;
+        check(send_all(&crowd.clients[i].client, "x", 1) == PD_OK);
+    }
+    struct pd_io *io = &crowd.backend.server;
+    pair_open(&crowd.backend);
+    pd_os_sock s = io->sock;
+    pd_io_release(io);
+    check(pd_io_open_backend(io, s, 0, backend_ready) == PD_OK);
+    check(pd_sleep(20000) == PD_OK); /* all of them are readable now */
+}
+
+static void crowd_comes(void)
+{
+    for (int i = 0; i < CROWD; i++)
+        pd_io_want(&crowd.clients[i].server, PD_OS_READ);
+    pd_io_want(&crowd.backend.server, PD_OS_READ); /* the last to come */
+    check(pd_sleep(20000) == PD_OK);
+}
+
+static void crowd_close(void)
+{
+    for (int i = 0; i < CROWD; i++)
+        pair_close(&crowd.clients[i]);
+    pair_close(&crowd.backend);
+}
+
+LOOP_TEST(a_backend_that_is_ready_goes_before_a_crowd)
+{
+    crowd_open(client_ready);
+    check(send_all(&crowd.backend.client, "x", 1) == PD_OK);
+    check(pd_sleep(20000) == PD_OK);
+    crowd_comes();
+    check(crowd.answered && crowd.called_before <= PD_LOOP_INTAKE);
+    check(crowd.called == CROWD); /* each once, and none is forgotten */
+    crowd_close();
+}
+
+LOOP_TEST(a_backend_that_becomes_ready_waits_for_one_intake_at_most)
+{
+    crowd_open(client_ready);
+    crowd.answers_late = true;
+    crowd_comes();
+    check(crowd.answered && crowd.called == CROWD);
+    if (!pd_os_simulated()) /* there the answer takes time, and the crowd takes none */
+        check(crowd.called_before <= PD_LOOP_INTAKE);
+    crowd_close();
+}
+
+static void close_all_others(struct pd_io *io, unsigned events)
+{
+    client_ready(io, events);
+    for (int i = 0; i < CROWD; i++) {
+        struct pd_io *other = &crowd.clients[i].server;
+        if (other == io)
+            continue;
+        pd_io_close(other);
+        memset(other, 0, sizeof *other);
+        other->closed = true;
+    }
+}
+
+LOOP_TEST(io_closed_by_a_callback_gets_no_event_in_a_later_turn)
+{
+    crowd_open(close_all_others);
+    crowd_comes();
+    check(crowd.called == 1);
+    crowd_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +348,9 @@ int main(void)
         cmocka_unit_test(hang_up_is_told_once_and_does_not_spin),
         cmocka_unit_test(refused_connect_is_reported),
         cmocka_unit_test(io_closed_by_a_callback_gets_no_event_of_the_same_batch),
+        cmocka_unit_test(a_backend_that_is_ready_goes_before_a_crowd),
+        cmocka_unit_test(a_backend_that_becomes_ready_waits_for_one_intake_at_most),
+        cmocka_unit_test(io_closed_by_a_callback_gets_no_event_in_a_later_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
