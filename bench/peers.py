@@ -43,11 +43,11 @@ def cpu(pid):
     return user / TICK, system / TICK
 
 
-def keep_nice(pid):
+def keep_nice(pid, more=0):
     """Gives the tree's sessions this program's nice value: Linux schedules sessions first (autogroup), then processes."""
     for p in children(pid):
         try:
-            pathlib.Path(f"/proc/{p}/autogroup").write_text(str(os.nice(0)))
+            pathlib.Path(f"/proc/{p}/autogroup").write_text(str(min(os.nice(0) + more, 19)))
         except OSError:
             pass
 

@@ -6,10 +6,12 @@
  * as soon as it is answered (a closed load, to find the peak). A request file is what is sent, byte
  * for byte, in turn; @UUID@ in it becomes a new one (36 characters; so is the placeholder). When no
  * connection is free a request waits here, and the time it waits counts: latencies are taken from
- * the moment when it was due (Tene, "How NOT to measure latency").
+ * the moment when it was due (Tene, "How NOT to measure latency"). The connections are opened
+ * before the clock starts, and it sleeps between two requests: the CPU is somebody else's, too.
  *
  * Prints one line: seconds, good answers (below 500), their p50 and p99 and longest in ms, refusals
- * (503), their p50, p99 and longest, other answers, broken connections, never sent.
+ * (503), their p50, p99 and longest, other answers, broken connections, never sent or answered;
+ * sent requests, and how late they were sent: p50, p99 and longest.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +28,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 256 << 10, REQUESTS_MAX = 64, LATE_MAX = 1 << 20, GRACE_S = 12 };
+enum {
+    ANSWER_MAX = 256 << 10,
+    REQUESTS_MAX = 64,
+    LATE_MAX = 1 << 20,
+    GRACE_US = 12000000,
+    EVENTS = 256
+};
 #define UUID "@UUID@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
 _Static_assert(sizeof UUID - 1 == 36, "as long as what replaces it");
 
@@ -54,12 +62,13 @@ struct series {
 static struct {
     int port, poll;
     struct request requests[REQUESTS_MAX];
-    unsigned nrequests, turn, open, most;
+    unsigned nrequests, turn, most;
     struct conn *conns, *free;
     int64_t *late; /* due, but no connection was free: a ring */
     size_t late_from, late_n;
-    struct series good, refused;
+    struct series good, refused, late_by;
     uint64_t other, broken, unsent, random;
+    unsigned busy;
 } f = { .random = 88172645463325252u };
 
 static void die(const char *what)
@@ -128,6 +137,8 @@ static void send_on(struct conn *c, int64_t due)
     if (r->uuid)
         fill_uuid(r->uuid);
     c->due = due;
+    note(&f.late_by, now_us() - due);
+    f.busy += !c->busy;
     c->busy = true;
     c->got = c->want = 0;
     if (send(c->fd, r->text, r->len, MSG_NOSIGNAL) != (ssize_t)r->len)
@@ -139,17 +150,22 @@ static void ask(int64_t due)
     struct conn *c = f.free;
     if (c) {
         f.free = c->next_free;
-    } else if (f.open < f.most) {
-        c = &f.conns[f.open++];
-        open_conn(c);
+        send_on(c, due);
+    } else if (f.late_n == LATE_MAX) {
+        f.unsent++;
     } else {
-        if (f.late_n == LATE_MAX)
-            f.unsent++;
-        else
-            f.late[(f.late_from + f.late_n++) % LATE_MAX] = due;
-        return;
+        f.late[(f.late_from + f.late_n++) % LATE_MAX] = due;
     }
-    send_on(c, due);
+}
+
+static void open_all(void)
+{
+    for (unsigned i = 0; i < f.most; i++) {
+        struct conn *c = &f.conns[i];
+        open_conn(c);
+        c->next_free = f.free;
+        f.free = c;
+    }
 }
 
 /* --- being answered ------------------------------------------------------------------------------
@@ -168,6 +184,7 @@ static void answered(struct conn *c)
 
 static void go_on(struct conn *c, bool again)
 {
+    f.busy -= c->busy;
     c->busy = false;
     if (f.late_n) {
         int64_t due = f.late[f.late_from];
@@ -252,6 +269,15 @@ static void read_request(const char *path)
     fclose(in);
 }
 
+static int wait_until(int64_t us, struct epoll_event *events)
+{
+    int64_t left = us - now_us();
+    left = left > 0 ? left : 0;
+    struct timespec t = { .tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000 };
+    int n = epoll_pwait2(f.poll, events, EVENTS, &t, NULL);
+    return n < 0 ? 0 : n;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 6 || argc - 5 > REQUESTS_MAX) {
@@ -266,33 +292,29 @@ int main(int argc, char **argv)
     f.late = calloc(LATE_MAX, sizeof *f.late);
     for (int i = 5; i < argc; i++)
         read_request(argv[i]);
+    open_all();
     int64_t begin = now_us(), end = begin + (int64_t)(seconds * 1e6);
     double due = (double)begin;
     for (unsigned i = 0; rate == 0 && i < f.most; i++)
         ask(begin);
-    for (int64_t now = begin; now < end + GRACE_S * INT64_C(1000000); now = now_us()) {
-        struct epoll_event events[256];
+    for (int64_t now = begin; now < end + (f.busy ? GRACE_US : 0); now = now_us()) {
+        struct epoll_event events[EVENTS];
         bool over = now >= end;
         while (rate > 0 && due <= (double)now && due < (double)end) {
             ask((int64_t)due);
             due += -log1p(-(double)(draw() >> 11) / 9007199254740992.0) * 1e6 / rate;
         }
-        int64_t left = rate > 0 && !over ? (int64_t)due - now_us() : 1000;
-        int n = epoll_wait(f.poll, events, 256, left > 1000 ? 1 : 0);
-        unsigned busy = 0;
+        int64_t next = over ? end + GRACE_US : rate > 0 && due < (double)end ? (int64_t)due : end;
+        int n = wait_until(next, events);
         for (int i = 0; i < n; i++)
             readable(events[i].data.ptr, rate == 0 && !over);
-        for (unsigned i = 0; over && i < f.open; i++)
-            busy += f.conns[i].busy;
-        if (over && !busy)
-            break;
     }
     printf("%.3f", (double)(now_us() - begin) / 1e6);
     print_series(&f.good);
     print_series(&f.refused);
-    for (unsigned i = 0; i < f.open; i++)
-        f.unsent += f.conns[i].busy;
-    printf(" %llu %llu %llu\n", (unsigned long long)f.other, (unsigned long long)f.broken,
-           (unsigned long long)(f.unsent + f.late_n));
+    printf(" %llu %llu %llu", (unsigned long long)f.other, (unsigned long long)f.broken,
+           (unsigned long long)(f.unsent + f.late_n + f.busy));
+    print_series(&f.late_by);
+    printf("\n");
     return 0;
 }
