@@ -7,6 +7,7 @@
  *   sql_schema.c   runs the migrations in a scratch SQLite, reads tables, keys, indexes back
  *   sql_lint.c, sql_lint_alter.c   migrations: what must not be done to tables in use
  *   sql_reach.c    views, triggers, indexes and foreign keys keep to their module
+ *   sql_trigger.c  the index lint for what triggers do
  *   sql_queries.c  queries.sql -> named statements with annotations, fragments, orders
  *   sql_variants.c one statement -> the token list of each variant; prepares and checks them
  *   sql_sqlite.c   what SQLite says of a variant: refusals, tables, result columns
@@ -316,11 +317,11 @@ struct sql_module {
 
 /* An index, view or trigger: where it was made, and by which module. */
 struct sql_made {
-    pd_str name, unused_ok;
+    pd_str name, unused_ok, scan_ok;
     struct sql_module *module;
     struct sql_pos pos;
     int end; /* line of its ';' */
-    bool is_view, is_trigger;
+    bool is_view, is_trigger, scans /* a table that grows; told */;
     struct sql_made *next;
 };
 
@@ -530,6 +531,8 @@ void sql_needless_indexes(struct sql *s);
 /* A statement uses it, it keeps a promise (unique, foreign key), or its author said why it stays.
  */
 bool sql_index_needed(const struct sql_table *t, const struct sql_index *i);
+/* `sql` fires the trigger: what does its body scan, which indexes does it use? */
+void sql_trigger_plan(struct sql *s, struct sql_made *made, pd_str sql);
 bool sql_key_same(const struct sql_key *a, const struct sql_key *b);
 
 void sql_batch(struct sql *s, struct sql_stmt *st); /* of a checked one, if it has -- batch */

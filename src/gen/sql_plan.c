@@ -29,11 +29,16 @@ static pd_str until(pd_str text, const char *word)
     return at == PD_NPOS ? text : pd_str_sub(text, 0, at);
 }
 
-/* "t USING COVERING INDEX name (a=?)" -> name */
-static pd_str index_in(pd_str detail)
+pd_str sql_plan_index(pd_str detail)
 {
     size_t at = pd_str_find_str(detail, PD_STR(" INDEX "));
     return at == PD_NPOS ? PD_STR_NULL : until(pd_str_sub(detail, at + 7, detail.len), " (");
+}
+
+pd_str sql_plan_alias(pd_str detail)
+{
+    size_t at = pd_str_starts(detail, PD_STR("SCAN ")) ? 5 : 7; /* "SEARCH " */
+    return until(pd_str_sub(detail, at, detail.len), " USING");
 }
 
 struct sql_index *sql_index_named(struct sql *s, pd_str name)
@@ -103,7 +108,7 @@ static bool skips_nulls(const struct sql_seen *seen, const struct sql_index *i, 
  * for min() and max(), which is one row only if no other condition makes it walk on. */
 static bool reads_all(struct sql_seen *seen, const struct sql_index *i, pd_str detail)
 {
-    bool on_trial = pd_str_eq(index_in(detail), PD_STR(SQL_PROBE));
+    bool on_trial = pd_str_eq(sql_plan_index(detail), PD_STR(SQL_PROBE));
     if (pd_str_find_str(detail, PD_STR(" AUTOMATIC ")) != PD_NPOS)
         return true;
     if (pd_str_starts(detail, PD_STR("SCAN ")) || (i && skips_nulls(seen, i, detail)))
@@ -120,12 +125,12 @@ struct step {
 
 static void read_access(struct sql_planner *l, struct sql_plan *p, const struct step *step)
 {
-    pd_str alias = until(pd_str_sub(step->detail, step->scan ? 5 : 7, step->detail.len), " USING");
+    pd_str alias = sql_plan_alias(step->detail);
     struct sql_seen *seen = seen_as(l->a, alias);
-    struct sql_index *index = sql_index_named(l->s, index_in(step->detail));
+    struct sql_index *index = sql_index_named(l->s, sql_plan_index(step->detail));
     if (index && !l->trial)
         index->used = true;
-    if (pd_str_eq(index_in(step->detail), PD_STR(SQL_PROBE)))
+    if (pd_str_eq(sql_plan_index(step->detail), PD_STR(SQL_PROBE)))
         p->probed =
             count(step->detail, "=?") + count(step->detail, ">?") + count(step->detail, "<?");
     bool small = seen && seen->table->small.len;

@@ -1,6 +1,7 @@
 /* sql_plan.h - private to the index lint: what a plan says, whichever database made it.
  *
- * sql_plan.c reads plans and reports; sql_index.c tries indexes against them.
+ * sql_plan.c reads plans and reports; sql_index.c tries indexes against them; sql_trigger.c reads
+ * what a statement's plan has of triggers.
  */
 #ifndef PD_GEN_SQL_PLAN_H
 #define PD_GEN_SQL_PLAN_H
@@ -44,6 +45,10 @@ bool sql_plan_sorts(const struct sql_planner *l, const struct sql_plan *p);
  */
 pd_str sql_index_for(struct sql_planner *const *l, unsigned n, struct sql_seen *seen, bool scan);
 struct sql_index *sql_index_named(struct sql *s, pd_str name); /* NULL: there is none */
+
+/* What a step of SQLite's plan names: "SEARCH t USING COVERING INDEX name (a=?)" -> name, t. */
+pd_str sql_plan_index(pd_str detail); /* null: none */
+pd_str sql_plan_alias(pd_str detail);
 
 /* --- sql_server.c; s->server is there -------------------------------------------------------- */
 

@@ -83,12 +83,17 @@ static void fire(struct sql *s, struct sql_made *made)
     struct sql_table *on = sql_table_find(s, table);
     if (on)
         foreign_table(s, made, on);
+    const pd_str fires[] = {
+        pd_str_fmt(s->arena, "insert into \"%.*s\" default values", PD_ARG(table)),
+        pd_str_fmt(s->arena, "update \"%.*s\" set %.*s", PD_ARG(table),
+                   PD_ARG(all_columns(s, table))),
+        pd_str_fmt(s->arena, "delete from \"%.*s\"", PD_ARG(table)),
+    };
     s->within = made->name;
-    prepare(s, made, pd_str_fmt(s->arena, "insert into \"%.*s\" default values", PD_ARG(table)));
-    prepare(s, made,
-            pd_str_fmt(s->arena, "update \"%.*s\" set %.*s", PD_ARG(table),
-                       PD_ARG(all_columns(s, table))));
-    prepare(s, made, pd_str_fmt(s->arena, "delete from \"%.*s\"", PD_ARG(table)));
+    for (size_t i = 0; i < sizeof fires / sizeof *fires; i++) {
+        prepare(s, made, fires[i]);
+        sql_trigger_plan(s, made, fires[i]);
+    }
     s->within = PD_STR_NULL;
 }
 

@@ -17,7 +17,7 @@ struct reader { /* one migration file */
     struct sql_module *m;
     struct sql_migration *migration;
     struct sql_tokens stmt; /* tokens of the statement being read */
-    pd_str small, unused_ok;
+    pd_str small, unused_ok, scan_ok;
     struct note { /* "no index: why", for the column in this line */
         pd_str why;
         int line;
@@ -92,6 +92,7 @@ static void note_made(struct reader *r, int line)
                                .is_view = sql_is(kind, "view"),
                                .is_trigger = sql_is(kind, "trigger"),
                                .unused_ok = r->unused_ok,
+                               .scan_ok = r->scan_ok,
                                .end = line,
                                .next = r->s->made };
     r->s->made = made;
@@ -159,7 +160,7 @@ static void end_statement(struct reader *r, int line)
         r->last->small = r->small;
     apply_notes(r);
     r->stmt = (struct sql_tokens){ 0 };
-    r->small = r->unused_ok = r->lint.unsafe_ok = PD_STR_NULL;
+    r->small = r->unused_ok = r->scan_ok = r->lint.unsafe_ok = PD_STR_NULL;
     r->only_sqlite = r->only_postgres = false;
 }
 
@@ -204,6 +205,11 @@ static void read_comment(struct reader *r, struct sql_token *t)
             last->unused_ok = rest;
         else
             r->unused_ok = rest;
+    } else if (annotation(t->text, "scan ok:", &rest)) {
+        if (!rest.len)
+            sql_error(r->s, pos, "PD-SQL-020", PD_STR("say why the trigger may read all of it"),
+                      "\"scan ok\" without a reason");
+        r->scan_ok = rest;
     } else if (annotation(t->text, "unsafe ok:", &rest)) {
         r->lint.unsafe_ok = rest.len ? rest : PD_STR("?");
         if (!rest.len)

@@ -126,6 +126,32 @@ static void right_statements_are_accepted_without_a_word(void **state)
     app_close(&a);
 }
 
+/* Its index is used by nobody else; and an author may know better. */
+static void triggers_that_find_or_may_read_are_accepted_without_a_word(void **state)
+{
+    struct app a;
+    (void)state;
+    app_open(&a);
+    app_write(&a, "modules/shop/migrations/0003_more.sql",
+              PD_STR("create table shop_told (id id, at ts not null, note text not null);\n"
+                     "create index shop_told_by_note on shop_told (note);\n"
+                     "-- sqlite:\n"
+                     "create trigger shop_order_finds after update on shop_order begin\n"
+                     "    delete from shop_told where note = old.note;\n"
+                     "    update shop_order set note = '' where id = new.id and note is null;\n"
+                     "end;\n"
+                     "-- sqlite:\n"
+                     "-- scan ok: orders are hardly ever deleted\n"
+                     "create trigger shop_order_reads after delete on shop_order begin\n"
+                     "    delete from shop_told where at < old.at;\n"
+                     "end;\n"));
+    app_run(&a);
+    if (a.said.len)
+        print_error("%.*s", PD_ARG(pd_buf_str(&a.said)));
+    assert_int_equal(a.said.len, 0);
+    app_close(&a);
+}
+
 /* As some editors save it: the same statements, and the same checksum of a migration. */
 static void a_byte_order_mark_and_line_ends_of_dos_change_nothing(void **state)
 {
@@ -771,6 +797,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_statements_are_refused_in_these_words),
         cmocka_unit_test(right_statements_are_accepted_without_a_word),
+        cmocka_unit_test(triggers_that_find_or_may_read_are_accepted_without_a_word),
         cmocka_unit_test(a_byte_order_mark_and_line_ends_of_dos_change_nothing),
         cmocka_unit_test(sql_that_is_no_text_is_refused),
         cmocka_unit_test(a_migrations_name_is_plain),
