@@ -180,6 +180,8 @@ pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *par
         const struct pd_column *col = &s->params[i];
         const void *v = (const char *)params + col->offset;
         PD_TRY(check_size(s, col, v));
+        if (col->type == PD_T_JSON)
+            PD_TRY(pd_param_check_json(s, col, *(const pd_str *)v));
         if (!put_one(out, (int)i, a, col, v))
             return pd_fail(pd_arena_over_budget(a) ? PD_ENOMEM : PD_EINTERNAL,
                            "%s: parameter %s cannot be sent", s->name, col->name);

@@ -2,8 +2,9 @@
  *
  * One process writes to a file. The lock is an flock on "<file>.lock", which the kernel gives back
  * however the process ends; the holder's id stands in it for the message of whoever comes second.
- * <file> is the name behind all symbolic links, so that a link is no way round the lock.
- * The lock file is never removed: removing it would race with a process that has just opened it.
+ * <file> is the name behind all symbolic links, so that a link is no way round the lock; what a
+ * link leads to is made, empty, if it is not there yet: only then has it a name. The lock file is
+ * never removed: removing it would race with a process that has just opened it.
  */
 #include "data/sqlite.h"
 #include <errno.h>
@@ -32,10 +33,22 @@ static pd_err refuse_second(struct lite_db *lite)
                    "stop it first: one process at a time writes to a SQLite database");
 }
 
+/* NULL: it is still to be made. */
+static char *real_name(const char *path)
+{
+    struct stat is;
+    if (lstat(path, &is) == 0 && S_ISLNK(is.st_mode)) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644); /* as SQLite does */
+        if (fd >= 0)
+            close(fd);
+    }
+    return realpath(path, NULL);
+}
+
 static pd_err lock(struct lite_db *lite)
 {
     char name[1024], pid[24];
-    char *real = realpath(lite->path, NULL); /* NULL: it is still to be made */
+    char *real = real_name(lite->path);
     int n = snprintf(name, sizeof name, "%s.lock", real ? real : lite->path);
     free(real);
     if (n < 0 || (size_t)n >= sizeof name)

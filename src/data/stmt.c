@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/hard.h"
 #include "data/trace.h"
+#include <pando/json.h>
 
 /* --- results
  * --------------------------------------------------------------------------------------- */
@@ -92,6 +93,32 @@ struct pd_rows pd_result_rows(struct pd_result *r)
         ((struct pd_row *)(void *)(r->rows + i * set->row_size))->set = set;
     r->set = set;
     return (struct pd_rows){ r->rows, r->n };
+}
+
+/* --- parameters ------------------------------------------------------------------------------- */
+
+/* In text that is well-formed JSON. */
+static bool names_character_zero(pd_str json)
+{
+    for (size_t i = 0; i + 1 < json.len; i++) {
+        if (json.ptr[i] != '\\')
+            continue;
+        if (pd_str_starts(pd_str_sub(json, i, json.len), PD_STR("\\u0000")))
+            return true;
+        i++; /* what is escaped, perhaps a backslash */
+    }
+    return false;
+}
+
+pd_err pd_param_check_json(const struct pd_stmt *s, const struct pd_column *p, pd_str json)
+{
+    if (pd_str_is_null(json))
+        return PD_OK;
+    if (!pd_json_valid(json))
+        return pd_fail(PD_EINVAL, "%s: parameter %s is not JSON", s->name, p->name);
+    if (names_character_zero(json))
+        return pd_fail(PD_EINVAL, "%s: parameter %s has \\u0000 in a text", s->name, p->name);
+    return PD_OK;
 }
 
 /* --- running

@@ -191,6 +191,28 @@ static void test_a_link_to_the_file_is_the_same_file(void **state)
     with_db(holds_against_another_name);
 }
 
+/* Whoever comes first through a link that leads nowhere makes the file, and has its lock. */
+static void holds_through_a_link(struct pd_db *db)
+{
+    struct pd_db *first, *second;
+    char name[160];
+    (void)db;
+    snprintf(name, sizeof name, "%s/later.db", test_dir);
+    unlink(name);
+    snprintf(name, sizeof name, "%s/alias.db", test_dir);
+    assert_int_equal(symlink("later.db", name), 0);
+    pd_err e = pd_db_open(pd_str_c(in_dir("alias.db")), NULL, &first);
+    unlink(name);
+    assert_int_equal(e, PD_OK);
+    assert_int_equal(pd_db_open(pd_str_c(in_dir("later.db")), NULL, &second), PD_EBUSY);
+    pd_db_close(first);
+}
+static void test_a_link_that_leads_nowhere_is_no_way_round_the_lock(void **state)
+{
+    (void)state;
+    with_db(holds_through_a_link);
+}
+
 struct pipes {
     int ready, done;
 };
@@ -431,6 +453,7 @@ int main(void)
         SQLITE_TEST(the_folder_is_made),
         SQLITE_TEST(a_second_opening_names_the_first),
         SQLITE_TEST(a_link_to_the_file_is_the_same_file),
+        SQLITE_TEST(a_link_that_leads_nowhere_is_no_way_round_the_lock),
         SQLITE_TEST(a_second_process_names_the_first),
         DATA_TEST(it_is_there_for_all_when_it_is_admitted),
         SQLITE_TEST(a_server_may_be_absent_and_tried_again),

@@ -43,6 +43,37 @@ TEST_WITH_DB(null_and_empty_differ)
     unit_end(&u);
 }
 
+/* A move between the two must not find what one of them would not have stored. */
+TEST_WITH_DB(what_is_not_json_is_refused)
+{
+    static const struct {
+        const char *json;
+        pd_err e;
+    } cases[] = {
+        { "{", PD_EINVAL },
+        { "", PD_EINVAL },
+        { "{} {}", PD_EINVAL },
+        { "'a'", PD_EINVAL },
+        { "\"\xff\"", PD_EINVAL },
+        { "\"\\ud800\"", PD_EINVAL },
+        { "[\"a\\u0000\"]", PD_EINVAL },
+        { "{\"\\\\\\u0000\": 1}", PD_EINVAL },
+        { "[\"a\\\\u0000\"]", PD_OK }, /* a backslash, and then a text */
+        { " null ", PD_OK },
+        { "[1, true, \"\\u00e9\", {\"a\": -1.5e3}]", PD_OK },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct unit u;
+        struct all in = { .s = PD_STR(""), .y = PD_STR(""), .j = pd_str_c(cases[i].json) };
+        pd_stmt_exec(unit_start(&u, db), &all_add, &in, PD_SITE);
+        if (u.c.failed != cases[i].e)
+            fail_msg("%s: %s", cases[i].json, pd_err_name(u.c.failed));
+        if (u.c.failed)
+            assert_non_null(strstr(pd_ctx_diag(&u.c)->message, ": parameter j "));
+        unit_end(&u);
+    }
+}
+
 TEST_WITH_DB(null_in_a_column_that_has_none_is_corrupt)
 {
     static const struct pd_column cols[] = { COL(number, n, I64) };
@@ -494,6 +525,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         DATA_TEST(every_type_survives),
         DATA_TEST(null_and_empty_differ),
+        DATA_TEST(what_is_not_json_is_refused),
         DATA_TEST(null_in_a_column_that_has_none_is_corrupt),
         DATA_TEST(a_descriptor_that_does_not_fit_is_refused),
         DATA_TEST(results),
