@@ -179,6 +179,15 @@ def test_reports_of_months_and_currencies(ada):
         assert ada.get("/reports/monthly", **wrong).status_code == 422
 
 
+def test_a_demo_that_fails_half_way_leaves_nothing(own_server):
+    assert own_server.command("migrate").returncode == 0
+    own_server.alter("alter table ledger_entry rename to ledger_away")
+    assert own_server.command("seed", "--demo").returncode != 0
+    assert own_server.rows("select count(*) from identity_user") == [(0,)]
+    own_server.alter("alter table ledger_away rename to ledger_entry")
+    assert "made the demo person" in own_server.command("seed", "--demo").stdout
+
+
 def test_the_overview_of_a_year(own_server):
     assert "made the demo person" in own_server.command("seed", "--demo").stdout
     again = own_server.command("seed", "--demo")

@@ -4,8 +4,6 @@
 
 #include "insights/insights.h"
 
-enum { ENTRIES_PER_BATCH = 10000 };
-
 pd_uuid dice_uuid(struct dice *d)
 {
     pd_uuid u;
@@ -40,6 +38,17 @@ void plan_begin(struct plan *p, struct pd_db *db, pd_id org_id, struct dice dice
     *p = (struct plan){ .db = db, .org_id = org_id, .dice = dice };
     pd_arena_init(&p->arena, &(struct pd_arena_opts){ .name = "seed", .budget = 256 << 20 });
     context_begin(p);
+}
+
+void plan_for(struct plan *p, pd_id org_id)
+{
+    p->c.org_id = p->org_id = org_id;
+}
+
+void plan_drop(struct plan *p)
+{
+    pd_ctx_fini(&p->c);
+    pd_arena_fini(&p->arena);
 }
 
 pd_err plan_end(struct plan *p)

@@ -28,10 +28,10 @@ pd_uuid dice_uuid(struct dice *d);
 /* --- writing
  * --------------------------------------------------------------------------------------- */
 
-enum { SEED_ACCOUNTS_MAX = 8, SEED_CATEGORIES_MAX = 16 };
+enum { SEED_ACCOUNTS_MAX = 8, SEED_CATEGORIES_MAX = 16, ENTRIES_PER_BATCH = 10000 };
 
-/* One organisation that is being filled. Batches commit by themselves every few thousand entries.
- */
+/* One organisation that is being filled. Batches commit by themselves every ENTRIES_PER_BATCH
+ * entries; what has fewer is one transaction, from plan_begin to plan_end. */
 struct plan {
     struct pd_db *db;
     struct pd_arena arena;
@@ -47,6 +47,8 @@ struct plan {
 };
 
 void plan_begin(struct plan *p, struct pd_db *db, pd_id org_id, struct dice dice);
+/* If the organisation was made in p->c. */
+void plan_for(struct plan *p, pd_id org_id);
 /* Must come before the first entry. */
 pd_id plan_account(struct plan *p, const char *name, const char *kind, pd_str currency);
 pd_id plan_category(struct plan *p, const char *name);
@@ -58,6 +60,8 @@ void plan_inside(struct plan *p, pd_id from, pd_id to, pd_money amount, pd_str m
 pd_money plan_balance(struct plan *p, pd_id account);
 /* Commits what is left and frees. */
 pd_err plan_end(struct plan *p) PD_MUST;
+/* Frees; what was not committed is undone. */
+void plan_drop(struct plan *p);
 
 /* One person's year up to `today`. Private to the seed: demo.c. */
 pd_err seed_demo_year(struct plan *p, pd_date today) PD_MUST;

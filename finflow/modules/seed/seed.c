@@ -169,25 +169,27 @@ static pd_err run_seed(struct seed *s)
 
 /* --- the demo -------------------------------------------------------------------------------- */
 
+/* The person and their year are one transaction: a seed that was killed has left nothing. */
 static pd_err run_demo(struct seed *s)
 {
     if (pd_password_hash(s->c, PD_STR(SEED_PASSWORD), &s->password_hash) != PD_OK)
         return s->c->failed;
-    pd_id org = identity_plant(s->c, (struct identity_planted){
-                                         .email = PD_STR(SEED_DEMO_EMAIL),
-                                         .name = PD_STR("Robin Aspen"),
-                                         .password_hash = s->password_hash,
-                                         .org_name = PD_STR("Robin Aspen"),
-                                         .role = PD_STR("owner"),
-                                         .at = pd_date_start(s->until - SPAN_DAYS),
-                                     });
-    if (pd_violated(s->c, "identity_user.email")) {
+    struct plan *p = pd_arena_new(s->c->arena, struct plan);
+    plan_begin(p, s->c->db, 0, (struct dice){ 1 });
+    pd_id org = identity_plant(&p->c, (struct identity_planted){
+                                          .email = PD_STR(SEED_DEMO_EMAIL),
+                                          .name = PD_STR("Robin Aspen"),
+                                          .password_hash = s->password_hash,
+                                          .org_name = PD_STR("Robin Aspen"),
+                                          .role = PD_STR("owner"),
+                                          .at = pd_date_start(s->until - SPAN_DAYS),
+                                      });
+    if (pd_violated(&p->c, "identity_user.email")) {
+        plan_drop(p);
         printf("the demo data is there already\n");
         return PD_OK;
     }
-    PD_TRY(pd_commit(s->c));
-    struct plan *p = pd_arena_new(s->c->arena, struct plan);
-    plan_begin(p, s->c->db, org, (struct dice){ 1 });
+    plan_for(p, org);
     PD_TRY(seed_demo_year(p, s->until));
     printf("made the demo person: %s, password \"%s\"\n", SEED_DEMO_EMAIL, SEED_PASSWORD);
     return PD_OK;
