@@ -44,8 +44,10 @@ struct pd_log_field {
 };
 
 void pd_log_start(const struct pd_log_opts *opts); /* once, before threads; NULL = defaults */
-void pd_log_stop(void);                            /* writes what is in the ring */
-uint64_t pd_log_dropped(void);                     /* records, since the start */
+/* Writes what is in the ring; gives up after two seconds if nobody takes it (a pipe that is full, a
+ * terminal that was stopped). */
+void pd_log_stop(void);
+uint64_t pd_log_dropped(void); /* records, since the start */
 /* Takes the time of records from `clock` instead of the system's: for the simulation. NULL undoes.
  */
 void pd_log_clock(pd_time (*clock)(void));

@@ -31,6 +31,7 @@ enum {
     RING_DEFAULT = 1 << 20,
     RING_MIN = 4096,
     REST_MS = 20,
+    STOP_S = 2, /* for what is in the ring, if nobody takes it: a pipe, a terminal at Ctrl-S */
 };
 
 static struct pd_log_opts options = { .fd = 2, .sync = true };
@@ -348,6 +349,14 @@ void pd_log_start(const struct pd_log_opts *opts)
     start_writer();
 }
 
+static bool writer_ends(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += STOP_S;
+    return pthread_clockjoin_np(ring.thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
 void pd_log_stop(void)
 {
     pthread_mutex_lock(&ring.lock);
@@ -357,7 +366,8 @@ void pd_log_stop(void)
     if (!was_running)
         return;
     pthread_cond_signal(&ring.wake);
-    pthread_join(ring.thread, NULL);
+    if (!writer_ends())
+        return; /* it waits for good: what comes is dropped when the ring is full */
     pthread_mutex_lock(&ring.lock);
     while (ring.head != ring.tail) /* what came in between */
         write_out();

@@ -196,6 +196,15 @@ def test_a_program_that_writes_without_end_holds_nobody(own):
     reader.join()
 
 
+def test_a_terminal_that_takes_nothing_holds_nobody(own):
+    own.start(stderr=subprocess.PIPE)  # nobody reads it: as with Ctrl-S
+    for _ in range(3):
+        assert own.get("/noise").text == "loud"
+        assert own.get("/fragment").status_code == 200
+    own.process.send_signal(signal.SIGTERM)
+    assert own.process.wait(20) is not None
+
+
 def test_a_build_that_says_very_much_is_told_all_the_same(own):
     (own.dir / "Makefile").write_text("build:\n\t@for i in $$(seq 150); do printf 'x.c:%d:1: error: %09000d\\n' $$i 7; done; exit 1\n")
     own.start(wait=False)

@@ -63,6 +63,9 @@ pd_err dev_process_start(struct dev_process *p, const struct dev_spawn *how) PD_
 void dev_process_signal(struct dev_process *p, int signo);
 /* Until it has ended, at most `us`; PD_ETIME. */
 pd_err dev_process_wait(struct dev_process *p, int64_t us) PD_MUST PD_YIELDS;
+/* On the terminal, by the log's thread: one that takes nothing for a while (Ctrl-S) holds nobody
+ * up. What it has not taken is bounded; beyond that pieces are left out, and that is said. */
+void dev_show(pd_str text);
 /* "ended with code 3", "was killed by SIGSEGV". */
 pd_str dev_process_fate(struct pd_arena *a, int status);
 
@@ -209,7 +212,7 @@ pd_err dev_admit(struct dev *d) PD_MUST PD_YIELDS;
 bool dev_await_end(struct dev *d, unsigned generation) PD_YIELDS;
 void dev_changed(struct dev *d);                    /* wakes whoever waits for a change */
 void dev_news(struct dev *d);                       /* … and tells the pages */
-void dev_say(const char *fmt, ...) PD_PRINTF(1, 2); /* one line on the terminal */
+void dev_say(const char *fmt, ...) PD_PRINTF(1, 2); /* one line, "pando: " in front */
 
 /* program.c: on the main fiber only. */
 bool dev_program_died(const struct dev *d); /* without having been asked, and not yet looked into */

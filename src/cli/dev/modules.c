@@ -24,8 +24,8 @@ static void tell(void *arg, const struct check_unlisted *u)
         return;
     t->out->at[t->out->n++] = p;
     t->out->warnings++;
-    fprintf(stderr, "%.*s:%d: warning %s: %.*s\n  remedy: %.*s\n", PD_ARG(u->file), u->line,
-            u->code, PD_ARG(u->message), PD_ARG(u->remedy));
+    dev_show(pd_str_fmt(t->a, "%.*s:%d: warning %s: %.*s\n  remedy: %.*s\n", PD_ARG(u->file),
+                        u->line, u->code, PD_ARG(u->message), PD_ARG(u->remedy)));
 }
 
 void dev_problems_add_unlisted(struct pd_arena *a, const char *dir, struct dev_problems *out)

@@ -9,6 +9,7 @@
  * which ends its children in order, and a signal to the child reaches what it has started.
  */
 #include "cli/dev/dev.h"
+#include <pando/log.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@ extern char **environ;
 enum {
     PID_DIGITS = 10,
     EXTRA = 8,
+    SHOWN_TOGETHER = 64 << 10,
     READS_MAX = 16, /* at once: 256 KiB, more than the socket holds */
 };
 
@@ -55,13 +57,12 @@ static void keep(struct dev_process *p, pd_str piece)
     pd_buf_put(b, pd_str_sub(piece, 0, room));
 }
 
-static void show(pd_str piece)
+void dev_show(pd_str text)
 {
-    while (piece.len) {
-        ssize_t n = write(STDERR_FILENO, piece.ptr, piece.len);
-        if (n < 0 && errno != EINTR)
-            return;
-        piece = pd_str_sub(piece, n > 0 ? (size_t)n : 0, piece.len);
+    while (text.len) {
+        pd_str piece = pd_str_sub(text, 0, SHOWN_TOGETHER);
+        pd_log_lines(piece);
+        text = pd_str_sub(text, piece.len, text.len);
     }
 }
 
@@ -80,7 +81,7 @@ static void read_output(struct dev_process *p)
         }
         keep(p, pd_str_n(bytes, (size_t)n));
         if (!p->quiet)
-            show(pd_str_n(bytes, (size_t)n));
+            dev_show(pd_str_n(bytes, (size_t)n));
     }
 }
 
@@ -160,6 +161,17 @@ static void write_pid(char *digits)
     while (n > 0)
         *digits++ = backwards[--n];
     *digits = '\0';
+}
+
+/* In the child, on its own output: see above. */
+static void show(pd_str piece)
+{
+    while (piece.len) {
+        ssize_t n = write(STDERR_FILENO, piece.ptr, piece.len);
+        if (n < 0 && errno != EINTR)
+            return;
+        piece = pd_str_sub(piece, n > 0 ? (size_t)n : 0, piece.len);
+    }
 }
 
 PD_NORETURN static void child_cannot(const char *what, const char *which)

@@ -5,6 +5,7 @@
  * to wait for, but not for long: after FRESH_SECONDS the last good program answers instead.
  */
 #include "cli/dev/dev.h"
+#include <pando/log.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -25,18 +26,20 @@ enum {
     HOLD_SECONDS = 60,
     END_GRACE_US = 500000, /* the whole is to be over within a second */
     LONG_DAYS = 10,
+    TERMINAL_BYTES = 4 << 20, /* what it has not taken yet: a long build, a long look at it */
 };
 
 extern char **environ;
 
 void dev_say(const char *fmt, ...)
 {
-    char text[1024];
+    char text[1024], line[sizeof text + 16];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    fprintf(stderr, "pando: %s\n", text);
+    snprintf(line, sizeof line, "pando: %s\n", text);
+    dev_show(pd_str_c(line));
 }
 
 void dev_changed(struct dev *d)
@@ -135,8 +138,10 @@ static void show_output(const struct dev *d)
 {
     pd_str rest = pd_buf_str(&d->builder.text), line;
     while (pd_str_split(&rest, '\n', &line))
-        if (line.len && !pd_str_eq(line, PD_STR("ninja: no work to do.")))
-            fprintf(stderr, "%.*s\n", PD_ARG(line));
+        if (line.len && !pd_str_eq(line, PD_STR("ninja: no work to do."))) {
+            dev_show(line);
+            dev_show(PD_STR("\n"));
+        }
 }
 
 /* Runs make until it ends. The program may die meanwhile. */
@@ -446,7 +451,9 @@ static pd_err main_fiber(void *arg)
 int dev_supervise(struct dev *d, pd_os_sock listener)
 {
     struct start s = { d, listener };
+    pd_log_start(&(struct pd_log_opts){ .ring_bytes = TERMINAL_BYTES });
     pd_err err =
         pd_loop_main(&(struct pd_loop_opts){ .name = "dev", .stall_us = -1 }, main_fiber, &s);
+    pd_log_stop();
     return err ? pd_err_exit(err) : 0;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char text[2 << 20]; /* all that THREADS write, if nothing is dropped */
@@ -283,6 +284,28 @@ static void test_context_is_the_threads(void **state)
     pd_log_context(PD_STR_NULL);
 }
 
+/* In a process of its own: what cannot be written stays where it is. */
+static void test_stop_does_not_wait_for_a_reader_that_never_comes(void **state)
+{
+    int ends[2], status;
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        fcntl(ends[1], F_SETPIPE_SZ, 4096);
+        pd_log_start(&(struct pd_log_opts){ .fd = ends[1] });
+        for (int i = 0; i < 1000; i++)
+            pd_log_info("nobody reads this");
+        pd_log_stop();
+        pd_log_info("nor this");
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_a_full_ring_drops_and_counts),
         cmocka_unit_test(test_a_dead_reader_is_survived),
         cmocka_unit_test(test_context_is_the_threads),
+        cmocka_unit_test(test_stop_does_not_wait_for_a_reader_that_never_comes),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }
