@@ -1,5 +1,6 @@
 /* fiber_test.c - one test per sentence of fiber.h and of the fiber part of loop.h. */
 #include "in_loop.h"
+#include "run/sanitize.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -476,6 +477,33 @@ LOOP_TEST(stacks_are_reused_last_in_first_out)
     check(first / 65536 == second / 65536);
 }
 
+#ifdef PD_RUN_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+static void *__asan_region_is_poisoned(void *at, size_t n) /* nothing is, without ASan */
+{
+    (void)at, (void)n;
+    return NULL;
+}
+#endif
+
+static void remember_self(void *arg)
+{
+    *(struct pd_fiber **)arg = pd_fiber_self();
+}
+
+/* What comes to lie there next, of another loop with other slots, is not used to it. */
+LOOP_TEST(a_fiber_that_has_ended_leaves_nothing_of_its_stack_poisoned)
+{
+    struct pd_fiber *f = NULL;
+    struct pd_group g;
+    pd_group_init(&g);
+    check(pd_group_go(&g, "one", remember_self, &f) == PD_OK);
+    check(pd_group_wait(&g) == PD_OK);
+    enum { TOP = 8192 }; /* its struct is at the top of its stack */
+    check(__asan_region_is_poisoned((char *)f - TOP, TOP) == NULL);
+}
+
 /* 150 frames of a kibibyte, all of it written. */
 __attribute__((noinline)) static unsigned dig_deeper(unsigned frames)
 {
@@ -690,6 +718,7 @@ int main(void)
         cmocka_unit_test(first_error_of_a_child_cancels_the_siblings_and_is_returned),
         cmocka_unit_test(ten_thousand_fibers_and_not_one_more),
         cmocka_unit_test(stacks_are_reused_last_in_first_out),
+        cmocka_unit_test(a_fiber_that_has_ended_leaves_nothing_of_its_stack_poisoned),
         cmocka_unit_test(deep_stacks_give_their_pages_back),
         cmocka_unit_test(free_cancels_what_is_left),
         cmocka_unit_test(main_hands_on_result_and_diag),
