@@ -76,20 +76,23 @@ static bool start_thread(struct pg_cancel *x)
     return started;
 }
 
-/* Waits for the thread, but no longer than for the server. True if it has ended. */
-static bool await_thread(struct pg_cancel *x)
+/* Waits for the thread, but no longer than for the server; whose request it was then goes to *conn.
+ * True if it has ended; else x is the thread's alone, and may be gone already. */
+static bool await_thread(struct pg_cancel *x, struct pg_conn **conn)
 {
     pd_err e = PD_OK;
     pd_mono old = pd_deadline_within(PG_GRACE_US);
     while (!x->ended && x->conn && e == PD_OK)
         e = pd_fiber_park();
     pd_deadline_restore(old);
+    *conn = x->conn;
     if (!x->ended && atomic_exchange(&x->state, CANCEL_LEFT) == CANCEL_RUNS)
         return false;
     pd_shield_begin();
     while (!x->ended) /* its mail is on the way */
         (void)!pd_fiber_park();
     pd_shield_end();
+    *conn = x->conn;
     return true;
 }
 
@@ -102,8 +105,8 @@ static void cancel_fiber(void *arg)
     bool started = start_thread(x);
     if (!started)
         atomic_fetch_sub(&cancels, 1);
-    bool ended = !started || await_thread(x);
     struct pg_conn *c = x->conn;
+    bool ended = !started || await_thread(x, &c);
     if (c)
         c->cancel = NULL;
     if (ended)

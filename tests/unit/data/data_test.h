@@ -192,6 +192,12 @@ STMT(numbers, PD_S_READONLY,
      "with recursive c(x) as (select 1::bigint union all select x + 1 from c where x < $1) "
      "select x from c",
      id_param, number_cols, sizeof(struct number));
+/* For so many milliseconds, on PostgreSQL. */
+STMT(sleeps, PD_S_READONLY, "select ?1", "select $1 from pg_sleep($1 / 1000.0)", id_param,
+     number_cols, sizeof(struct number));
+/* Which connection it is. */
+STMT(backend, PD_S_READONLY, "", "select pg_backend_pid()", none, number_cols,
+     sizeof(struct number));
 STMT(slow_write, 0,
      "update t_account set balance = balance + (with recursive c(x) as (select 1 union all "
      "select x + 1 from c where x < ?1) select count(*) from c)",

@@ -490,8 +490,6 @@ TEST_WITH_DB(only_one_call_of_a_statement_can_be_noted)
 
 STMT(divides, PD_S_READONLY, "select 1 / ?1", "select 1 / $1", id_param, number_cols,
      sizeof(struct number));
-STMT(sleeps, PD_S_READONLY, "select ?1", "select $1 from pg_sleep($1 / 1000.0)", id_param,
-     number_cols, sizeof(struct number));
 
 TEST_WITH_DB(they_leave_in_one_flush_on_one_connection)
 {

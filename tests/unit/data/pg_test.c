@@ -3,8 +3,6 @@
 #include "data_test.h"
 #include <sys/wait.h>
 
-STMT(sleeps, PD_S_READONLY, "select ?1", "select $1 from pg_sleep($1 / 1000.0)", id_param,
-     number_cols, sizeof(struct number));
 STMT(divides, PD_S_READONLY, "select 1 / ?1", "select 1 / $1", id_param, number_cols,
      sizeof(struct number));
 STMT(quick, PD_S_READONLY | PD_S_KEYED, "select 1 / ?1", "select 1 / $1", id_param, number_cols,
@@ -19,7 +17,6 @@ STMT(backends, PD_S_READONLY, "",
      "and pid <> pg_backend_pid()",
      none, number_cols, sizeof(struct number));
 
-STMT(pid, PD_S_READONLY, "", "select pg_backend_pid()", none, number_cols, sizeof(struct number));
 STMT(fails_late, PD_S_READONLY, "", "select 1 / ($1 - $1) from pg_sleep($1 / 1000.0)", id_param,
      number_cols, sizeof(struct number));
 STMT(prepared, PD_S_READONLY, "",
@@ -463,7 +460,7 @@ static void test_pg_transactions_do_not_starve_a_reader(void **state)
 /* Who gives up behind a statement that may still take its time does not end that one. */
 static void gives_up_behind(struct pd_db *db)
 {
-    struct reader before = { .stmt = &pid }, after = before;
+    struct reader before = { .stmt = &backend }, after = before;
     struct reader slow = { .db = db, .stmt = &sleeps, .arg = 3000 };
     struct reader late = { .db = db, .stmt = &divides, .arg = 1 };
     struct pd_group g;
@@ -643,7 +640,7 @@ TEST_WITH_DB(a_transaction_does_not_survive_them)
 /* The address may lead to another server by now: what connections there are is given up. */
 TEST_WITH_DB(a_server_that_does_not_write_is_left)
 {
-    struct reader before = { .stmt = &pid }, after = before;
+    struct reader before = { .stmt = &backend }, after = before;
     struct unit u;
     seed(db, 1);
     read_all(db, &before, 1);

@@ -4,8 +4,6 @@
 #include "data_test.h"
 #include <sys/stat.h>
 
-STMT(sleeps, PD_S_READONLY, "", "select $1 from pg_sleep($1 / 1000.0)", id_param, number_cols,
-     sizeof(struct number));
 STMT(processes, PD_S_READONLY, "",
      "select count(distinct application_name) from pg_stat_activity where application_name ~ "
      "('^' || substring(current_setting('application_name') from '^test_[0-9]+ ') || "

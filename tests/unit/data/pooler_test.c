@@ -6,8 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-STMT(sleeps, PD_S_READONLY, "", "select $1 from pg_sleep($1 / 1000.0)", id_param, number_cols,
-     sizeof(struct number));
 STMT(divides, PD_S_READONLY | PD_S_KEYED, "", "select 1 / $1", id_param, number_cols,
      sizeof(struct number));
 STMT(settings, PD_S_READONLY, "",
