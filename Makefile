@@ -51,12 +51,12 @@ hard:
 tsan:
 	@scripts/deps test
 	@BUILD=$(BUILD)-tsan scripts/build -Db_sanitize=thread -Db_lundef=false
-	@BUILD=$(BUILD)-tsan tests/races tsan
+	@BUILD=$(BUILD)-tsan scripts/test tsan
 
 valgrind:
 	@scripts/deps valgrind
 	@scripts/build
-	@tests/races valgrind
+	@scripts/test valgrind
 
 docs:
 	@scripts/deps docs

@@ -17,6 +17,8 @@ import uuid
 import httpx
 import pytest
 
+THREADS = os.environ.get("TEST_THREADS")  # of each server, where the test does not say
+INHERITED = ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "TMPDIR")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 import postgres  # noqa: E402
@@ -61,9 +63,10 @@ class Server:
         self.database = postgres.new_database() if ENGINE == "postgres" else f"sqlite:{self.dir}/finflow.db"
 
     def env(self, database=None):
-        clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TMPDIR")}
+        clean = {k: v for k, v in os.environ.items() if k in INHERITED}
         return {
             **clean,
+            **({"THREADS": THREADS} if THREADS else {}),
             "PANDO_ENV": "test",
             "PORT": str(self.port),
             "DATABASE_URL": database or self.database,
