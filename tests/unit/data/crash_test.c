@@ -39,7 +39,15 @@ static pd_err child_main(void *arg)
     return pd_group_wait(&g);
 }
 
-/* Runs a child for a moment; returns how many ids it acknowledged, noted in `acked`. */
+static void note(int64_t id, int64_t *next, bool *acked)
+{
+    assert_true(id < ROWS_MAX);
+    acked[id] = true;
+    *next = id >= *next ? id + 1 : *next;
+}
+
+/* Runs a child for a moment from its first row on; returns how many ids it acknowledged, noted in
+ * `acked`. */
 static int64_t run_and_kill(int64_t *next, bool *acked, unsigned ms)
 {
     int pipes[2];
@@ -52,13 +60,12 @@ static int64_t run_and_kill(int64_t *next, bool *acked, unsigned ms)
         _exit(pd_loop_main(NULL, child_main, &w) != PD_OK);
     }
     close(pipes[1]);
-    usleep(ms * 1000);
-    kill(child, SIGKILL);
-    while (read(pipes[0], &id, sizeof id) == sizeof id) {
-        assert_true(id < ROWS_MAX);
-        acked[id] = true;
-        *next = id >= *next ? id + 1 : *next;
-        n++;
+    for (; read(pipes[0], &id, sizeof id) == sizeof id; n++) {
+        note(id, next, acked);
+        if (n > 0)
+            continue;
+        usleep(ms * 1000);
+        kill(child, SIGKILL);
     }
     close(pipes[0]);
     assert_int_equal(waitpid(child, NULL, 0), child);

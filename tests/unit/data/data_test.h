@@ -339,10 +339,12 @@ static pd_err with_db_main(void *arg)
     pd_db_close(db);
     return PD_OK;
 }
-/* Runs fn in a fiber on an open, migrated database. cmocka's failures jump out of it: only the
- * report of the first one counts. */
+/* Runs fn in a fiber on an open, migrated database. A failure of cmocka's would jump out of the
+ * fiber and leave half a loop to the tests that follow: it says what failed and ends the program.
+ */
 UNUSED static void with_db(void (*fn)(struct pd_db *db))
 {
+    setenv("CMOCKA_TEST_ABORT", "1", 1);
     struct with_db w = { fn };
     die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, with_db_main, &w));
 }

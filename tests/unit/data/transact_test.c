@@ -157,7 +157,9 @@ static void side_run(void *arg)
     unit_end(&u);
 }
 
-/* Both sides end well, one of them in its second run. */
+/* Both sides end well, on PostgreSQL after one of them has been undone. Whose transaction is undone
+ * may be quick to come again, and take what the other was promised before that one wakes: then they
+ * meet once more. */
 static void run_pair(struct pd_db *db, enum pd_isolation isolation,
                      bool (*fn)(struct pd_ctx *c, void *arg))
 {
@@ -172,9 +174,10 @@ static void run_pair(struct pd_db *db, enum pd_isolation isolation,
     assert_int_equal(a.result, PD_OK);
     assert_int_equal(b.result, PD_OK);
     struct pd_db_stats after = stats(db);
-    assert_int_equal(a.runs + b.runs, on_postgres ? 3 : 2);
-    assert_int_equal(after.conflicts - before.conflicts, on_postgres);
-    assert_int_equal(after.repeats - before.repeats, on_postgres);
+    unsigned repeats = a.runs + b.runs - 2;
+    assert_true(on_postgres ? repeats > 0 : repeats == 0);
+    assert_int_equal(after.conflicts - before.conflicts, repeats);
+    assert_int_equal(after.repeats - before.repeats, repeats);
 }
 
 static bool cross(struct pd_ctx *c, void *arg)
