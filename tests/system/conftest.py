@@ -39,12 +39,17 @@ def sanitizer():
     return next(o["value"] for o in options if o["name"] == "b_sanitize")
 
 
+def complaints(result):
+    """The lines that a command wrote to stderr; but a hard build begins with a line of its own, and a slow machine may
+    have the watchdog speak."""
+    return [line for line in result.stderr.splitlines()
+            if line.strip() and not line.startswith("pando: hard build") and "run/watchdog" not in line]
+
+
 def one_clear_line(result, *words):
-    """A command that was refused said why in one line; a hard build begins with a line of its own, and a slow machine
-    may have the watchdog speak."""
+    """A command that was refused said why in one line."""
     assert result.returncode != 0
-    lines = [line for line in result.stderr.splitlines()
-             if line.strip() and not line.startswith("pando: hard build") and "run/watchdog" not in line]
+    lines = complaints(result)
     assert len(lines) == 1, result.stderr
     for word in words:
         assert word in lines[0]
