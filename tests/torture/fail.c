@@ -2,12 +2,15 @@
  *
  *     LD_PRELOAD=libtorture.so TORTURE_FILE=record TORTURE_EXE=/path/of/program
  *         [TORTURE_SITE=hash TORTURE_NTH=1 TORTURE_MODE=once|forever]
- *         [TORTURE_REQUEST=low-high,…]  program …
+ *         [TORTURE_REQUEST=low-high,…] [TORTURE_TESTS=each|1,5,…]  program …
  *
  * It takes the place of malloc and of the system calls in calls.def. Each call finds its site
  * (fail.h) by walking the stack, counts it in the record, and fails if it is the chosen one. A call
  * that serves a request has one of the functions at TORTURE_REQUEST among its callers. Only
  * the program named by TORTURE_EXE is tortured; what it starts is not.
+ *
+ * Of a program of cmocka tests all run (with "each" the record says which test reaches which site), or
+ * the ones that TORTURE_TESTS numbers, from 0. No test here has a state from its group.
  *
  * At exit the blocks that are still allocated are looked for as a garbage collector would:
  * beginning at every writable segment, the main thread's stack and thread-locals. What nothing
@@ -42,8 +45,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 #include <unwind.h>
+
+#include <setjmp.h> /* cmocka.h wants it */
+#include <cmocka.h>
 
 enum { WALK_MAX = 48, FAR_MAX = 128, REQUEST_MAX = 8, BLOCKS = 1 << 19 };
 
@@ -69,8 +76,9 @@ static struct {
     uint64_t target;
     uint32_t nth;
     bool forever;
+    int test; /* that runs; -1: none */
     size_t overflow; /* blocks the table had no room for: then no leak is looked for */
-} state;
+} state = { .test = -1 };
 
 static _Thread_local int inside __attribute__((tls_model("initial-exec")));
 static int lock_word;
@@ -185,6 +193,8 @@ static bool reached(const char *name, struct walk *w)
     bool fires = false;
     if (s) {
         s->count++;
+        if (state.test >= 0)
+            s->tests[state.test / 64] |= (uint64_t)1 << state.test % 64;
         fires = s->hash == state.target &&
                 (s->count == state.nth || (state.forever && s->count > state.nth));
         s->fired += fires;
@@ -410,6 +420,84 @@ int fcntl64(int fd, int what, ...) /* SQLite's locks; the argument is a pointer 
         return -1;
     }
     return next(fd, what, arg);
+}
+
+/* --- tests -------------------------------------------------------------------------------------
+ */
+
+typedef int group_runner(const char *name, const struct CMUnitTest *tests, size_t n,
+                         CMFixtureFunction set_up, CMFixtureFunction tear_down);
+
+static struct CMUnitTest group[TESTS_MAX];            /* what runs */
+static const struct CMUnitTest *original[TESTS_MAX]; /* of group[i]; its initial_state is &original[i] */
+static struct timespec test_began;
+
+/* Says which test runs and how long the one before it took. */
+static void test_begins(int i)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (state.test >= 0)
+        state.record->test_us[state.test] = (uint32_t)((now.tv_sec - test_began.tv_sec) * 1000000 +
+                                                       (now.tv_nsec - test_began.tv_nsec) / 1000);
+    state.test = i;
+    test_began = now;
+}
+
+static int mark(void **test_state)
+{
+    const struct CMUnitTest **from = *test_state;
+    test_begins((int)(from - original));
+    *test_state = (*from)->initial_state;
+    return (*from)->setup_func ? (*from)->setup_func(test_state) : 0;
+}
+
+/* All tests in their order, so that each site is known with the tests that reach it. What the group's
+ * fixture reaches counts for its first and last test. */
+static int run_marked(group_runner *run, const char *name, const struct CMUnitTest *tests, size_t n,
+                      CMFixtureFunction set_up, CMFixtureFunction tear_down)
+{
+    for (size_t i = 0; i < n; i++) {
+        original[i] = &tests[i];
+        group[i] = tests[i];
+        group[i].setup_func = mark;
+        group[i].initial_state = &original[i];
+    }
+    test_begins(0);
+    int failed = run(name, group, n, set_up, tear_down);
+    test_begins(-1);
+    return failed;
+}
+
+/* Copies the tests that `list` numbers, in its order; returns how many. */
+static size_t pick(struct CMUnitTest *out, const struct CMUnitTest *tests, size_t n,
+                   const char *list)
+{
+    size_t picked = 0;
+    while (*list && picked < TESTS_MAX) {
+        char *end;
+        unsigned long i = strtoul(list, &end, 10);
+        if (end == list)
+            break;
+        if (i < n)
+            out[picked++] = tests[i];
+        list = *end ? end + 1 : end;
+    }
+    return picked;
+}
+
+group_runner _cmocka_run_group_tests;
+int _cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t n,
+                            CMFixtureFunction set_up, CMFixtureFunction tear_down)
+{
+    group_runner *run = (group_runner *)real("_cmocka_run_group_tests");
+    const char *which = getenv("TORTURE_TESTS");
+    if (!which || !state.record || n > TESTS_MAX)
+        return run(name, tests, n, set_up, tear_down);
+    state.record->ntests = (uint32_t)n;
+    if (strcmp(which, "each") == 0)
+        return run_marked(run, name, tests, n, set_up, tear_down);
+    return run(name, group, pick(group, tests, n, which), set_up, tear_down);
 }
 
 /* --- leaks -------------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-FRAMES, SITES_MAX, LEAKS_MAX = 4, 8192, 32
-HEADER, SITE, LEAK = struct.Struct("8I"), struct.Struct(f"{1 + FRAMES}Q2I24s"), struct.Struct(f"{1 + FRAMES}Q")
+FRAMES, SITES_MAX, LEAKS_MAX, TESTS_MAX = 4, 8192, 32, 192
+BITS = TESTS_MAX // 64
+HEADER, SITE = struct.Struct(f"{8 + TESTS_MAX}I"), struct.Struct(f"{1 + FRAMES + BITS}Q2I24s")
+LEAK = struct.Struct(f"{1 + FRAMES}Q")
 
 # Library functions that allocate or call the system for us: a call of one is a site too.
 THROUGH = {"strdup", "strndup", "asprintf", "vasprintf", "__asprintf_chk", "__vasprintf_chk", "open_memstream",
@@ -24,25 +26,27 @@ def call_names():
 
 
 class Record:
-    def __init__(self, path):
+    """What one run left. `sites` only if asked for: they are many, and most runs are only judged."""
+
+    def __init__(self, path, with_sites):
         data = pathlib.Path(path).read_bytes()
         (self.nsites, self.lost, self.finished, self.nleaks, self.descriptors, self.fired, self.in_request,
-         _) = HEADER.unpack_from(data)
-        self.sites, self.leaks = [], []
-        at = HEADER.size
-        for _ in range(SITES_MAX):
-            h, *frames, count, fired, name = SITE.unpack_from(data, at)
-            at += SITE.size
-            if h:
-                self.sites.append(Site(h, [f for f in frames if f], count, name.rstrip(b"\0").decode()))
+         ntests, *us) = HEADER.unpack_from(data)
+        self.test_us = us[:ntests]
+        self.sites = [Site(*s) for s in SITE.iter_unpack(data[HEADER.size:][:SITES_MAX * SITE.size]) if s[0]] if with_sites else []
+        self.leaks = []
+        at = HEADER.size + SITES_MAX * SITE.size
         for i in range(min(self.nleaks, LEAKS_MAX)):
             size, *frames = LEAK.unpack_from(data, at + i * LEAK.size)
             self.leaks.append((size, [f for f in frames if f]))
 
 
 class Site:
-    def __init__(self, hash_, frames, count, call):
-        self.hash, self.frames, self.count, self.call = hash_, frames, count, call
+    def __init__(self, hash_, *rest):
+        frames, bits, (self.count, _, name) = rest[:FRAMES], rest[FRAMES:FRAMES + BITS], rest[FRAMES + BITS:]
+        self.hash, self.call = hash_, name.rstrip(b"\0").decode()
+        self.frames = [f for f in frames if f]
+        self.tests = [i for i in range(TESTS_MAX) if bits[i // 64] >> i % 64 & 1]
 
 
 class Program:

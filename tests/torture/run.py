@@ -4,7 +4,8 @@
     run.py [--budget SECONDS] [--only NAME] [--at FUNCTION] [--verbose]
 
 Workloads are the unit tests and a short session of FinFlow. A first run of each finds its sites; then the workload
-runs again for each site, which fails from its first call on. Accepted outcomes:
+runs again for each site, which fails from its first call on. Of a unit test only those tests run again that reach
+the site: the quickest one where it fails once, the quickest few where it fails for ever. Accepted outcomes:
 
     absorbed   nothing was to be seen of it
     error      a test's assertion saw it, or a request was answered with an error and the next ones were not
@@ -36,6 +37,7 @@ from session import Session
 BUILD = pathlib.Path(os.environ.pop("PANDO_BUILD", ROOT / "build"))  # ours: a program would refuse to know it
 GOOD = ("absorbed", "error", "refused", "abort")
 UNIT_SECONDS = 90
+FEW = 5  # tests that run again for a site that fails for ever
 SEEN = re.compile(r"error: Failure!|^ERROR: \S+_test\.c:|^ERROR: \S*tests/", re.M)  # by a test: from there on it is its fault
 # Who is called by one of these serves a request: src/http/conn.c, and work that was handed to the pool.
 REQUEST = ("conn_fiber", "conn_ready", "run_job")
@@ -69,20 +71,32 @@ class Workload:
         ranges = map(self.program.function, REQUEST)
         self.request = ",".join(f"{low:x}-{high:x}" for low, high in ranges if high)
 
+    def tests(self, site, mode):
+        """What of it is to run: "" for all, "each" for all with a note which reaches what, or the numbers of the tests."""
+        return ""
+
     def preload(self, record, site, mode):
         env = {"LD_PRELOAD": str(self.lib), "TORTURE_FILE": str(record), "TORTURE_EXE": os.path.realpath(self.exe),
                "TORTURE_REQUEST": self.request}
         if site:
             env |= {"TORTURE_SITE": f"{site.hash:x}", "TORTURE_MODE": mode}
-        return env
+        which = self.tests(site, mode)
+        return env | {"TORTURE_TESTS": which} if which else env
 
     def run(self, site=None, mode="once"):
+        outcome = self.run_once(site, mode)
+        if site and site.tests and outcome.record and not outcome.record.fired:
+            site.tests = []  # those tests reach it only behind others
+            return self.run_once(site, mode)
+        return outcome
+
+    def run_once(self, site, mode):
         directory = pathlib.Path(tempfile.mkdtemp(prefix="torture-"))
         try:
             outcome = self.run_in(directory, site, mode)
             if not (directory / "record").exists():
                 return Outcome("not started", outcome.detail)
-            outcome.record = Record(directory / "record")
+            outcome.record = Record(directory / "record", with_sites=not site)
             return self.judged(outcome)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
@@ -103,6 +117,14 @@ class Workload:
 
 
 class Unit(Workload):
+    test_us = ()  # how long its tests take
+
+    def tests(self, site, mode):
+        if not site:
+            return "each"
+        quick = sorted(site.tests, key=lambda i: self.test_us[i])
+        return ",".join(map(str, sorted(quick[:1 if mode == "once" else FEW])))
+
     def run_in(self, directory, site, mode):
         env = dict(os.environ, CMOCKA_TEST_ABORT="1", TMPDIR=str(directory), **self.preload(directory / "record", site, mode))
         process = subprocess.Popen([self.exe, *self.args], env=env, cwd=directory, stdout=subprocess.PIPE,
@@ -210,9 +232,14 @@ def workloads(lib):
     yield FinFlow("finflow session", BUILD / "finflow" / "finflow", lib)
 
 
+def in_words(counts):
+    return ", ".join(f"{n} {kind}" for kind, n in counts.most_common())
+
+
 class Report:
     def __init__(self, verbose):
-        self.verbose, self.counts, self.findings = verbose, collections.Counter(), []
+        self.verbose, self.findings = verbose, []
+        self.counts = collections.defaultdict(collections.Counter)  # of a workload: outcome → runs
         self.aborts = collections.Counter()
         self.foreign = {name for name, *_ in read_list("foreign.txt")}
         self.may_abort = {name for name, *_ in read_list("abort.txt")}
@@ -220,7 +247,7 @@ class Report:
     def add(self, work, site, mode, outcome):
         where = f"{work.name}: {site.call} fails {mode} in {work.program.text(site.frames)}"
         if outcome.record and not outcome.record.fired:
-            self.counts["not reached again"] += 1
+            self.counts[work.name]["not reached again"] += 1
             return
         if outcome.kind == "abort":
             names = {work.program.place(f)[0] for f in site.frames}
@@ -232,15 +259,20 @@ class Report:
             self.aborts[min(allowed, default="?")] += 1
         if outcome.kind == "crash" and self.foreign.intersection(f for f, _, _ in map(work.program.place, site.frames)):
             outcome.kind = "foreign crash"
-        self.counts[outcome.kind] += 1
+        self.counts[work.name][outcome.kind] += 1
         if outcome.kind not in (*GOOD, "foreign crash"):
             self.findings.append(f"{outcome.kind}: {where}\n    {outcome.detail.strip()}")
             print(self.findings[-1], flush=True)
         elif self.verbose:
             print(f"{outcome.kind}: {where}", flush=True)
 
-    def totals(self):
-        print("\noutcomes: " + ", ".join(f"{n} {kind}" for kind, n in self.counts.most_common()))
+    def totals(self, jobs):
+        every = collections.Counter()
+        for name, counts in self.counts.items():
+            every += counts
+            sites = len({s.hash for w, s, _ in jobs if w.name == name})
+            print(f"{name}: {sites} sites, {counts.total()} runs: {in_words(counts)}")
+        print("\noutcomes: " + in_words(every))
         if self.aborts:
             print("aborts: " + ", ".join(f"{n} in {f}" for f, n in sorted(self.aborts.items())))
 
@@ -270,7 +302,7 @@ def learn(work):
     outcome = work.run()
     work.program.learn_record(outcome.record)
     work.base = outcome.record.descriptors
-    work.sites = outcome.record.sites
+    work.sites, work.test_us = outcome.record.sites, outcome.record.test_us
     if outcome.kind != "absorbed":
         sys.exit(f"{work.name} fails untouched ({outcome.kind}): {outcome.detail}")
     if outcome.record.lost:
@@ -298,7 +330,7 @@ def main():
         jobs = [(w, s, mode) for w in works for s in w.sites if w.program.ours(s) and w.program.calls(s, args.at)
                 for mode in (("once",) if s.call in ONCE_ONLY else ("once", "forever"))]
         print(f"{len(works)} workloads, {len({(w, s) for w, s, _ in jobs})} sites, found in {time.monotonic() - start:.0f} s")
-        report = Report(args.verbose)
+        report, every = Report(args.verbose), jobs
         if args.budget and jobs:
             probe = sample(jobs, min(1, 40 / len(jobs)))
             began = time.monotonic()
@@ -310,7 +342,7 @@ def main():
             print(f"of these, {len(probe) + len(jobs)} runs fit the budget")
         for job, outcome in zip(jobs, pool.map(lambda j: j[0].run(j[1], j[2]), jobs)):
             report.add(*job, outcome)
-    report.totals()
+    report.totals(every)
     bad = bool(report.findings)
     if not args.only and not args.at:
         total, reached, gaps, stale = find_gaps(works)
