@@ -422,6 +422,18 @@ int fcntl64(int fd, int what, ...) /* SQLite's locks; the argument is a pointer 
     return next(fd, what, arg);
 }
 
+/* To let go of a socket that the poll knows needs nothing and does not fail; were it made to, the poll
+ * would go on telling of an io that is no more. */
+int epoll_ctl(int e, int op, int fd, struct epoll_event *ev)
+{
+    struct walk w;
+    if (op != EPOLL_CTL_DEL && reached("epoll_ctl", &w)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, e, op, fd, ev);
+}
+
 /* --- tests -------------------------------------------------------------------------------------
  */
 

@@ -18,7 +18,7 @@ THROUGH = {"strdup", "strndup", "asprintf", "vasprintf", "__asprintf_chk", "__va
            "getline", "getdelim", "realpath", "scandir", "backtrace_symbols", "fdopen", "fputs", "fwrite",
            "sqlite3_open_v2", "sqlite3_prepare_v2", "sqlite3_prepare_v3", "sqlite3_exec", "sqlite3_step",
            "sqlite3_close", "sqlite3_wal_checkpoint_v2", "sqlite3_initialize"} - {"fputs", "fwrite"}
-IN_C = {"malloc", "calloc", "realloc", "open", "open64", "openat", "fcntl64", "pthread_create"}
+IN_C = {"malloc", "calloc", "realloc", "open", "open64", "openat", "fcntl64", "epoll_ctl", "pthread_create"}
 
 
 def call_names():
