@@ -17,6 +17,7 @@
 
 enum { PIECE = PD_HARD_OR(1, 128 << 10), HEADER = 19 };
 #define ROW_MAX ((size_t)INT32_MAX) /* of a message */
+#define START_US (30 * PD_SECOND)   /* for the server to begin */
 
 /* --- sending -------------------------------------------------------------------------------------
  */
@@ -86,12 +87,25 @@ static pd_err finish(struct pg_conn *c)
     }
 }
 
+/* The mover has no deadline. libpq takes a "begin" it has no memory for as one that is not whole, and
+ * waits for a rest that never comes: only the clock ends that. */
+static pd_err first_result(struct pg_conn *c, PGresult **out)
+{
+    pd_mono old = pd_deadline_within(START_US);
+    pd_err e = next_result(c, out);
+    pd_deadline_restore(old);
+    if (e != PD_ETIME)
+        return e;
+    return pd_hint(pd_fail(e, "the server did not begin to copy in time"),
+                   "another session may hold a lock on the table, or memory is short here");
+}
+
 static pd_err start(struct pg_conn *c, const char *sql, ExecStatusType wanted)
 {
     PGresult *r;
     if (!PQsendQuery(c->pq, sql))
         return lost(c);
-    PD_TRY(next_result(c, &r));
+    PD_TRY(first_result(c, &r));
     pd_err e = PQresultStatus(r) == wanted ? PD_OK : refused(c, r);
     PQclear(r);
     if (e == PD_OK)
