@@ -43,11 +43,13 @@ static pd_err put_piece(struct pg_copy *copy)
     struct pg_conn *c = copy->s->conn;
     if (copy->out.failed || copy->out.len > ROW_MAX)
         return pd_fail(PD_ETOOBIG, "%s: a row is too big", copy->stmt->name);
-    for (int rc; (rc = PQputCopyData(c->pq, copy->out.ptr, (int)copy->out.len)) != 1;) {
-        if (rc < 0)
-            return lost(c);
+    int rc = PQputCopyData(c->pq, copy->out.ptr, (int)copy->out.len);
+    if (rc == 0) { /* no room: behind what goes out now, or no memory */
         PD_TRY(send_all(c));
+        rc = PQputCopyData(c->pq, copy->out.ptr, (int)copy->out.len);
     }
+    if (rc != 1)
+        return lost(c);
     pd_buf_reset(&copy->out);
     return send_all(c);
 }
@@ -102,7 +104,7 @@ static pd_err first_result(struct pg_conn *c, PGresult **out)
 
 static pd_err start(struct pg_conn *c, const char *sql, ExecStatusType wanted)
 {
-    PGresult *r;
+    PGresult *r = NULL;
     if (!PQsendQuery(c->pq, sql))
         return lost(c);
     PD_TRY(first_result(c, &r));
@@ -163,11 +165,8 @@ static pd_err end(struct pg_copy *copy, bool keep)
         pd_buf_put(&copy->out, pd_str_n("\377\377", 2));
         PD_TRY(put_piece(copy));
     }
-    for (int rc; (rc = PQputCopyEnd(c->pq, keep ? NULL : "given up")) != 1;) {
-        if (rc < 0)
-            return lost(c);
-        PD_TRY(send_all(c));
-    }
+    if (PQputCopyEnd(c->pq, keep ? NULL : "given up") != 1) /* all before it has been sent */
+        return lost(c);
     PD_TRY(send_all(c));
     return finish(c);
 }
