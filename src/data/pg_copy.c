@@ -16,8 +16,8 @@
 #include <endian.h>
 
 enum { PIECE = PD_HARD_OR(1, 128 << 10), HEADER = 19 };
-#define ROW_MAX ((size_t)INT32_MAX) /* of a message */
-#define START_US (30 * PD_SECOND)   /* for the server to begin */
+#define ROW_MAX  ((size_t)INT32_MAX) /* of a message */
+#define START_US (30 * PD_SECOND)    /* for the server to begin */
 
 /* --- sending -------------------------------------------------------------------------------------
  */
@@ -89,8 +89,8 @@ static pd_err finish(struct pg_conn *c)
     }
 }
 
-/* The mover has no deadline. libpq takes a "begin" it has no memory for as one that is not whole, and
- * waits for a rest that never comes: only the clock ends that. */
+/* The mover has no deadline. libpq takes a "begin" it has no memory for as one that is not whole,
+ * and waits for a rest that never comes: only the clock ends that. */
 static pd_err first_result(struct pg_conn *c, PGresult **out)
 {
     pd_mono old = pd_deadline_within(START_US);

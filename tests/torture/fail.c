@@ -9,8 +9,8 @@
  * that serves a request has one of the functions at TORTURE_REQUEST among its callers. Only
  * the program named by TORTURE_EXE is tortured; what it starts is not.
  *
- * Of a program of cmocka tests all run (with "each" the record says which test reaches which site), or
- * the ones that TORTURE_TESTS numbers, from 0. No test here has a state from its group.
+ * Of a program of cmocka tests all run (with "each" the record says which test reaches which site),
+ * or the ones that TORTURE_TESTS numbers, from 0. No test here has a state from its group.
  *
  * At exit the blocks that are still allocated are looked for as a garbage collector would:
  * beginning at every writable segment, the main thread's stack and thread-locals. What nothing
@@ -76,7 +76,7 @@ static struct {
     uint64_t target;
     uint32_t nth;
     bool forever;
-    int test; /* that runs; -1: none */
+    int test;        /* that runs; -1: none */
     size_t overflow; /* blocks the table had no room for: then no leak is looked for */
 } state = { .test = -1 };
 
@@ -422,8 +422,8 @@ int fcntl64(int fd, int what, ...) /* SQLite's locks; the argument is a pointer 
     return next(fd, what, arg);
 }
 
-/* To let go of a socket that the poll knows needs nothing and does not fail; were it made to, the poll
- * would go on telling of an io that is no more. */
+/* To let go of a socket that the poll knows needs nothing and does not fail; were it made to, the
+ * poll would go on telling of an io that is no more. */
 int epoll_ctl(int e, int op, int fd, struct epoll_event *ev)
 {
     struct walk w;
@@ -440,8 +440,9 @@ int epoll_ctl(int e, int op, int fd, struct epoll_event *ev)
 typedef int group_runner(const char *name, const struct CMUnitTest *tests, size_t n,
                          CMFixtureFunction set_up, CMFixtureFunction tear_down);
 
-static struct CMUnitTest group[TESTS_MAX];            /* what runs */
-static const struct CMUnitTest *original[TESTS_MAX]; /* of group[i]; its initial_state is &original[i] */
+static struct CMUnitTest group[TESTS_MAX]; /* what runs */
+static const struct CMUnitTest
+    *original[TESTS_MAX]; /* of group[i]; its initial_state is &original[i] */
 static struct timespec test_began;
 
 /* Says which test runs and how long the one before it took. */
@@ -464,8 +465,8 @@ static int mark(void **test_state)
     return (*from)->setup_func ? (*from)->setup_func(test_state) : 0;
 }
 
-/* All tests in their order, so that each site is known with the tests that reach it. What the group's
- * fixture reaches counts for its first and last test. */
+/* All tests in their order, so that each site is known with the tests that reach it. What the
+ * group's fixture reaches counts for its first and last test. */
 static int run_marked(group_runner *run, const char *name, const struct CMUnitTest *tests, size_t n,
                       CMFixtureFunction set_up, CMFixtureFunction tear_down)
 {
