@@ -303,7 +303,7 @@ def find_gaps(works):
 
 
 def learn(work):
-    for _ in range(TRIES):  # a test may want more time than a busy machine gives it under so much watching
+    for _ in range(TRIES):  # a test may want more time than a busy machine gives it
         outcome = work.run()
         if outcome.kind == "absorbed":
             break

@@ -255,15 +255,19 @@ UNUSED static int dir_teardown(void **state)
 UNUSED static int schema_setup(void **state)
 {
     static int serial;
-    char sql[128];
+    char name[64], sql[256];
     const char *server = getenv("TEST_POSTGRES");
     if (!server)
         return dir_setup(state);
-    snprintf(sql, sizeof sql, "create schema test_%d_%d", (int)getpid(), ++serial);
+    snprintf(name, sizeof name, "test_%d_%d", (int)getpid(), ++serial);
+    snprintf(
+        sql, sizeof sql, /* a process of this number may have been killed with its schema there */
+        "set client_min_messages = warning; drop schema if exists %s cascade; create schema %s",
+        name, name);
     server_do(sql);
     dir_setup(state);
-    snprintf(test_url, sizeof test_url, "%s%coptions=-csearch_path%%3Dtest_%d_%d", server,
-             strchr(server, '?') ? '&' : '?', (int)getpid(), serial);
+    snprintf(test_url, sizeof test_url, "%s%coptions=-csearch_path%%3D%s", server,
+             strchr(server, '?') ? '&' : '?', name);
     on_postgres = true;
     return 0;
 }
