@@ -45,14 +45,19 @@ static uint64_t bucket_middle(unsigned bucket)
     return low + (width - 1) / 2;
 }
 
-void pd_hist_add(struct pd_hist *h, uint64_t value)
+void pd_hist_add_n(struct pd_hist *h, uint64_t value, uint64_t n)
 {
     value = value < VALUE_MAX ? value : VALUE_MAX;
-    add(&h->buckets[bucket_of(value)], 1);
-    add(&h->sum, value);
-    add(&h->count, 1);
+    add(&h->buckets[bucket_of(value)], n);
+    add(&h->sum, value * n);
+    add(&h->count, n);
     if (value > h->max)
         __atomic_store_n(&h->max, value, __ATOMIC_RELAXED);
+}
+
+void pd_hist_add(struct pd_hist *h, uint64_t value)
+{
+    pd_hist_add_n(h, value, 1);
 }
 
 void pd_hist_merge(struct pd_hist *into, const struct pd_hist *from)

@@ -29,6 +29,8 @@ struct pd_hist {
 };
 
 void pd_hist_add(struct pd_hist *h, uint64_t value);
+/* The same value n times. */
+void pd_hist_add_n(struct pd_hist *h, uint64_t value, uint64_t n);
 void pd_hist_merge(struct pd_hist *into, const struct pd_hist *from);
 /* The value that a share q (0 ... 1) of all does not exceed; 0 if there are none. */
 uint64_t pd_hist_quantile(const struct pd_hist *h, double q);

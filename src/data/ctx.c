@@ -104,7 +104,8 @@ static pd_err commit(struct pd_ctx *c, struct pd_session *s)
     if (s->items.write)
         return pd_items_run(c, true) ? PD_OK : c->failed;
     pd_items_forget(s);
-    struct pd_ran outer = pd_figures_begin(s);
+    struct pd_ran outer;
+    pd_figures_begin(s, &pd_stmt_commit, NULL, &outer);
     pd_err e = c->db->driver->commit(s);
     pd_figures_end(s, &pd_stmt_commit, NULL, "pd_commit", e, NULL, &outer);
     return e == PD_OK ? PD_OK : pd_ctx_fail(c, e);

@@ -197,8 +197,10 @@ struct pd_stmt_stats {
     uint64_t calls, replica_calls; /* how often it ran; of these on a replica */
     uint64_t rows;                 /* that it gave; of :exec: that it changed */
     uint64_t errors;
-    uint64_t waited_us;     /* for a connection, or for the writer's turn */
-    struct pd_hist took_us; /* without that; also without what a callback of :each waited */
+    uint64_t waited_us; /* for a connection, or for the writer's turn */
+    /* Without that; also without what a callback of :each waited. Of quick reads (some µs) some are
+     * timed, by chance, and stand for the others: its count may be 15 runs per thread behind. */
+    struct pd_hist took_us;
 };
 /* Calls fn for each statement that has run, with the figures of all threads added up; `s` is valid
  * during the call. Any thread. */

@@ -211,6 +211,8 @@ struct pd_db {
     unsigned nfigures;               /* per thread */
     pthread_mutex_t figures_lock;    /* guards the list */
     struct pd_figures *figures;
+    int64_t noticed_us;   /* what takes so long by the coarse clock is timed … */
+    int64_t quick_us;     /* … and what takes less need not be, every time; 0: it must */
     int64_t slow_us;      /* INT64_MAX: nothing is slow */
     struct pd_slow *slow; /* NULL then */
     _Atomic(uint64_t) nplus1, conflicts, repeats, waits_inside;

@@ -5,6 +5,13 @@
 #include "run/loop.h"
 #include <stdlib.h>
 
+enum {
+    EXACT_RUNS = 64,
+    QUICK_US = 8,   /* two readings of the clock are a tenth of a microsecond or less */
+    SKIP_MAX = 15,  /* one in eight or nine is timed */
+    SLOW_TICKS = 10 /* what is slow by the coarse clock is so within a tenth */
+};
+
 enum { OTHER, BEGIN, COMMIT, OURS }; /* places; what follows are the modules' statements */
 
 const struct pd_stmt pd_stmt_begin = { .name = "pando.begin", .file = __FILE__, .line = __LINE__ };
@@ -23,6 +30,9 @@ pd_err pd_figures_open(struct pd_db *db)
     if (!db->bases)
         return pd_fail(PD_ENOMEM, "no memory for the figures of statements");
     pthread_mutex_init(&db->figures_lock, NULL);
+    int64_t tick = pd_os_tick_us(), slow = db->opts.slow_us;
+    db->noticed_us = 2 * tick; /* one passes within a short run, now and then */
+    db->quick_us = slow > 0 && slow < SLOW_TICKS * tick ? 0 : QUICK_US;
     db->nfigures = OURS;
     for (unsigned i = 0; i < db->opts.nmodules; i++) {
         db->bases[i] = (struct pd_figures_base){ db->opts.modules[i], db->nfigures };
@@ -80,21 +90,9 @@ static unsigned place_of(const struct pd_db *db, const struct pd_stmt *s)
     return s == &pd_stmt_begin ? BEGIN : s == &pd_stmt_commit ? COMMIT : OTHER;
 }
 
-static inline void count(const struct pd_session *s, const struct pd_run *run)
+static struct pd_figure *figure_of(const struct pd_session *s, const struct pd_stmt *stmt)
 {
-    unsigned place = place_of(s->db, run->stmt);
-    struct pd_figure *f = &s->figures->at[place];
-    pd_hist_add(&f->took_us, run->took_us > 0 ? (uint64_t)run->took_us : 0);
-    if (run->rows > 0)
-        pd_counter_add(&f->rows, (uint64_t)run->rows);
-    if (run->waited_us > 0)
-        pd_counter_add(&f->waited_us, (uint64_t)run->waited_us);
-    if (run->replica)
-        pd_counter_add(&f->replica, 1);
-    if (run->e != PD_OK)
-        pd_counter_add(&f->errors, 1);
-    if (__builtin_expect(run->took_us >= s->db->slow_us, 0))
-        pd_slow_note(s->db, place, run);
+    return &s->figures->at[place_of(s->db, stmt)];
 }
 
 static int64_t rows_of(const struct pd_result *out)
@@ -102,13 +100,88 @@ static int64_t rows_of(const struct pd_result *out)
     return out->kind == PD_RESULT_EXEC ? out->changes : (int64_t)out->n;
 }
 
-struct pd_ran pd_figures_begin(struct pd_session *s)
+static inline void count(struct pd_figure *f, int64_t rows, bool replica, pd_err e)
+{
+    pd_counter_add(&f->calls, 1);
+    pd_counter_add(&f->rows, (uint64_t)rows);
+    if (replica)
+        pd_counter_add(&f->replica, 1);
+    if (__builtin_expect(e != PD_OK, 0))
+        pd_counter_add(&f->errors, 1);
+}
+
+/* Of a run that was counted; it stands for n. */
+static void count_time(const struct pd_session *s, struct pd_figure *f, const struct pd_run *run,
+                       unsigned n)
+{
+    pd_hist_add_n(&f->took_us, run->took_us > 0 ? (uint64_t)run->took_us : 0, n);
+    if (run->waited_us > 0)
+        pd_counter_add(&f->waited_us, (uint64_t)run->waited_us);
+    if (__builtin_expect(run->took_us >= s->db->slow_us, 0))
+        pd_slow_note(s->db, (unsigned)(f - s->figures->at), run);
+}
+
+static void count_run(const struct pd_session *s, const struct pd_run *run)
+{
+    struct pd_figure *f = figure_of(s, run->stmt);
+    count(f, run->rows, run->replica, run->e);
+    count_time(s, f, run, 1);
+}
+
+/* 0 … SKIP_MAX, as likely each. A fixed number would meet the program's own rhythm: the third of
+ * four reads that every request does. */
+static unsigned throw_dice(struct pd_figures *all)
+{
+    all->dice = all->dice * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
+    return (unsigned)(all->dice >> 60);
+}
+_Static_assert(SKIP_MAX == 15, "four bits");
+
+/* A write costs more than two readings. What :each takes is its callback's business. */
+static bool may_skip(const struct pd_stmt *stmt, const struct pd_result *out)
+{
+    return (stmt->flags & PD_S_READONLY) && out && out->kind != PD_RESULT_EACH;
+}
+
+void pd_figures_begin(struct pd_session *s, const struct pd_stmt *stmt, const struct pd_result *out,
+                      struct pd_ran *outer)
 {
     if (!s)
-        return (struct pd_ran){ 0 };
-    struct pd_ran outer = s->ran;
-    s->ran = (struct pd_ran){ .began = pd_os_mono() };
-    return outer;
+        return;
+    *outer = s->ran;
+    struct pd_figure *f = stmt ? figure_of(s, stmt) : NULL;
+    s->ran = (struct pd_ran){ .figure = f };
+    if (f && f->skip && may_skip(stmt, out)) {
+        f->skip--;
+        s->ran.began = pd_os_mono_coarse();
+    } else {
+        s->ran.how = f && !f->skip ? PD_RAN_SAMPLE : PD_RAN_TIMED;
+        s->ran.began = pd_os_mono();
+    }
+}
+
+static int64_t took(const struct pd_ran *ran, const struct pd_result *out)
+{
+    return pd_os_mono() - ran->began - ran->waited_us - (out ? out->away_us : 0);
+}
+
+static __attribute__((noinline)) void end_timed(const struct pd_session *s,
+                                                const struct pd_run *run)
+{
+    struct pd_figure *f = s->ran.figure;
+    bool sample = s->ran.how == PD_RAN_SAMPLE;
+    count_time(s, f, run, sample ? 1 + f->untimed : 1);
+    if (sample)
+        f->untimed = 0;
+    if (run->took_us >= s->db->quick_us || pd_counter_get(&f->calls) < EXACT_RUNS)
+        f->skip = 0;
+    else if (sample)
+        f->skip = throw_dice(s->figures);
+}
+
+static inline bool is_noticed(const struct pd_session *s)
+{
+    return pd_os_mono_coarse() - s->ran.began >= s->db->noticed_us;
 }
 
 void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
@@ -118,25 +191,34 @@ void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const void
     if (!s)
         return;
     const struct pd_ran *ran = &s->ran;
-    count(s, &(struct pd_run){
-                 .stmt = stmt,
-                 .site = site,
-                 .params = params,
-                 .took_us = pd_os_mono() - ran->began - ran->waited_us - (out ? out->away_us : 0),
-                 .waited_us = ran->waited_us,
-                 .rows = out && e == PD_OK ? rows_of(out) : 0,
-                 .e = e,
-                 .replica = ran->replica,
-             });
+    int64_t rows = out && e == PD_OK ? rows_of(out) : 0;
+    count(ran->figure, rows, ran->replica, e);
+    if (ran->how == PD_RAN_UNTIMED && !is_noticed(s))
+        ran->figure->untimed++;
+    else
+        end_timed(s, &(struct pd_run){ .stmt = stmt,
+                                       .site = site,
+                                       .params = params,
+                                       .took_us = took(ran, out),
+                                       .waited_us = ran->waited_us,
+                                       .rows = rows,
+                                       .e = e,
+                                       .replica = ran->replica });
     s->ran = *outer;
 }
 
+/* One that has waited is timed from then on: nothing to speak of went before. */
 void pd_waited_since(struct pd_session *s, pd_mono from)
 {
-    if (__builtin_expect(pd_mono_now() == from, 1))
+    struct pd_ran *ran = &s->ran;
+    if (__builtin_expect(pd_mono_now() <= from, 1))
         return;
-    pd_mono since = from > s->ran.began ? from : s->ran.began; /* the turn began before it did */
-    s->ran.waited_us += pd_os_mono() - since;
+    pd_mono since = from > ran->began ? from : ran->began; /* the turn began before it did */
+    ran->waited_us += pd_os_mono() - since;
+    if (ran->how != PD_RAN_UNTIMED)
+        return;
+    ran->how = PD_RAN_TIMED;
+    ran->began = since;
 }
 
 /* --- items ---------------------------------------------------------------------------------------
@@ -172,16 +254,16 @@ static void count_item(struct flight *f, const struct pd_item *i, int64_t took)
     if (f->over)
         return;
     f->over = failed;
-    count(f->s, &(struct pd_run){
-                    .stmt = i->stmt,
-                    .site = i->wanted.site,
-                    .params = i->params,
-                    .took_us = took,
-                    .waited_us = f->waited,
-                    .rows = failed ? 0 : rows_of(&i->out),
-                    .e = failed ? f->e : PD_OK,
-                    .replica = i->replica,
-                });
+    count_run(f->s, &(struct pd_run){
+                        .stmt = i->stmt,
+                        .site = i->wanted.site,
+                        .params = i->params,
+                        .took_us = took,
+                        .waited_us = f->waited,
+                        .rows = failed ? 0 : rows_of(&i->out),
+                        .e = failed ? f->e : PD_OK,
+                        .replica = i->replica,
+                    });
     f->waited = 0; /* they waited together: the first has it */
 }
 
@@ -207,9 +289,9 @@ void pd_figures_end_items(struct pd_session *s, const struct pd_items *items, pd
     if (f.failed && f.failed->stmt)
         count_item(&f, f.failed, now - f.last); /* if it has not been */
     else if (commit)
-        count(s,
-              &(struct pd_run){
-                  .stmt = &pd_stmt_commit, .site = "pd_commit", .took_us = now - f.last, .e = e });
+        count_run(
+            s, &(struct pd_run){
+                   .stmt = &pd_stmt_commit, .site = "pd_commit", .took_us = now - f.last, .e = e });
     s->ran = *outer;
 }
 
@@ -218,6 +300,7 @@ void pd_figures_end_items(struct pd_session *s, const struct pd_items *items, pd
 
 static void add(struct pd_stmt_stats *to, const struct pd_figure *f)
 {
+    to->calls += pd_counter_get(&f->calls);
     to->replica_calls += pd_counter_get(&f->replica);
     to->rows += pd_counter_get(&f->rows);
     to->errors += pd_counter_get(&f->errors);
@@ -237,7 +320,7 @@ static const struct pd_stmt *stmt_at(const struct pd_db *db, unsigned place)
 
 static bool has_run(const struct pd_figure *f)
 {
-    return __atomic_load_n(&f->took_us.count, __ATOMIC_RELAXED);
+    return pd_counter_get(&f->calls);
 }
 
 /* False, and nothing is added, if it has not run. */
@@ -246,7 +329,6 @@ static bool sum_up(const struct pd_figures *first, unsigned place, struct pd_stm
     for (const struct pd_figures *f = first; f; f = f->next)
         if (has_run(&f->at[place]))
             add(sum, &f->at[place]);
-    sum->calls = sum->took_us.count;
     return sum->calls;
 }
 

@@ -1,16 +1,31 @@
 /* figures.h - what each statement has done, counted where it runs; private to this layer.
  *
- *     struct pd_ran outer = pd_figures_begin(session);
+ *     struct pd_ran outer;
+ *     pd_figures_begin(session, stmt, &result, &outer);
  *     …                                             // the driver calls pd_waited_since where it
- * waits pd_figures_end(session, stmt, site, e, &result, &outer);
+ *                                                   // waits
+ *     pd_figures_end(session, stmt, site, e, &result, &outer);
  *
  * Each thread counts for itself, in memory that it gets with its first session: no locks, no
  * allocation afterwards. Ids of statements are dense within their module, so that a counter is
  * found by a few additions. Statements of no known module (the platform's own) share one place.
  *
  * The time of a statement is what its caller waited for it, less what it waited for a connection or
- * for the writer's turn, which is counted apart, and less what the callback of :each waited. Two
- * exact readings of the clock per statement: one per turn would count a handler that computes.
+ * for the writer's turn, which is counted apart, and less what the callback of :each waited. It is
+ * read from the exact clock, before and after: one reading per turn would count a handler that
+ * computes.
+ *
+ * Two such readings are much for a read that takes a microsecond. So of those that are that quick
+ * some are timed, by chance, and stand in the histogram for those since the one before; how often
+ * it ran, its rows, errors and waits are counted for all. The coarse clock is read for the others,
+ * and what it shows to have taken long is timed as well (decision 25):
+ *
+ *     timed, each for itself      writes, :each, what waits together (pd_later); the first
+ *                                 EXACT_RUNS of a read in a thread; what waited for a connection;
+ *                                 what took two ticks or more (at most a tick too long)
+ *     one in some, by chance      a read, while the last one that was timed took less than QUICK_US
+ *
+ * If opts.slow_us is only some ticks, every run is timed.
  */
 #ifndef PD_FIGURES_H
 #define PD_FIGURES_H
@@ -23,13 +38,16 @@ struct pd_items;
 struct pd_result;
 
 struct pd_figure { /* one statement's, in one thread */
-    struct pd_counter replica, rows, errors, waited_us;
-    struct pd_hist took_us; /* its count is how often it ran */
+    struct pd_counter calls, replica, rows, errors, waited_us;
+    unsigned skip;    /* so many of the next runs need not be timed … */
+    unsigned untimed; /* … and so many were not, since the last sample: the next stands for them */
+    struct pd_hist took_us; /* its count is `calls` less `untimed` and what runs now */
 };
 
 struct pd_figures { /* one thread's */
     struct pd_figures *next;
     const struct pd_loop *loop;
+    uint64_t dice;
     struct pd_figure at[];
 };
 
@@ -41,8 +59,10 @@ struct pd_figures_base {
 
 /* What the statement that runs now has been through; kept in the session. */
 struct pd_ran {
-    pd_mono began;
+    struct pd_figure *figure; /* NULL: of several statements, which are counted one by one */
+    pd_mono began;            /* by the coarse clock if it is not timed */
     int64_t waited_us;
+    enum { PD_RAN_UNTIMED, PD_RAN_SAMPLE, PD_RAN_TIMED } how; /* a sample is timed, too */
     bool replica;
 };
 
@@ -55,10 +75,11 @@ void pd_figures_close(struct pd_db *db);
 /* The calling thread's; NULL: no memory. */
 struct pd_figures *pd_figures_self(struct pd_db *db);
 
-/* Gives what an outer statement, whose callback runs this one, has been through so far. `s` NULL:
- * does nothing; so does end. */
-struct pd_ran pd_figures_begin(struct pd_session *s);
-/* `out` may be NULL. */
+/* `outer` gets what an outer statement, whose callback runs this one, has been through so far. `s`
+ * NULL: does nothing; so does end. `stmt` NULL: for end_items. */
+void pd_figures_begin(struct pd_session *s, const struct pd_stmt *stmt, const struct pd_result *out,
+                      struct pd_ran *outer);
+/* `out` may be NULL, here and above. */
 void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
                     const char *site, pd_err e, const struct pd_result *out,
                     const struct pd_ran *outer);
@@ -67,8 +88,8 @@ void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const void
 void pd_figures_end_items(struct pd_session *s, const struct pd_items *items, pd_err e, bool commit,
                           const struct pd_ran *outer);
 
-/* The driver has done what may wait for a connection, or a turn, since pd_mono_now() was `from`. If
- * it has waited the clock has moved. */
+/* The driver has done what may wait for a connection, or a turn, since `from`: pd_mono_now(), or
+ * exactly then. If it has waited the loop's clock has moved beyond it. */
 void pd_waited_since(struct pd_session *s, pd_mono from);
 
 #endif

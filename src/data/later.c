@@ -212,7 +212,8 @@ static pd_err run_all(struct pd_ctx *c, struct pd_items *all, bool commit)
 {
     struct pd_session *s = c->session;
     const struct pd_driver *driver = c->db->driver;
-    struct pd_ran outer = pd_figures_begin(s);
+    struct pd_ran outer;
+    pd_figures_begin(s, NULL, NULL, &outer);
     pd_err e = ready(c, all);
     bool active = s->in_tx && !commit;
     s->active += active;

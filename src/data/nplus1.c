@@ -91,13 +91,13 @@ pd_err pd_nplus1_note(struct pd_session *s, const struct pd_stmt *stmt, const vo
                       const char *site)
 {
     struct pd_site *at = site_find(s, stmt, site);
-    if (!at)
+    if (!at || at->keys == KEYS_MAX) /* reported once per context */
         return PD_OK;
     uint64_t key = key_hash(stmt, params);
     if (at->keys && at->last_key == key)
         return PD_OK;
     at->last_key = key;
-    if (++at->keys != KEYS_MAX) /* reported once per context */
+    if (++at->keys < KEYS_MAX)
         return PD_OK;
     return found(s->db, stmt, site);
 }

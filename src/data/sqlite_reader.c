@@ -136,6 +136,16 @@ static inline pd_err conn_take(struct lite_pool *pool, struct lite_conn **out)
     return e;
 }
 
+static inline pd_err conn_take_for(struct lite_session *s, struct lite_conn **out)
+{
+    if (__builtin_expect(s->pool->room.free > 0, 1))
+        return conn_take(s->pool, out);
+    pd_mono from = pd_os_mono();
+    pd_err e = conn_take(s->pool, out);
+    pd_waited_since(&s->base, from);
+    return e;
+}
+
 static inline void conn_give(struct lite_pool *pool, struct lite_conn *conn)
 {
     conn->next = pool->idle;
@@ -177,11 +187,8 @@ pd_err pd_lite_hold(struct lite_session *s)
 {
     struct lite_conn *conn = NULL;
     PD_TRY(pd_check());
-    pd_mono from = pd_mono_now();
-    pd_err e = conn_take(s->pool, &conn);
-    pd_waited_since(&s->base, from);
-    PD_TRY(e);
-    e = own_snapshot(s, conn);
+    PD_TRY(conn_take_for(s, &conn));
+    pd_err e = own_snapshot(s, conn);
     if (e != PD_OK)
         conn_give(s->pool, conn);
     return e;
@@ -215,12 +222,9 @@ pd_err pd_lite_read(struct lite_session *s, const struct pd_stmt *stmt, const vo
     struct lite_conn *conn = NULL;
     if (s->held)
         return read_held(s, stmt, params, out);
-    pd_mono from = pd_mono_now();
-    pd_err e = conn_take(pool, &conn);
-    pd_waited_since(&s->base, from);
-    PD_TRY(e);
+    PD_TRY(conn_take_for(s, &conn));
     lite_count(&pool->reads);
-    e = snapshot(pool, conn);
+    pd_err e = snapshot(pool, conn);
     if (e == PD_OK)
         e = pd_lite_conn_run(conn, s, stmt, params, out);
     conn_give(pool, conn);

@@ -14,7 +14,8 @@
  * ------------------------------------------------------------------------------------- */
 
 /* A list goes in as one JSON array: `where id in (select value from json_each(?1))`. */
-static int bind_list(struct pd_arena *a, sqlite3_stmt *q, int at, const struct pd_ids *ids)
+static __attribute__((noinline)) int bind_list(struct pd_arena *a, sqlite3_stmt *q, int at,
+                                               const struct pd_ids *ids)
 {
     struct pd_buf b;
     size_t max = 2 + ids->n * 21;
@@ -46,7 +47,8 @@ static int bind_bytes(sqlite3_stmt *q, int at, pd_str s, bool text)
 /* An integer of 64 bits in its struct: most parameters and columns are. */
 static bool is_wide(uint8_t type)
 {
-    return type == PD_T_ID || type == PD_T_I64 || type == PD_T_MONEY || type == PD_T_TIME;
+    enum { WIDE = 1 << PD_T_ID | 1 << PD_T_I64 | 1 << PD_T_MONEY | 1 << PD_T_TIME };
+    return type < 32 && WIDE >> type & 1;
 }
 
 static int bind_one(struct pd_arena *a, sqlite3_stmt *q, int at, const struct pd_column *p,

@@ -14,7 +14,7 @@
 /* --- results
  * --------------------------------------------------------------------------------------- */
 
-static bool result_grow(struct pd_result *r)
+static __attribute__((noinline)) bool result_grow(struct pd_result *r)
 {
     size_t cap = r->cap ? r->cap * 2 : PD_HARD_OR(1, 8);
     size_t size = r->stmt->row_size;
@@ -43,7 +43,7 @@ static void result_single(struct pd_result *r)
 
 _Static_assert(sizeof(struct pd_rowset) % sizeof(void *) == 0, "rows behind it are aligned");
 
-static pd_err too_many(const struct pd_result *r)
+static PD_COLD pd_err too_many(const struct pd_result *r)
 {
     return pd_hint(
         pd_fail(PD_ENOMEM, "%s: row %zu does not fit the memory budget", r->stmt->name, r->n),
@@ -63,6 +63,15 @@ pd_err pd_result_slot(struct pd_result *r, void **slot)
     return PD_OK;
 }
 
+static __attribute__((noinline)) bool call_back(struct pd_result *r)
+{
+    pd_mono from = pd_mono_now();
+    bool more = r->fn(r->arg, r->rows);
+    r->away_us += pd_mono_now() - from; /* moves only if it waited */
+    pd_arena_release(r->arena, r->behind);
+    return more;
+}
+
 pd_err pd_result_take(struct pd_result *r, bool *more)
 {
     r->n++;
@@ -73,12 +82,8 @@ pd_err pd_result_take(struct pd_result *r, bool *more)
         return PD_OK;
     r->set->n = 1;
     ((struct pd_row *)(void *)r->rows)->set = r->set;
-    if (r->kind == PD_RESULT_EACH) {
-        pd_mono from = pd_mono_now();
-        *more = r->fn(r->arg, r->rows);
-        r->away_us += pd_mono_now() - from; /* moves only if it waited */
-        pd_arena_release(r->arena, r->behind);
-    }
+    if (r->kind == PD_RESULT_EACH)
+        *more = call_back(r);
     return PD_OK;
 }
 
@@ -206,7 +211,8 @@ static bool run(struct pd_ctx *c, const struct pd_stmt *s, const void *params, c
     if (is_over(c, s, params, site, out->kind))
         return false;
     struct pd_session *session = session_of(c);
-    struct pd_ran outer = pd_figures_begin(session);
+    struct pd_ran outer;
+    pd_figures_begin(session, s, out, &outer);
     pd_err e = prepare(c, s, params, site);
     if (e == PD_OK)
         e = drive(c, s, params, out);

@@ -33,7 +33,8 @@ static bool gives(struct pd_tx open, struct pd_tx wanted)
 static pd_err begin(struct pd_session *s, struct pd_tx tx)
 {
     if (!s->in_tx) {
-        struct pd_ran outer = pd_figures_begin(s);
+        struct pd_ran outer;
+        pd_figures_begin(s, &pd_stmt_begin, NULL, &outer);
         pd_err e = pd_session_begin(s, tx);
         pd_figures_end(s, &pd_stmt_begin, NULL, "pd_begin", e, NULL, &outer);
         return e;

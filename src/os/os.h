@@ -20,7 +20,11 @@
 
 /* --- clocks and randomness ------------------------------------------------------------- */
 
-pd_mono pd_os_mono(void);    /* microseconds, monotonic, exact */
+pd_mono pd_os_mono(void); /* microseconds, monotonic, exact */
+/* The same as it was at the system's last tick, at most pd_os_tick_us ago: for a quarter of the
+ * cost. In simulation it is exact. */
+pd_mono pd_os_mono_coarse(void);
+int64_t pd_os_tick_us(void); /* some milliseconds; in simulation 1 */
 pd_time pd_os_clock(void);   /* microseconds since the epoch, wall clock */
 uint64_t pd_os_cpu_ns(void); /* CPU time of the calling thread; 0 in simulation */
 /* Names the clock of the calling thread's CPU time, to be read by any thread while it lives. */

@@ -56,6 +56,18 @@ pd_mono pd_os_mono(void)
     return last_read = read_clock(CLOCK_MONOTONIC);
 }
 
+pd_mono pd_os_mono_coarse(void)
+{
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+int64_t pd_os_tick_us(void)
+{
+    struct timespec ts;
+    clock_getres(CLOCK_MONOTONIC_COARSE, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + (ts.tv_nsec + 999) / 1000;
+}
+
 pd_time pd_os_clock(void)
 {
     return read_clock(CLOCK_REALTIME);

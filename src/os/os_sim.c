@@ -207,6 +207,16 @@ pd_mono pd_os_mono(void)
     return sim_get()->now;
 }
 
+pd_mono pd_os_mono_coarse(void)
+{
+    return sim_get()->now;
+}
+
+int64_t pd_os_tick_us(void)
+{
+    return 1;
+}
+
 pd_time pd_os_clock(void)
 {
     return (pd_time)EPOCH_S * PD_SECOND + sim_get()->now;

@@ -54,6 +54,16 @@ static void test_a_rank_is_not_rounded_up(void **state)
     assert_true(pd_hist_quantile(&h, 0.07) == 1); /* 0.07 * 20000 > 1400 in floating point */
 }
 
+static void test_a_value_may_be_added_several_times(void **state)
+{
+    (void)state;
+    pd_hist_reset(&h);
+    pd_hist_add_n(&h, 5, 3);
+    pd_hist_add_n(&h, 70, 1);
+    assert_true(h.count == 4 && h.sum == 85 && h.max == 70);
+    assert_true(pd_hist_count_to(&h, 5) == 3);
+}
+
 static void test_huge_values_are_counted_at_the_end(void **state)
 {
     (void)state;
@@ -93,6 +103,7 @@ int main(void)
         cmocka_unit_test(test_small_values_are_exact),
         cmocka_unit_test(test_quantiles_are_within_the_error),
         cmocka_unit_test(test_a_rank_is_not_rounded_up),
+        cmocka_unit_test(test_a_value_may_be_added_several_times),
         cmocka_unit_test(test_huge_values_are_counted_at_the_end),
         cmocka_unit_test(test_merge_is_the_sum),
         cmocka_unit_test(test_counter),

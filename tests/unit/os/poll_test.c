@@ -350,6 +350,20 @@ static void queue_is_bounded_and_what_waits_can_be_taken_back(void **state)
     assert_int_equal(ran, put - 1);
 }
 
+static void coarse_clock_is_never_ahead(void **state)
+{
+    (void)state;
+    pd_mono last = 0, from = pd_os_mono();
+    assert_true(pd_os_tick_us() > 0);
+    do { /* until it has moved: at the next tick, in simulation with the exact one */
+        pd_mono coarse = pd_os_mono_coarse();
+        assert_true(coarse >= last && coarse <= pd_os_mono());
+        last = coarse;
+        if (pd_os_simulated())
+            break;
+    } while (last <= from);
+}
+
 #define on_sockets(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -371,6 +385,7 @@ int main(void)
         on_sockets(wait_ends_at_its_time_or_by_a_wake),
         on_sockets(jobs_run_once_and_come_home),
         on_sockets(queue_is_bounded_and_what_waits_can_be_taken_back),
+        cmocka_unit_test(coarse_clock_is_never_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
