@@ -111,21 +111,22 @@ static inline void count(struct pd_figure *f, int64_t rows, bool replica, pd_err
 }
 
 /* Of a run that was counted; it stands for n. */
-static void count_time(const struct pd_session *s, struct pd_figure *f, const struct pd_run *run,
-                       unsigned n)
+static inline void count_time(struct pd_figure *f, int64_t took, int64_t waited, unsigned n)
 {
-    pd_hist_add_n(&f->took_us, run->took_us > 0 ? (uint64_t)run->took_us : 0, n);
-    if (run->waited_us > 0)
-        pd_counter_add(&f->waited_us, (uint64_t)run->waited_us);
-    if (__builtin_expect(run->took_us >= s->db->slow_us, 0))
-        pd_slow_note(s->db, (unsigned)(f - s->figures->at), run);
+    pd_hist_add_n(&f->took_us, took > 0 ? (uint64_t)took : 0, n);
+    if (waited > 0)
+        pd_counter_add(&f->waited_us, (uint64_t)waited);
 }
 
-static void count_run(const struct pd_session *s, const struct pd_run *run)
+static inline bool is_slow(const struct pd_session *s, int64_t took)
 {
-    struct pd_figure *f = figure_of(s, run->stmt);
-    count(f, run->rows, run->replica, run->e);
-    count_time(s, f, run, 1);
+    return __builtin_expect(took >= s->db->slow_us, 0);
+}
+
+static PD_COLD void note_slow_run(const struct pd_session *s, const struct pd_figure *f,
+                                  const struct pd_run *run)
+{
+    pd_slow_note(s->db, (unsigned)(f - s->figures->at), run);
 }
 
 /* 0 … SKIP_MAX, as likely each. A fixed number would meet the program's own rhythm: the third of
@@ -165,15 +166,14 @@ static int64_t took(const struct pd_ran *ran, const struct pd_result *out)
     return pd_os_mono() - ran->began - ran->waited_us - (out ? out->away_us : 0);
 }
 
-static __attribute__((noinline)) void end_timed(const struct pd_session *s,
-                                                const struct pd_run *run)
+static void end_timed(const struct pd_session *s, int64_t took_us)
 {
     struct pd_figure *f = s->ran.figure;
     bool sample = s->ran.how == PD_RAN_SAMPLE;
-    count_time(s, f, run, sample ? 1 + f->untimed : 1);
+    count_time(f, took_us, s->ran.waited_us, sample ? 1 + f->untimed : 1);
     if (sample)
         f->untimed = 0;
-    if (run->took_us >= s->db->quick_us || pd_counter_get(&f->calls) < EXACT_RUNS)
+    if (took_us >= s->db->quick_us || pd_counter_get(&f->calls) < EXACT_RUNS)
         f->skip = 0;
     else if (sample)
         f->skip = throw_dice(s->figures);
@@ -193,17 +193,22 @@ void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const void
     const struct pd_ran *ran = &s->ran;
     int64_t rows = out && e == PD_OK ? rows_of(out) : 0;
     count(ran->figure, rows, ran->replica, e);
-    if (ran->how == PD_RAN_UNTIMED && !is_noticed(s))
+    if (ran->how == PD_RAN_UNTIMED && !is_noticed(s)) {
         ran->figure->untimed++;
-    else
-        end_timed(s, &(struct pd_run){ .stmt = stmt,
-                                       .site = site,
-                                       .params = params,
-                                       .took_us = took(ran, out),
-                                       .waited_us = ran->waited_us,
-                                       .rows = rows,
-                                       .e = e,
-                                       .replica = ran->replica });
+    } else {
+        int64_t us = took(ran, out);
+        end_timed(s, us);
+        if (is_slow(s, us))
+            note_slow_run(s, ran->figure,
+                          &(struct pd_run){ .stmt = stmt,
+                                            .site = site,
+                                            .params = params,
+                                            .took_us = us,
+                                            .waited_us = ran->waited_us,
+                                            .rows = rows,
+                                            .e = e,
+                                            .replica = ran->replica });
+    }
     s->ran = *outer;
 }
 
@@ -248,22 +253,27 @@ static unsigned as_late(const struct pd_item *first)
     return n;
 }
 
-static void count_item(struct flight *f, const struct pd_item *i, int64_t took)
+static void count_item(struct flight *f, const struct pd_item *i, int64_t took_us)
 {
     bool failed = i == f->failed;
     if (f->over)
         return;
     f->over = failed;
-    count_run(f->s, &(struct pd_run){
-                        .stmt = i->stmt,
-                        .site = i->wanted.site,
-                        .params = i->params,
-                        .took_us = took,
-                        .waited_us = f->waited,
-                        .rows = failed ? 0 : rows_of(&i->out),
-                        .e = failed ? f->e : PD_OK,
-                        .replica = i->replica,
-                    });
+    struct pd_figure *figure = figure_of(f->s, i->stmt);
+    int64_t rows = failed ? 0 : rows_of(&i->out);
+    pd_err e = failed ? f->e : PD_OK;
+    count(figure, rows, i->replica, e);
+    count_time(figure, took_us, f->waited, 1);
+    if (is_slow(f->s, took_us))
+        note_slow_run(f->s, figure,
+                      &(struct pd_run){ .stmt = i->stmt,
+                                        .site = i->wanted.site,
+                                        .params = i->params,
+                                        .took_us = took_us,
+                                        .waited_us = f->waited,
+                                        .rows = rows,
+                                        .e = e,
+                                        .replica = i->replica });
     f->waited = 0; /* they waited together: the first has it */
 }
 
@@ -278,6 +288,18 @@ static const struct pd_item *count_group(struct flight *f, const struct pd_item 
     return i;
 }
 
+static void count_commit(const struct pd_session *s, int64_t took_us, pd_err e)
+{
+    struct pd_figure *f = &s->figures->at[COMMIT];
+    count(f, 0, false, e);
+    count_time(f, took_us, 0, 1);
+    if (is_slow(s, took_us))
+        note_slow_run(
+            s, f,
+            &(struct pd_run){
+                .stmt = &pd_stmt_commit, .site = "pd_commit", .took_us = took_us, .e = e });
+}
+
 void pd_figures_end_items(struct pd_session *s, const struct pd_items *items, pd_err e, bool commit,
                           const struct pd_ran *outer)
 {
@@ -289,9 +311,7 @@ void pd_figures_end_items(struct pd_session *s, const struct pd_items *items, pd
     if (f.failed && f.failed->stmt)
         count_item(&f, f.failed, now - f.last); /* if it has not been */
     else if (commit)
-        count_run(
-            s, &(struct pd_run){
-                   .stmt = &pd_stmt_commit, .site = "pd_commit", .took_us = now - f.last, .e = e });
+        count_commit(s, now - f.last, e);
     s->ran = *outer;
 }
 

@@ -48,12 +48,14 @@ static bool unmark(struct pd_ctx *c, const char *site, struct pd_wanted *w)
     return w->to;
 }
 
-static struct pd_item *note(struct pd_ctx *c, const struct pd_wanted *w, const struct pd_stmt *s)
+static struct pd_item *note(struct pd_ctx *c, const struct pd_wanted *w, const struct pd_stmt *s,
+                            enum pd_result_kind kind)
 {
     struct pd_items *all = &c->session->items;
-    struct pd_item *item = pd_arena_new(c->arena, struct pd_item);
-    item->stmt = s;
-    item->wanted = *w;
+    struct pd_item *item = pd_arena_alloc(c->arena, sizeof *item);
+    *item = (struct pd_item){ .stmt = s,
+                              .wanted = *w,
+                              .out = { .kind = kind, .stmt = s, .arena = c->arena } };
     *(all->first ? &all->last->next : &all->first) = item;
     all->last = item;
     if (!all->todo)
@@ -127,9 +129,8 @@ bool pd_item_take(struct pd_ctx *c, enum pd_result_kind kind, const struct pd_st
         return true;
     if (!pd_ctx_session(c))
         return false; /* it runs, and says why it cannot */
-    struct pd_item *item = note(c, &w, s);
+    struct pd_item *item = note(c, &w, s, kind);
     item->params = s->nparams ? pd_params_copy(c->arena, s, params) : NULL;
-    item->out = (struct pd_result){ .kind = kind, .stmt = s, .arena = c->arena };
     return true;
 }
 
@@ -160,16 +161,13 @@ bool pd_item_take_relation(struct pd_ctx *c, const struct pd_relation *r, const 
         return false; /* it runs, and says why it cannot */
     bool there =
         pd_relation_is_loaded(r, set, limit) || is_noted(&c->session->items, r, set, limit);
-    struct pd_item *item = note(c, &w, there ? NULL : r->load);
+    struct pd_item *item = note(c, &w, there ? NULL : r->load, PD_RESULT_MANY);
     item->relation = r;
     item->set = set;
     item->key = key;
     item->limit = limit;
-    if (!there) {
+    if (!there)
         item->params = pd_relation_params(c, r, set, limit);
-        item->out =
-            (struct pd_result){ .kind = PD_RESULT_MANY, .stmt = r->load, .arena = c->arena };
-    }
     return true;
 }
 

@@ -136,8 +136,8 @@ static bool put_one(struct pg_params *p, int at, struct pd_arena *a, const struc
     case PD_T_BOOL: put_bool(p, at, *(const bool *)v); break;
     case PD_T_I64:
     case PD_T_MONEY:
-    case PD_T_ID:
-    case PD_T_TIME: put_number(p, at, col->type, *(const int64_t *)v); break;
+    case PD_T_ID: put_i64(p, at, OID_INT8, *(const int64_t *)v); break;
+    case PD_T_TIME: put_time(p, at, *(const int64_t *)v); break;
     case PD_T_I32:
     case PD_T_DATE: put_number(p, at, col->type, *(const int32_t *)v); break;
     case PD_T_STR: put_text(p, at, OID_TEXT, *(const pd_str *)v); break;
@@ -157,6 +157,13 @@ static bool put_one(struct pg_params *p, int at, struct pd_arena *a, const struc
     return true;
 }
 
+/* A bigint in 64 bits, there and here: most parameters and columns are. */
+static inline bool is_whole(const struct pd_column *col)
+{
+    enum { WHOLE = 1 << PD_T_ID | 1 << PD_T_I64 | 1 << PD_T_MONEY };
+    return col->type < 32 && WHOLE >> col->type & 1;
+}
+
 static pd_err check_size(const struct pd_stmt *s, const struct pd_column *col, const void *v)
 {
     bool text =
@@ -165,6 +172,12 @@ static pd_err check_size(const struct pd_stmt *s, const struct pd_column *col, c
     if (n > (size_t)512 << 20)
         return pd_fail(PD_ETOOBIG, "%s: parameter %s is too big", s->name, col->name);
     return PD_OK;
+}
+
+static pd_err check_param(const struct pd_stmt *s, const struct pd_column *col, const void *v)
+{
+    PD_TRY(check_size(s, col, v));
+    return col->type == PD_T_JSON ? pd_param_check_json(s, col, *(const pd_str *)v) : PD_OK;
 }
 
 pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *params,
@@ -179,9 +192,8 @@ pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *par
     for (uint32_t i = 0; i < s->nparams; i++) {
         const struct pd_column *col = &s->params[i];
         const void *v = (const char *)params + col->offset;
-        PD_TRY(check_size(s, col, v));
-        if (col->type == PD_T_JSON)
-            PD_TRY(pd_param_check_json(s, col, *(const pd_str *)v));
+        if (!is_whole(col) || col->list)
+            PD_TRY(check_param(s, col, v));
         if (!put_one(out, (int)i, a, col, v))
             return pd_fail(pd_arena_over_budget(a) ? PD_ENOMEM : PD_EINTERNAL,
                            "%s: parameter %s cannot be sent", s->name, col->name);
@@ -261,6 +273,7 @@ enum pg_decoder { /* by what the server sends */
                   DECODE_INT2,
                   DECODE_INT4,
                   DECODE_INT8,
+                  DECODE_WHOLE, /* that, as it is */
                   DECODE_NUMERIC,
                   DECODE_TIME,
                   DECODE_DATE,
@@ -313,7 +326,8 @@ static pd_err find_decoders(const struct pd_stmt *s, const PGresult *r, uint8_t 
     for (uint32_t i = 0; i < s->ncolumns; i++) {
         const struct pd_column *col = &s->columns[i];
         uint8_t type = col->type == PD_T_OPT ? col->as : col->type;
-        out[i] = decoder_of(type, PQftype(r, (int)i));
+        Oid oid = PQftype(r, (int)i);
+        out[i] = oid == OID_INT8 && is_whole(col) ? DECODE_WHOLE : decoder_of(type, oid);
         if (out[i] == DECODE_NONE)
             return unfit(s, col, "is of another type there");
     }
@@ -377,7 +391,8 @@ static bool read_number(uint8_t decoder, const unsigned char *v, int n, int64_t 
     case DECODE_BOOL: *out = *v; return n == 1;
     case DECODE_INT2: return n == 2 && read_be(v, n, out);
     case DECODE_INT4: return n == 4 && read_be(v, n, out);
-    case DECODE_INT8: return n == 8 && read_be(v, n, out);
+    case DECODE_INT8:
+    case DECODE_WHOLE: return n == 8 && read_be(v, n, out);
     case DECODE_NUMERIC: return read_numeric(v, n, out);
     case DECODE_DATE: return n == 4 && read_be(v, n, out) && from_epoch(out, EPOCH_DAYS, INT32_MAX);
     default: return n == 8 && read_be(v, n, out) && from_epoch(out, EPOCH_US, INT64_MAX);
@@ -440,7 +455,11 @@ static pd_err decode(struct pd_arena *a, const struct pg_rows *rows, int row, ch
         const struct pd_column *col = &s->columns[i];
         const char *v = PQgetvalue(r, row, (int)i);
         int n = PQgetlength(r, row, (int)i);
-        if (n == 0 && PQgetisnull(r, row, (int)i)) {
+        if (n == 8 && rows->decoders[i] == DECODE_WHOLE) {
+            uint64_t whole;
+            memcpy(&whole, v, sizeof whole);
+            *(int64_t *)(void *)(to + col->offset) = (int64_t)be64toh(whole);
+        } else if (n == 0 && PQgetisnull(r, row, (int)i)) {
             if (!may_be_null(col))
                 return unfit(s, col, "holds null, which the statement excludes");
         } else if (!decode_one(a, col, rows->decoders[i], v, n, to + col->offset)) {
