@@ -40,16 +40,39 @@ static bool serves(const struct pd_app_db *d)
     return d->mode == PD_OPEN_SERVE || d->mode == PD_OPEN_PATIENT;
 }
 
-/* A thread's share of them; 0: what the server has room for. Commands are few and soon gone: they
- * are not worth that every instance makes room for them. */
+static unsigned connections_set(const struct pd_app_db *d)
+{
+    return (unsigned)pd_config_int(d->config, "DATABASE_CONNECTIONS");
+}
+
+/* A thread's share of them; 0: what the server has room for. Commands have one thread, are few and
+ * soon gone: they are not worth that every instance makes room for them. */
 static unsigned connections(const struct pd_app_db *d)
 {
     enum { OF_A_COMMAND = 8 };
-    unsigned all = (unsigned)pd_config_int(d->config, "DATABASE_CONNECTIONS");
-    unsigned each = all / pd_config_threads(d->config);
-    if (!all)
-        return serves(d) ? 0 : OF_A_COMMAND;
-    return each ? each : 1;
+    unsigned all = connections_set(d);
+    if (serves(d))
+        return all / pd_config_threads(d->config);
+    return all ? all : OF_A_COMMAND;
+}
+
+/* Threads share no connections: each needs one, and a second one so that what takes long does not
+ * hold up all others. */
+static pd_err check_connections(const struct pd_app_db *d)
+{
+    unsigned all = connections_set(d), threads = pd_config_threads(d->config);
+    if (!all || !serves(d) || !pd_db_is_shared(d->db))
+        return PD_OK;
+    if (all < threads)
+        return pd_hint(pd_fail(PD_ECONFIG,
+                               "DATABASE_CONNECTIONS=%u is less than one for each of %u threads",
+                               all, threads),
+                       "set it to %u or more, or THREADS to %u or less", 2 * threads, all);
+    if (all < 2 * threads)
+        pd_log_warn("database: with one connection per thread whatever takes long holds up all "
+                    "requests of its thread",
+                    "DATABASE_CONNECTIONS", all, "threads", threads, "better", 2 * threads);
+    return PD_OK;
 }
 
 static pd_err open_one(struct pd_app_db *d)
@@ -135,6 +158,7 @@ pd_err pd_app_db_open(struct pd_app_db *d, struct pd_arena *a)
     if (d->nsql == 0)
         return PD_OK;
     PD_TRY(open_one(d));
+    PD_TRY(check_connections(d));
     if (d->mode == PD_OPEN_MIGRATE)
         return PD_OK;
     if (d->mode != PD_OPEN_PATIENT)

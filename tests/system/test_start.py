@@ -149,6 +149,26 @@ def test_a_silent_way_is_probed_soon(own_server, database):
     assert own_server.stop() == 0
 
 
+@pytest.mark.parametrize("connections, threads, warns", [(1, 1, True), (3, 2, True), (2, 1, False), (4, 2, False)])
+def test_one_connection_for_a_thread_is_warned_of(own_server, database, connections, threads, warns):
+    own_server.database = database.url
+    own_server.settings.update(DATABASE_CONNECTIONS=connections, THREADS=threads)
+    own_server.start()
+    assert own_server.stop() == 0
+    lines = [line for line in own_server.log_text().splitlines() if "one connection per thread" in line]
+    assert len(lines) == warns
+    assert all(f"better={2 * threads}" in line for line in lines)
+
+
+def test_less_than_one_is_refused(own_server, database):
+    own_server.database = database.url
+    own_server.settings.update(DATABASE_CONNECTIONS=3, THREADS=4)
+    done = own_server.command("serve")
+    one_clear_line(done, "DATABASE_CONNECTIONS=3", "8 or more", "THREADS to 3")
+    assert done.returncode == 78
+    assert own_server.command("migrate").returncode == 0  # has one thread
+
+
 def test_it_ends_when_it_is_told_to_though_it_waits(own_server, database):
     database.end(signal.SIGINT)
     own_server.database = database.url

@@ -143,6 +143,53 @@ TEST_WITH_DB(many_programs_at_once)
                         "3");
 }
 
+/* Programs with a schema each share a database and do not wait for one another: one is done while
+ * the other is in the midst of it. */
+struct neighbour {
+    struct pd_db *db;
+    bool done;
+};
+static void migrate_there(void *arg)
+{
+    struct neighbour *n = arg;
+    die_of(migrate(n->db, 3, NULL));
+    n->done = true;
+}
+#define HOLDERS                                                                                    \
+    "select count(*) from pg_locks where locktype = 'advisory' and classid = 1885433445 "          \
+    "and granted"
+
+TEST_WITH_DB(in_another_schema_nobody_is_waited_for)
+{
+    unsigned waited = 0;
+    struct pd_migrate_report r = { .waiting = note_waiting, .arg = &waited };
+    struct neighbour b = { 0 };
+    struct pd_group g;
+    size_t n = strlen(test_url);
+    finish(
+        other("do $$ begin execute format('create schema %I', current_schema() || '_b'); end $$"));
+    snprintf(test_url + n, sizeof test_url - n, "_b");
+    die_of(pd_db_open(pd_str_c(test_url), NULL, &b.db));
+    die_of(migrate(b.db, 1, NULL));
+    PGconn *pq = other("begin; lock table m_a in access share mode");
+    test_url[n] = '\0';
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "next door", migrate_there, &b));
+    for (int i = 0; i < 1000 && strcmp(server_says(HOLDERS), "1") != 0; i++)
+        die_of(pd_sleep(5000));
+    die_of(migrate(db, 3, &r));
+    assert_int_equal(r.applied, 3);
+    assert_int_equal(waited, 0);
+    assert_false(b.done);
+    PQfinish(pq);
+    die_of(pd_group_wait(&g));
+    assert_true(b.done);
+    pd_db_close(b.db);
+    finish(other("set client_min_messages = error; do $$ begin execute format('drop schema %I "
+                 "cascade', current_schema() || '_b'); "
+                 "end $$"));
+}
+
 TEST_WITH_DB(what_failed_halfway_is_done_again)
 {
     struct pd_migration bad[3] = { all[0], all[1], all[2] };
@@ -271,6 +318,7 @@ int main(void)
         POSTGRES_TEST(another_program_is_waited_for),
         POSTGRES_TEST(but_not_beyond_the_deadline),
         POSTGRES_TEST(many_programs_at_once),
+        POSTGRES_TEST(in_another_schema_nobody_is_waited_for),
         POSTGRES_TEST(what_failed_halfway_is_done_again),
         cmocka_unit_test_setup_teardown(test_pg_a_locked_table_is_not_waited_for_for_long,
                                         impatient_setup, schema_teardown),

@@ -325,6 +325,63 @@ static void test_pg_who_was_served_once_is_not_refused_later(void **state)
     with_db(begun);
 }
 
+struct sleeper {
+    struct pd_db *db;
+    bool ended;
+};
+static void sleep_there(void *arg)
+{
+    struct sleeper *s = arg;
+    struct unit u;
+    (void)!pd_stmt_one(unit_start(&u, s->db), &sleeps, &(pd_id){ 600000 }, PD_SITE);
+    assert_int_equal(u.c.failed, PD_ECANCELED);
+    s->ended = true;
+    unit_end(&u);
+}
+static void wait_there(void *arg)
+{
+    struct sleeper *s = arg;
+    struct unit u;
+    s->ended = pd_begin(unit_start(&u, s->db));
+    assert_true(s->ended);
+    unit_end(&u);
+}
+
+/* Who would be told that too many wait is told so before he comes (pd_db_busy). */
+static void fill_up(struct pd_db *db)
+{
+    enum { ALL = 4 }; /* one works, and as many wait as may */
+    struct pd_group g;
+    struct sleeper all[ALL];
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_true(pd_begin(c)); /* has the only connection */
+    pd_group_init(&g);
+    for (int i = 0; i < ALL; i++) {
+        assert_false(pd_db_busy(db, PD_FOREVER, true) || pd_db_busy(db, PD_FOREVER, false));
+        all[i] = (struct sleeper){ db, false };
+        die_of(pd_group_go(&g, "waits", wait_there, &all[i]));
+        die_of(pd_yield());
+    }
+    assert_true(pd_db_busy(db, PD_FOREVER, true) && pd_db_busy(db, PD_FOREVER, false));
+    struct unit late;
+    assert_false(pd_begin(unit_start(&late, db)));
+    assert_int_equal(late.c.failed, PD_EOVERLOAD); /* it was no lie */
+    unit_end(&late);
+    unit_end(&u);
+    die_of(pd_group_wait(&g));
+    assert_false(pd_db_busy(db, PD_FOREVER, true) || pd_db_busy(db, PD_FOREVER, false));
+}
+static void test_pg_a_full_pool_is_busy(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    test_opts.max_waiting = 4;
+    with_db(fill_up);
+}
+
 /* --- a server that is away -----------------------------------------------------------------------
  */
 
@@ -372,19 +429,6 @@ TEST_WITH_DB(a_server_that_comes_back_soon_costs_nobody_a_request)
 /* --- is it there? --------------------------------------------------------------------------------
  */
 
-struct sleeper {
-    struct pd_db *db;
-    bool ended;
-};
-static void sleep_there(void *arg)
-{
-    struct sleeper *s = arg;
-    struct unit u;
-    (void)!pd_stmt_one(unit_start(&u, s->db), &sleeps, &(pd_id){ 600000 }, PD_SITE);
-    assert_int_equal(u.c.failed, PD_ECANCELED);
-    s->ended = true;
-    unit_end(&u);
-}
 /* Every connection there may be is at a statement that does not end. */
 static void ping_while_all_sleep(struct pd_db *db)
 {
@@ -463,6 +507,7 @@ int main(void)
         POOL_TEST(a_thread_opens_its_first_connection_in_advance, with_link, without_link),
         PG_TEST(who_would_come_too_late_is_refused_at_once),
         PG_TEST(who_was_served_once_is_not_refused_later),
+        PG_TEST(a_full_pool_is_busy),
         POOL_TEST(a_server_that_is_away_costs_nobody_a_wait, with_link, without_link),
         POOL_TEST(a_server_that_comes_back_soon_costs_nobody_a_request, with_link, without_link),
         POOL_TEST(a_ping_does_not_wait_behind_statements, with_link, without_link),

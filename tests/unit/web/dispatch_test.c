@@ -1,6 +1,8 @@
 /* Tests of web/dispatch.h: from a path to a route, what is committed and what is answered,
  * deadlines, budgets, error pages and counters. */
 #include "site_test.h"
+#include "data/driver.h"
+#include "web/web.h"
 
 static pd_status item(struct pd_ctx *c)
 {
@@ -343,6 +345,47 @@ static void a_conflict_stops_the_start(void **state)
     assert_non_null(strstr(pd_diag()->message, "second"));
 }
 
+/* --- the door ------------------------------------------------------------------------------------
+ */
+
+static bool always_busy(struct pd_db *db, int64_t us, bool writes)
+{
+    (void)db, (void)us;
+    return writes;
+}
+static int let_in(enum pd_method method, const char *path, const char *accept, bool full)
+{
+    struct pd_http_req r = { .method = method, .path = pd_str_c(path) };
+    struct pd_http_header line = { .value = pd_str_c(accept) };
+    r.headers = &line;
+    r.known[PD_H_ACCEPT] = 1;
+    const struct pd_http_refusal *no = pd_web_admit(&r, full, web);
+    if (!no)
+        return 200;
+    assert_true(has(no->lines, "Retry-After: 1\r\n"));
+    assert_true(has(no->lines, "Cache-Control: no-store\r\n"));
+    assert_int_equal(has(no->body, "<h1>"), has(no->lines, "text/html"));
+    return has(no->body, "<h1>") ? 1 : 2; /* a page, or a problem for programs */
+}
+/* What the driver says of its queue decides about what needs it. */
+SITE_TEST(who_would_be_refused_a_connection_is_turned_away)
+{
+    const struct pd_driver *was = web->opts.db->driver;
+    struct pd_driver busy = *was;
+    assert_int_equal(let_in(PD_POST, "/hello", "", false), 200);
+    assert_int_equal(let_in(PD_POST, "/hello", "", true), 2); /* the server itself is full */
+    busy.busy = always_busy;
+    web->opts.db->driver = &busy;
+    assert_int_equal(let_in(PD_POST, "/hello", "text/html", false), 1);
+    assert_int_equal(let_in(PD_POST, "/hello", "*/*", false), 2);
+    assert_int_equal(let_in(PD_POST, "/api/hello", "text/html", false), 2);
+    assert_int_equal(let_in(PD_GET, "/hello", "", false), 200); /* of those who read none wait */
+    assert_int_equal(let_in(PD_HEAD, "/hello", "", false), 200);
+    assert_int_equal(let_in(PD_GET, "/hello", "", true), 2);
+    assert_int_equal(let_in(PD_GET, "/assets/app-1234.css", "", true), 200);
+    web->opts.db->driver = was;
+}
+
 int main(void)
 {
     SITE_SERVES(routes);
@@ -358,6 +401,7 @@ int main(void)
         DATA_TEST(an_error_page_that_fails_is_replaced_site),
         DATA_TEST(an_error_page_that_writes_is_rolled_back_before_its_reply_is_sent),
         DATA_TEST(requests_are_counted_site),
+        DATA_TEST(who_would_be_refused_a_connection_is_turned_away_site),
         cmocka_unit_test(a_conflict_stops_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
