@@ -171,8 +171,8 @@ void gen_model_resolve(struct gen *g)
 
 /* --- errors --------------------------------------------------------------------------------- */
 
-void gen_error(struct gen *g, pd_str file, int line, int column, const char *code, pd_str message,
-               pd_str remedy)
+static void say(struct gen *g, pd_str file, int line, int column, const char *kind,
+                const char *code, pd_str message, pd_str remedy)
 {
     struct pd_buf b;
     pd_buf_init(&b, &g->arena, 64 << 10);
@@ -181,11 +181,23 @@ void gen_error(struct gen *g, pd_str file, int line, int column, const char *cod
         pd_buf_fmt(&b, ":%d", line);
     if (line > 0 && column > 0)
         pd_buf_fmt(&b, ":%d", column);
-    pd_buf_fmt(&b, ": error %s: %.*s\n", code, PD_ARG(message));
+    pd_buf_fmt(&b, ": %s %s: %.*s\n", kind, code, PD_ARG(message));
     if (remedy.len)
         pd_buf_fmt(&b, "  remedy: %.*s\n", PD_ARG(remedy));
-    g->errors++;
     g->report(g->report_arg, pd_buf_str(&b));
+}
+
+void gen_error(struct gen *g, pd_str file, int line, int column, const char *code, pd_str message,
+               pd_str remedy)
+{
+    g->errors++;
+    say(g, file, line, column, "error", code, message, remedy);
+}
+
+void gen_warn(struct gen *g, pd_str file, int line, int column, const char *code, pd_str message,
+              pd_str remedy)
+{
+    say(g, file, line, column, "warning", code, message, remedy);
 }
 
 pd_str gen_did_you_mean(struct gen *g, pd_str wanted, const pd_str *names, size_t n,

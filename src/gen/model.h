@@ -104,9 +104,11 @@ pd_str gen_did_you_mean(struct gen *g, pd_str wanted, const pd_str *names, size_
                         pd_str otherwise);
 
 /* Reports one error and counts it. `code` is "PD-SQL-012" (errors.def, errors_views.def); `remedy`
- * may be null. Column 0: the whole line. */
+ * may be null. Line 0: the whole file; column 0: the whole line. A warning is not counted. */
 void gen_error(struct gen *g, pd_str file, int line, int column, const char *code, pd_str message,
                pd_str remedy);
+void gen_warn(struct gen *g, pd_str file, int line, int column, const char *code, pd_str message,
+              pd_str remedy);
 
 /* Names of the app's assets ("app.css", "img/logo.svg"), in bytewise order. */
 const pd_str *gen_asset_names(struct gen *g, size_t *n);

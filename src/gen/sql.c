@@ -38,10 +38,7 @@ void sql_warn(struct sql *s, struct sql_pos pos, const char *code, pd_str remedy
     va_start(ap, fmt);
     pd_str message = vformat(s, fmt, ap);
     va_end(ap);
-    pd_str text =
-        pd_str_fmt(s->arena, "%.*s:%d:%d: warning %s: %.*s\n  remedy: %.*s\n", PD_ARG(pos.file),
-                   pos.line, pos.column, code, PD_ARG(message), PD_ARG(remedy));
-    s->g->report(s->g->report_arg, text);
+    gen_warn(s->g, pos.file, pos.line, pos.column, code, message, remedy);
 }
 
 /* --- look-ups ------------------------------------------------------------------------------ */

@@ -344,8 +344,8 @@ static void compare(struct judged *j)
     static const char *const words[] = { "fine", "sorts", "scans" };
     struct sql *s = j->on[0].s;
     struct sql_variant *v = j->on[0].v;
-    v->apart = s->server ? PD_STR_NULL : sql_lock_apart(s, j->on[0].st, v);
-    if (!s->server || (j->verdicts[0] == FINE) == (j->verdicts[1] == FINE))
+    v->apart = sql_server_plans(s) ? PD_STR_NULL : sql_lock_apart(s, j->on[0].st, v);
+    if (!sql_server_plans(s) || (j->verdicts[0] == FINE) == (j->verdicts[1] == FINE))
         return;
     unsigned e = j->verdicts[0] == FINE;
     v->apart = pd_str_fmt(s->arena, "%s: %s", engines[e], words[j->verdicts[e]]);
@@ -410,7 +410,7 @@ void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct 
     j.on[1].postgres = true;
     if (s->server)
         sql_server_describe(&j.on[1]);
-    if (s->server && !st->failed && sql_explain(&j.on[1], &j.plans[1], NULL))
+    if (sql_server_plans(s) && !st->failed && sql_explain(&j.on[1], &j.plans[1], NULL))
         j.verdicts[1] = verdict_of(&j.on[1], &j.plans[1]);
     if (st->generated || st->scan_ok.len || st->failed)
         return;

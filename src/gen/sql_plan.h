@@ -55,6 +55,8 @@ pd_str sql_plan_alias(pd_str detail);
 bool sql_server_explain(struct sql_planner *l, struct sql_plan *p);
 /* Prepares the variant and compares what it gives with what SQLite and the analysis said. */
 void sql_server_describe(struct sql_planner *l);
+/* Is there one that plans, too? */
+bool sql_server_plans(const struct sql *s);
 bool sql_server_run(struct sql *s, pd_str sql); /* as if it had not been tried if it fails */
 
 #endif

@@ -5,7 +5,9 @@
  * the process ends. To be planned as for tables that have grown, each table gets one row (so that
  * it has a page) and claims a million of them: twenty for each value of a column, and few values
  * where a check or the condition of an index says so. pg_class and pg_statistic are written, which
- * takes a superuser. (Making an index resets pg_class: it is written again then.)
+ * takes a superuser. (Making an index resets pg_class: it is written again then.) A user who may
+ * make a schema, but is no superuser, gets all of it but the plans, and is told so: there SQLite's,
+ * and what the lock file knows, count as without a server.
  */
 #include "gen/sql_server.h"
 
@@ -72,6 +74,7 @@ bool sql_server_run(struct sql *s, pd_str sql)
 /* --- the schema ---------------------------------------------------------------------------- */
 
 static const char grow[] =
+    "set local session_replication_role = replica;\n"
     "insert into pg_statistic (starelid, staattnum, stainherit, stanullfrac, stawidth, "
     "stadistinct,\n"
     "    stakind1, stakind2, stakind3, stakind4, stakind5, staop1, staop2, staop3, staop4, "
@@ -115,8 +118,7 @@ static const char grow[] =
 static const char settings[] =
     "set local client_min_messages = error; set local plan_cache_mode = force_generic_plan; "
     "set local jit = off; set local max_parallel_workers_per_gather = 0; "
-    "set local enable_hashjoin = off; set local enable_mergejoin = off; "
-    "set local session_replication_role = replica";
+    "set local enable_hashjoin = off; set local enable_mergejoin = off";
 
 static bool run_migrations(struct sql *s)
 {
@@ -187,10 +189,25 @@ static bool cannot(struct sql *s, const char *what)
 {
     sql_error(
         s, (struct sql_pos){ PD_STR("PANDO_POSTGRES"), 0, 0 }, "PD-SQL-060",
-        PD_STR("give the URL of a server and a superuser of it, or unset PANDO_POSTGRES: it is for "
-               "checking only"),
+        PD_STR("give the URL of a server and of a superuser, or of a user with `grant create on "
+               "database`, or unset PANDO_POSTGRES: it is for checking only"),
         "%s: %.*s", what, PD_ARG(message(s)));
     return false;
+}
+
+static bool make_large(struct sql *s)
+{
+    const char *super = PQparameterStatus(s->server->pq, "is_superuser");
+    s->server->plans = super && super[0] == 'o' && super[1] == 'n';
+    if (s->server->plans)
+        return sql_server_command(s, pd_str_c(grow)) ||
+               cannot(s, "cannot make the tables look large");
+    sql_warn(
+        s, (struct sql_pos){ PD_STR("PANDO_POSTGRES"), 0, 0 }, "PD-SQL-060",
+        PD_STR("give a superuser's URL to have the plans as well"),
+        "its user is no superuser: it checks the statements, but not how they would be planned "
+        "on large tables");
+    return true;
 }
 
 bool sql_server_open(struct sql *s, pd_str url)
@@ -212,7 +229,12 @@ bool sql_server_open(struct sql *s, pd_str url)
         return false;
     read_columns(s);
     read_indexes(s);
-    return sql_server_command(s, pd_str_c(grow)) || cannot(s, "cannot make the tables look large");
+    return make_large(s);
+}
+
+bool sql_server_plans(const struct sql *s)
+{
+    return s->server && s->server->plans;
 }
 
 void sql_server_close(struct sql *s)

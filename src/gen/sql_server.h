@@ -17,6 +17,7 @@ struct index_fact {
 };
 struct sql_server {
     PGconn *pq;
+    bool plans; /* as for tables that have grown: see sql_server.c */
     pd_str schema;
     struct column_fact *columns;
     int ncolumns;

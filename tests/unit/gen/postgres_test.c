@@ -290,6 +290,74 @@ static void what_differs_in_postgres_is_an_error(void **state)
     }
 }
 
+/* --- a user who may do less ----------------------------------------------------------------------
+ */
+
+static void server_do(const char *fmt, ...)
+{
+    char sql[300];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(sql, sizeof sql, fmt, ap);
+    va_end(ap);
+    PGconn *pq = PQconnectdb(getenv("TEST_POSTGRES"));
+    PGresult *r = PQexec(pq, sql);
+    if (PQresultStatus(r) != PGRES_COMMAND_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(pq));
+    PQclear(r);
+    PQfinish(pq);
+}
+
+/* Runs gen as a user of the test's own; `does`: "grant" or "revoke" the right to make a schema. */
+static void run_as(struct app *a, const char *queries, bool may)
+{
+    int id = (int)getpid();
+    app_begin(a);
+    need_server(&a->g);
+    server_do("create role gen_%d login", id);
+    if (may)
+        server_do("do $$ begin execute format('grant create on database %%I to gen_%d', "
+                  "current_database()); end $$",
+                  id);
+    a->g.postgres = pd_str_fmt(&a->arena, "%.*s&user=gen_%d", PD_ARG(a->g.postgres), id);
+    app_write(a, "modules/shop/migrations/0001_shop.sql", pd_str_c(schema));
+    app_write(a, "modules/shop/queries.sql", pd_str_c(queries));
+    app_run(a);
+    server_do("drop owned by gen_%d; drop role gen_%d", id, id);
+    nothing_is_left();
+}
+
+static void who_is_no_superuser_gets_all_but_the_plans(void **state)
+{
+    struct app a;
+    (void)state;
+    run_as(&a, differences[1].queries, true);
+    pd_str said = pd_buf_str(&a.said);
+    if (!pd_str_starts(said,
+                       PD_STR("PANDO_POSTGRES: warning PD-SQL-060: its user is no superuser")) ||
+        pd_str_find_str(said, pd_str_c(differences[1].said)) == PD_NPOS)
+        fail_msg("%.*s", PD_ARG(said));
+    assert_int_equal(a.g.errors, 1);
+    app_close(&a);
+    run_as(&a, "-- name: it :one\nselect id from shop_t where id = :id;\n", true);
+    if (a.g.errors)
+        fail_msg("%.*s", PD_ARG(pd_buf_str(&a.said)));
+    app_close(&a);
+}
+
+static void who_may_not_make_a_schema_is_told_what_it_takes(void **state)
+{
+    struct app a;
+    (void)state;
+    run_as(&a, "", false);
+    pd_str said = pd_buf_str(&a.said);
+    if (!pd_str_starts(said, PD_STR("PANDO_POSTGRES: error PD-SQL-060: cannot make a schema")) ||
+        pd_str_find_str(said, PD_STR("grant create on database")) == PD_NPOS)
+        fail_msg("%.*s", PD_ARG(said));
+    assert_int_equal(a.g.errors, 1);
+    app_close(&a);
+}
+
 static void a_server_that_is_not_there_is_an_error(void **state)
 {
     struct app a;
@@ -312,6 +380,8 @@ int main(void)
         cmocka_unit_test(rows_with_null_have_one_order),
         cmocka_unit_test(the_test_app_is_taken),
         cmocka_unit_test(what_differs_in_postgres_is_an_error),
+        cmocka_unit_test(who_is_no_superuser_gets_all_but_the_plans),
+        cmocka_unit_test(who_may_not_make_a_schema_is_told_what_it_takes),
         cmocka_unit_test(a_server_that_is_not_there_is_an_error),
     };
     return cmocka_run_group_tests_name("gen/postgres", tests, NULL, NULL);
