@@ -11,7 +11,8 @@
  *
  * Prints one line: seconds, good answers (below 500), their p50 and p99 and longest in ms, refusals
  * (503), their p50, p99 and longest, other answers, broken connections, never sent or answered;
- * sent requests, and how late they were sent: p50, p99 and longest.
+ * sent requests, and how late they were sent: p50, p99 and longest; good answers within the seconds
+ * (what still waits at their end is not done in that time).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -67,7 +68,8 @@ static struct {
     int64_t *late; /* due, but no connection was free: a ring */
     size_t late_from, late_n;
     struct series good, refused, late_by;
-    uint64_t other, broken, unsent, random;
+    uint64_t other, broken, unsent, random, in_time;
+    int64_t end;
     unsigned busy;
 } f = { .random = 88172645463325252u };
 
@@ -173,13 +175,14 @@ static void open_all(void)
 
 static void answered(struct conn *c)
 {
-    int64_t us = now_us() - c->due;
+    int64_t now = now_us(), us = now - c->due;
     if (c->status == 503)
         note(&f.refused, us);
     else if (c->status < 500)
         note(&f.good, us);
     else
         f.other++;
+    f.in_time += c->status < 500 && now <= f.end;
 }
 
 static void go_on(struct conn *c, bool again)
@@ -293,7 +296,7 @@ int main(int argc, char **argv)
     for (int i = 5; i < argc; i++)
         read_request(argv[i]);
     open_all();
-    int64_t begin = now_us(), end = begin + (int64_t)(seconds * 1e6);
+    int64_t begin = now_us(), end = f.end = begin + (int64_t)(seconds * 1e6);
     double due = (double)begin;
     for (unsigned i = 0; rate == 0 && i < f.most; i++)
         ask(begin);
@@ -315,6 +318,6 @@ int main(int argc, char **argv)
     printf(" %llu %llu %llu", (unsigned long long)f.other, (unsigned long long)f.broken,
            (unsigned long long)(f.unsent + f.late_n + f.busy));
     print_series(&f.late_by);
-    printf("\n");
+    printf(" %llu\n", (unsigned long long)f.in_time);
     return 0;
 }
