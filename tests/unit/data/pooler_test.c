@@ -41,10 +41,13 @@ static pd_err migrate_main(void *arg)
     return PD_OK;
 }
 
+/* Each test has a database of its own, and so a pool of its own: one whose database was dropped
+ * under a login refuses everybody for a while, though it be made again. */
+static unsigned databases;
 static const char *database_name(void)
 {
-    static char name[32];
-    snprintf(name, sizeof name, "test_pooler_%d", (int)getpid());
+    static char name[48];
+    snprintf(name, sizeof name, "test_pooler_%d_%u", (int)getpid(), databases);
     return name;
 }
 
@@ -56,6 +59,7 @@ static int pooler_setup(void **state)
     if (!pooler || !server)
         return 0;
     on_postgres = true;
+    databases++;
     snprintf(sql, sizeof sql, "create database %s", database_name());
     server_do(sql);
     put_url(direct_url, sizeof direct_url, server, database_name());
