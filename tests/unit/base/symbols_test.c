@@ -1,6 +1,7 @@
 /* symbols_test.c - a report's frames become functions and lines: this program's own. */
 #include "base/symbols.h"
 #include "base_test.h"
+#include "../noipa.h"
 
 #include <execinfo.h>
 
@@ -56,7 +57,7 @@ static void test_lines_that_are_no_frames_are_refused(void **state)
         assert_false(pd_symbols_parse_line(pd_str_c(wrong[i]), &f));
 }
 
-__attribute__((noipa)) static void *return_address(void)
+NOIPA static void *return_address(void)
 {
     return __builtin_return_address(0);
 }
@@ -67,7 +68,7 @@ static inline __attribute__((always_inline)) void inner(void **at, int *line)
     *at = return_address();
 }
 
-__attribute__((noipa)) static void outer(void **at, int *line)
+NOIPA static void outer(void **at, int *line)
 {
     inner(at, line);
 }

@@ -1,5 +1,6 @@
 /* crash_helper.c - programs that must die, and say why: one per name on the command line. Run by
  * crash_test.c, built for both backends. */
+#include "../noipa.h"
 #include "base/crash.h"
 #include "run/run.h"
 #include <pando/arena.h>
@@ -106,7 +107,7 @@ struct row {
 static struct row *volatile no_row;
 static volatile int zero, sink;
 
-__attribute__((noipa)) static int64_t show_account(struct row *account)
+NOIPA static int64_t show_account(struct row *account)
 {
     return account->balance + 1; /* the line that the test looks for */
 }
