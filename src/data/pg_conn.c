@@ -413,25 +413,27 @@ static void leave(struct pg_op *op)
     pd_pg_hurry(op->conn);
 }
 
-pd_err pd_pg_wait(struct pg_op *op)
+static pd_err until_done(struct pg_op *op)
 {
     pd_err e = PD_OK;
     while (!op->done && e == PD_OK)
         e = pd_fiber_park();
-    if (op->done)
-        return PD_OK;
-    leave(op);
+    return op->done ? PD_OK : e;
+}
+
+pd_err pd_pg_wait(struct pg_op *op)
+{
+    pd_err e = until_done(op);
+    if (e != PD_OK)
+        leave(op);
     return e;
 }
 
 pd_err pd_pg_wait_out(struct pg_op *op)
 {
-    pd_err e = PD_OK;
-    while (!op->done && e == PD_OK)
-        e = pd_fiber_park();
-    if (op->done)
-        return PD_OK;
-    op->waiter = NULL;
+    pd_err e = until_done(op);
+    if (e != PD_OK)
+        op->waiter = NULL;
     return e;
 }
 
