@@ -89,8 +89,7 @@ static pd_err finish(struct pg_conn *c)
     }
 }
 
-/* The mover has no deadline. libpq takes a "begin" it has no memory for as one that is not whole,
- * and waits for a rest that never comes: only the clock ends that. */
+/* The mover has no deadline, and where memory stays short only the clock ends this. */
 static pd_err first_result(struct pg_conn *c, PGresult **out)
 {
     pd_mono old = pd_deadline_within(START_US);

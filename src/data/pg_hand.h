@@ -23,7 +23,7 @@ void pd_pg_hand_end(struct pg_session *s);
 pd_err pd_pg_hand_run(struct pg_conn *c, const char *sql) PD_MUST PD_YIELDS;
 /* The same for one that gives a boolean: puts *yes if there is a row. */
 pd_err pd_pg_hand_ask(struct pg_conn *c, const char *sql, bool *yes) PD_MUST PD_YIELDS;
-/* Sends what is left, then waits for input. */
+/* Sends what is left, then waits for input, at most a second: the caller asks libpq again. */
 pd_err pd_pg_hand_wait(struct pg_conn *c) PD_MUST PD_YIELDS;
 
 #endif
