@@ -286,7 +286,8 @@ static pd_err await_stop(struct server *s)
     return e;
 }
 
-static pd_err serve(struct server *s)
+/* Not in the frame of main_fiber, which would be too large with sanitizers. */
+static __attribute__((noinline)) pd_err serve(struct server *s)
 {
     PD_TRY(pd_instance_open(s->app, s->config, PD_OPEN_PATIENT, &s->instance));
     pd_instance_share_listeners(s->instance, s->inherited);

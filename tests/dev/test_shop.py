@@ -271,7 +271,7 @@ def test_a_module_that_is_not_listed_is_a_warning(shop):
     warned = states.wait("ready", n)["problems"]
     assert [(p["severity"], p["code"], p["file"]) for p in warned] == [("warning", "PD-CHECK-058", "modules/notes/notes.c")]
     assert warned[0]["line"] == line_of(shop, "modules/notes/notes.c", "notes_module") and "MODULES in app.c" in warned[0]["remedy"]
-    assert "PD-CHECK-058" in shop.log_text()
+    until(lambda: "PD-CHECK-058" in shop.log_text())
     n = len(states.seen)
     shop.edit("app.c", "    &site_module,\n", "    &site_module,\n    &notes_module,\n")
     assert states.wait("ready", n)["problems"] == []

@@ -187,6 +187,7 @@ def test_assets_are_immutable_and_compressed(server):
         assert http.get(url.replace(".css", "x.css")).status_code == 404
 
 
+@pytest.mark.skipif(ENGINE != "sqlite", reason="a PostgreSQL can really be away: test_start, test_database_restart")
 def test_a_process_without_its_database_is_alive_but_not_ready(own_server):
     own_server.settings["PANDO_FAULTS"] = "data_read:60:forever"
     own_server.start()
