@@ -74,7 +74,7 @@ static struct pg_conn *least_busy(struct pg_pool *pool)
     return best;
 }
 
-static struct pg_conn *idle_one(struct pg_pool *pool)
+struct pg_conn *pd_pg_pool_idle(struct pg_pool *pool)
 {
     struct pd_list *it;
     struct pg_conn *best = NULL;
@@ -185,7 +185,7 @@ static struct pg_conn *find_alone(struct pg_pool *pool)
 {
     if (!places_alone(pool))
         return NULL;
-    struct pg_conn *c = idle_one(pool);
+    struct pg_conn *c = pd_pg_pool_idle(pool);
     if (c)
         return take(c);
     pd_pg_pool_grow(pool);
@@ -440,13 +440,8 @@ struct pg_conn *pd_pg_take_spare(struct pg_pool *pool)
 {
     bool others = pool->nconns > 1 || pool->nconns < pd_pg_pool_limit(pool);
     bool may = others && places_alone(pool) && !pd_pg_pool_is_wanted(pool);
-    struct pg_conn *c = may ? idle_one(pool) : NULL;
+    struct pg_conn *c = may ? pd_pg_pool_idle(pool) : NULL;
     return c ? take(c) : NULL;
-}
-
-struct pg_conn *pd_pg_pool_idle(struct pg_pool *pool)
-{
-    return idle_one(pool);
 }
 
 /* A connection that is not at rest leaves when it is. One whose transaction did not end is not
