@@ -28,10 +28,11 @@ static void drop_others(struct sql *s, pd_str name)
     struct pd_buf b;
     pd_buf_init(&b, s->arena, 1 << 20);
     sqlite3_stmt *q =
-        prepare(s, PD_STR("select name from sqlite_schema where type = 'trigger' and name <> ?1"));
+        prepare(s, PD_STR("select printf('drop trigger \"%w\";', name) from sqlite_schema "
+                          "where type = 'trigger' and name <> ?1"));
     sqlite3_bind_text(q, 1, name.ptr, (int)name.len, SQLITE_STATIC);
     while (sql_next(s, q))
-        pd_buf_fmt(&b, "drop trigger \"%s\";", (const char *)sqlite3_column_text(q, 0));
+        pd_buf_put(&b, pd_str_c((const char *)sqlite3_column_text(q, 0)));
     sqlite3_finalize(q);
     run(s, pd_str_cstr(s->arena, pd_buf_str(&b)));
 }
