@@ -7,21 +7,23 @@
 
 #define LOOK_US PD_SECOND
 
-/* Not for ever: libpq takes the beginning of a copy it has no memory for as one that is not whole,
- * and only finds out that it is when it is asked again. */
 static pd_err wait_a_while(struct pg_conn *c, unsigned events)
 {
     pd_mono old = pd_deadline_within(LOOK_US);
     pd_err e = pd_io_wait(&c->io, events);
     pd_deadline_restore(old);
-    return e == PD_ETIME ? pd_check() : e;
+    return e;
 }
 
+/* Not for ever: libpq takes the beginning of a copy it has no memory for as one that is not whole,
+ * and only finds out that it is when it is asked again. */
 pd_err pd_pg_hand_wait(struct pg_conn *c)
 {
     int rc = PQflush(c->pq);
-    if (rc >= 0)
-        PD_TRY(wait_a_while(c, rc > 0 ? PD_OS_WRITE : PD_OS_READ));
+    pd_err e = rc < 0 ? PD_OK : wait_a_while(c, rc > 0 ? PD_OS_WRITE : PD_OS_READ);
+    if (e == PD_ETIME)
+        return pd_check(); /* nothing came */
+    PD_TRY(e);
     if (rc < 0 || !pd_pg_consume(c)) {
         pd_pg_lose(c, PQerrorMessage(c->pq));
         return pd_pg_fail(c->pool, NULL, NULL);
