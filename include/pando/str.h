@@ -90,6 +90,8 @@ bool pd_str_to_u64(pd_str s, uint64_t *out);
 
 /* Valid UTF-8: no overlong forms, surrogates, or code points above U+10FFFF. (RFC 3629) */
 bool pd_str_is_utf8(pd_str s);
+/* Valid UTF-8 without a zero byte: what databases, headers and C take for text. */
+bool pd_str_is_text(pd_str s);
 /* Number of code points in valid UTF-8. */
 size_t pd_str_runes(pd_str s);
 

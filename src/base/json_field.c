@@ -135,7 +135,7 @@ static bool is_email(pd_str s)
 
 static const char *set_str(struct pd_arena *a, const struct pd_field *f, pd_str s, void *base)
 {
-    if (!pd_str_is_utf8(s) || pd_str_find(s, '\0') != PD_NPOS)
+    if (!pd_str_is_text(s))
         return "contains characters that are not text";
     if (s.len == 0 && f->min > 0)
         return PD_MSG_REQUIRED;

@@ -8,6 +8,7 @@
 #include <pando/arena.h>
 #include <pando/str.h>
 
+#include "base/scan.h"
 #include "base/utf8.h"
 
 #include <stdarg.h>
@@ -174,6 +175,20 @@ size_t pd_utf8_valid_len(pd_str s)
 bool pd_str_is_utf8(pd_str s)
 {
     return pd_utf8_valid_len(s) == s.len;
+}
+
+static pd_bytes16 not_plain(pd_bytes16 x)
+{
+    return (pd_bytes16)((x == 0) | (x >= 0x80));
+}
+
+bool pd_str_is_text(pd_str s)
+{
+    if (s.len == 0)
+        return true;
+    const char *end = s.ptr + s.len, *at = pd_scan(s.ptr, s.ptr, end, not_plain);
+    pd_str rest = pd_str_n(at, (size_t)(end - at));
+    return pd_str_find(rest, '\0') == PD_NPOS && pd_str_is_utf8(rest);
 }
 
 size_t pd_str_runes(pd_str s)

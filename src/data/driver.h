@@ -52,9 +52,10 @@ struct pd_result {
     int64_t away_us; /* fn has waited */
 };
 
-/* What PostgreSQL would refuse as jsonb (no JSON, or the character \u0000 in a text) is refused on
- * both engines, where the parameter is bound. PD_EINVAL. */
-pd_err pd_param_check_json(const struct pd_stmt *s, const struct pd_column *p, pd_str json) PD_MUST;
+/* What PostgreSQL would refuse is refused on both engines, where the parameter is bound: text with
+ * a zero byte or that is not UTF-8; as json what is none, or has the character \u0000 in a text.
+ * `text` is a value of `p`, of type PD_T_STR or PD_T_JSON; null is fine. PD_EINVAL. */
+pd_err pd_param_check(const struct pd_stmt *s, const struct pd_column *p, pd_str text) PD_MUST;
 
 /* Zeroed memory for the next row; PD_ENOMEM if the system has none. */
 pd_err pd_result_slot(struct pd_result *r, void **slot) PD_MUST;

@@ -234,6 +234,14 @@ struct walk { /* over the rows of a table, in either database */
     struct pd_diag why;
 };
 
+static const char *why_not(const struct pd_column *col, const void *v)
+{
+    if (col->type != PD_T_STR && col->type != PD_T_JSON)
+        return "a value out of range";
+    return pd_str_find(*(const pd_str *)v, '\0') == PD_NPOS ? "text that is not UTF-8"
+                                                            : "a zero byte";
+}
+
 static pd_err cannot_hold(const struct walk *w, const struct pd_column *col, const void *row)
 {
     const struct pd_column *first = &w->t->stmt.columns[0];
@@ -241,7 +249,7 @@ static pd_err cannot_hold(const struct walk *w, const struct pd_column *col, con
     char which[64] = "";
     if (first->type == PD_T_I64)
         snprintf(which, sizeof which, " (%s %lld)", first->name, (long long)*(const int64_t *)v);
-    const char *why = col->type == PD_T_STR ? "a zero byte" : "a value out of range";
+    const char *why = why_not(col, (const char *)row + col->offset);
     return pd_hint(pd_fail(PD_EINVAL, "%s.%s holds %s in row %llu%s, which PostgreSQL cannot",
                            w->t->name, col->name, why, (unsigned long long)w->n + 1, which),
                    "correct it in the SQLite database, and move again");

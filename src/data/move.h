@@ -14,9 +14,10 @@
  * (independent of their order) must be the same in both. Whatever fails before the commit, and
  * whenever the process is killed, the target is as empty as before; the source is never changed.
  *
- * Values that PostgreSQL cannot hold as they are (a zero byte in text, a time before 4714 BC, json
- * that is none) are refused with the table, the column and the row; nothing is converted silently.
- * json is compared by what it means: jsonb keeps neither spaces nor the order of keys.
+ * Values that PostgreSQL cannot hold as they are (a zero byte in text, text that is not UTF-8, a
+ * time before 4714 BC, json that is none) are refused with the table, the column and the row;
+ * nothing is converted silently. json is compared by what it means: jsonb keeps neither spaces nor
+ * the order of keys.
  *
  * Memory: that of one row and a few pieces of 128 KiB, whatever the size of the database.
  */

@@ -177,7 +177,8 @@ static pd_err check_size(const struct pd_stmt *s, const struct pd_column *col, c
 static pd_err check_param(const struct pd_stmt *s, const struct pd_column *col, const void *v)
 {
     PD_TRY(check_size(s, col, v));
-    return col->type == PD_T_JSON ? pd_param_check_json(s, col, *(const pd_str *)v) : PD_OK;
+    bool text = col->type == PD_T_STR || col->type == PD_T_JSON;
+    return text ? pd_param_check(s, col, *(const pd_str *)v) : PD_OK;
 }
 
 pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *params,
@@ -243,7 +244,8 @@ bool pd_pg_holds(const struct pd_column *col, const void *v)
     case PD_T_DATE:
         return n == INT32_MIN || n == INT32_MAX ||
                (n >= FIRST_DAY + EPOCH_DAYS && n <= LAST_DAY + EPOCH_DAYS);
-    case PD_T_STR: return pd_str_find(*(const pd_str *)v, '\0') == PD_NPOS;
+    case PD_T_STR:
+    case PD_T_JSON: return pd_str_is_text(*(const pd_str *)v);
     default: return true;
     }
 }

@@ -45,7 +45,8 @@ pd_err pd_pg_rows_key(const struct pg_rows *rows, int row, uint32_t column, pd_i
 /* What a column of that type is in C, nullable or not: fills type, as and nullable. False if there
  * is no such type in migrations. */
 bool pd_pg_column_type(Oid oid, bool nullable, struct pd_column *col);
-/* Can PostgreSQL hold the value as it is? Not a zero byte in text, nor a time before its first. */
+/* Can PostgreSQL hold the value as it is? Not what is no text (pd_str_is_text), nor a time before
+ * its first. */
 bool pd_pg_holds(const struct pd_column *col, const void *v);
 /* The value with its length in front. */
 void pd_pg_put_field(struct pd_buf *b, const struct pd_column *col, const void *v);

@@ -115,15 +115,28 @@ static bool names_character_zero(pd_str json)
     return false;
 }
 
-pd_err pd_param_check_json(const struct pd_stmt *s, const struct pd_column *p, pd_str json)
+static PD_COLD pd_err no_text(const struct pd_stmt *s, const struct pd_column *p, pd_str text)
 {
-    if (pd_str_is_null(json))
-        return PD_OK;
+    bool zero = pd_str_find(text, '\0') != PD_NPOS;
+    return pd_hint(pd_fail(PD_EINVAL, "%s: parameter %s %s", s->name, p->name,
+                           zero ? "has a zero byte" : "is not UTF-8"),
+                   "store bytes that are no text in a column of type blob");
+}
+
+static pd_err check_json(const struct pd_stmt *s, const struct pd_column *p, pd_str json)
+{
     if (!pd_json_valid(json))
         return pd_fail(PD_EINVAL, "%s: parameter %s is not JSON", s->name, p->name);
     if (names_character_zero(json))
         return pd_fail(PD_EINVAL, "%s: parameter %s has \\u0000 in a text", s->name, p->name);
     return PD_OK;
+}
+
+pd_err pd_param_check(const struct pd_stmt *s, const struct pd_column *p, pd_str text)
+{
+    if (p->type == PD_T_JSON)
+        return pd_str_is_null(text) ? PD_OK : check_json(s, p, text);
+    return pd_str_is_text(text) ? PD_OK : no_text(s, p, text);
 }
 
 /* --- running

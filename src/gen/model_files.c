@@ -68,7 +68,7 @@ pd_str gen_plain_text(pd_str text)
 pd_err gen_read_text(struct gen *g, pd_str path, pd_str *text)
 {
     PD_TRY(gen_read(g, path, text));
-    if (!pd_str_is_utf8(*text) || pd_str_find(*text, 0) != PD_NPOS)
+    if (!pd_str_is_text(*text))
         return pd_hint(pd_fail(PD_EINVAL, "%.*s is not UTF-8 text", PD_ARG(path)),
                        "save it as UTF-8");
     *text = gen_plain_text(*text);

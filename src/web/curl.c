@@ -63,8 +63,7 @@ static void put_method(struct pd_buf *b, const struct pd_request *q)
 
 static void put_body(struct pd_buf *b, const struct pd_request *q)
 {
-    bool shown = q->sent.len <= BODY_SHOWN && pd_str_is_utf8(q->sent) &&
-                 pd_str_find(q->sent, '\0') == PD_NPOS;
+    bool shown = q->sent.len <= BODY_SHOWN && pd_str_is_text(q->sent);
     if (q->sent.len && shown) {
         pd_buf_put(b, PD_STR(" --data-raw '"));
         put_quoted(b, q->sent);

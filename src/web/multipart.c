@@ -99,9 +99,7 @@ static pd_err keep(struct parts *p, pd_str name, pd_str content)
     if (p->out->n == PD_PAIRS_MAX || name.len > PD_PAIR_NAME_MAX)
         return pd_fail(PD_ETOOBIG, "the form has more than %d fields, or a name of over %d bytes",
                        PD_PAIRS_MAX, PD_PAIR_NAME_MAX);
-    bool text =
-        pd_str_is_utf8(name) && pd_str_is_utf8(content) && pd_str_find(content, '\0') == PD_NPOS;
-    if (!text)
+    if (!pd_str_is_utf8(name) || !pd_str_is_text(content))
         return malformed("a field is not text");
     p->out->at[p->out->n++] = (struct pd_pair){ name, content };
     return PD_OK;

@@ -106,7 +106,7 @@ bool pd_component_decode(struct pd_arena *a, pd_str raw, pd_str *out)
         }
         *out = pd_str_n(to, n);
     }
-    return pd_str_find(*out, '\0') == PD_NPOS && pd_str_is_utf8(*out);
+    return pd_str_is_text(*out);
 }
 
 bool pd_path_is_local(pd_str target)

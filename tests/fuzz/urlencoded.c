@@ -8,7 +8,7 @@
 
 static void is_text(pd_str s)
 {
-    pd_assert(s.ptr && pd_str_is_utf8(s) && pd_str_find(s, '\0') == PD_NPOS);
+    pd_assert(s.ptr && pd_str_is_text(s));
 }
 
 static pd_str written(struct pd_arena *a, const struct pd_pairs *p)

@@ -152,6 +152,19 @@ static void test_utf8(void **state)
         assert_true(pd_str_is_utf8(pd_str_c(good[i])));
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_false(pd_str_is_utf8(pd_str_c(wrong[i])));
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_true(pd_str_is_text(pd_str_c(good[i])));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_false(pd_str_is_text(pd_str_c(wrong[i])));
+    assert_true(pd_str_is_text(PD_STR_NULL));
+    for (size_t at = 0; at < 20; at++) { /* wherever it stands */
+        char text[20];
+        memset(text, 'x', sizeof text);
+        assert_true(pd_str_is_text(pd_str_n(text, sizeof text)));
+        text[at] = '\0';
+        assert_true(pd_str_is_utf8(pd_str_n(text, sizeof text)));
+        assert_false(pd_str_is_text(pd_str_n(text, sizeof text)));
+    }
     assert_int_equal(pd_str_runes(PD_STR("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")), 4);
 }
 

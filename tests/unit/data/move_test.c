@@ -294,8 +294,10 @@ MOVE_TEST(a_zero_byte_in_text)
 
 MOVE_TEST(text_that_is_not_utf8)
 {
-    fill(modules, "insert into m_all (m, s, u) values (1, cast(x'ff' as text), " UUID ");");
-    is_refused(PD_EINVAL, "COPY m_all, line 1, column s");
+    fill(modules, "insert into m_all (id, m, s, u) values (5, 1, cast(x'ff' as text), " UUID ");");
+    is_refused(PD_EINVAL, "m_all.s holds text that is not UTF-8 in row 1 (id 5)");
+    fill(modules, "update m_all set s = null, j = cast(x'22e922' as text);");
+    is_refused(PD_EINVAL, "m_all.j holds text that is not UTF-8 in row 1 (id 5)");
 }
 
 MOVE_TEST(json_that_is_none)

@@ -74,6 +74,42 @@ TEST_WITH_DB(what_is_not_json_is_refused)
     }
 }
 
+/* The same for text, whatever the statement does with it; bytes may be any. */
+TEST_WITH_DB(what_is_no_text_is_refused)
+{
+    static const struct {
+        pd_str text;
+        const char *why; /* NULL: it is text */
+    } cases[] = {
+        { PD_STR_INIT("\0"), "t.all_add: parameter s has a zero byte" },
+        { PD_STR_INIT("a text that is long enough\0 "), "t.all_add: parameter s has a zero byte" },
+        { PD_STR_INIT("\xff"), "t.all_add: parameter s is not UTF-8" },
+        { PD_STR_INIT("cut off \xc3"), "t.all_add: parameter s is not UTF-8" },
+        { PD_STR_INIT("\xc0\x80"), "t.all_add: parameter s is not UTF-8" },
+        { PD_STR_INIT("\xed\xa0\x80"), "t.all_add: parameter s is not UTF-8" },
+        { PD_STR_INIT("\xf4\x90\x80\x80"), "t.all_add: parameter s is not UTF-8" },
+        { PD_STR_INIT(""), NULL },
+        { PD_STR_INIT("\1\x7fh\xc3\xa9llo \xe2\x82\xac \xf4\x8f\xbf\xbf"), NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct unit u;
+        struct all in = { .s = cases[i].text, .y = PD_STR("\0\xff") };
+        pd_stmt_exec(unit_start(&u, db), &all_add, &in, PD_SITE);
+        if (u.c.failed != (cases[i].why ? PD_EINVAL : PD_OK))
+            fail_msg("case %zu: %s", i, pd_err_name(u.c.failed));
+        if (cases[i].why)
+            assert_non_null(strstr(pd_ctx_diag(&u.c)->message, cases[i].why));
+        unit_end(&u);
+    }
+    STMT(named, PD_S_READONLY, "select id from t_owner where name = ?1",
+         "select id from t_owner where name = $1", text_param, number_cols, sizeof(struct number));
+    struct unit u;
+    assert_null(pd_stmt_one(unit_start(&u, db), &named, &PD_STR("\xff"), PD_SITE));
+    assert_int_equal(u.c.failed, PD_EINVAL);
+    assert_non_null(strstr(pd_ctx_diag(&u.c)->message, "t.named: parameter text is not UTF-8"));
+    unit_end(&u);
+}
+
 TEST_WITH_DB(null_in_a_column_that_has_none_is_corrupt)
 {
     static const struct pd_column cols[] = { COL(number, n, I64) };
@@ -527,6 +563,7 @@ int main(void)
         DATA_TEST(every_type_survives),
         DATA_TEST(null_and_empty_differ),
         DATA_TEST(what_is_not_json_is_refused),
+        DATA_TEST(what_is_no_text_is_refused),
         DATA_TEST(null_in_a_column_that_has_none_is_corrupt),
         DATA_TEST(a_descriptor_that_does_not_fit_is_refused),
         DATA_TEST(results),
