@@ -24,6 +24,7 @@
  *   sql_index.c    the index that mends a finding, tried; indexes that nobody needs
  *   sql_server.c   what a PostgreSQL says of all that, if there is one
  *   sql_server_plan.c   its plans
+ *   sql_server_tables.c   the tables that a statement touches there
  *   sql_crud.c     statements nobody has to write, as text, sent down the same way
  *   sql_rows.c     row structs and relations
  *   sql_emit_h.c, sql_emit_c.c, lock.c   what is written
@@ -454,6 +455,8 @@ sqlite3_stmt *sql_prepare(struct sql *s, struct sql_stmt *st, const struct sql_t
 /* Notes the tables and result columns of a variant; those of the others must be the same. */
 void sql_describe(struct sql *s, struct sql_stmt *st, struct sql_analysis *a, sqlite3_stmt *q,
                   bool first);
+/* Adds the table to a list in order of names, unless it is there. */
+void sql_tables_add(struct sql *s, struct sql_table ***list, uint32_t *n, struct sql_table *t);
 int sql_authorize(void *arg, int action, const char *a, const char *b, const char *db,
                   const char *trigger);
 

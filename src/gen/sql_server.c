@@ -107,8 +107,8 @@ static const char grow[] =
     "  from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and "
     "a.attnotnull\n"
     "      and not a.attisdropped and a.attidentity = '' and a.attgenerated = ''\n"
-    "  where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r' group by c.oid "
-    "loop\n"
+    "  where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r'\n"
+    "    and not c.relispartition group by c.oid loop\n"
     "  if t.columns is null then execute format('insert into %s default values', t.name);\n"
     "  else execute format('insert into %s (%s) values (%s)', t.name, t.columns, t.row); end if;\n"
     "end loop; end $$;\n"
@@ -302,26 +302,31 @@ static void compare_results(struct sql_planner *l, const PGresult *r,
     }
 }
 
+static void refused(struct sql_planner *l)
+{
+    l->st->failed = true;
+    sql_error(l->s, l->st->pos, "PD-SQL-062",
+              PD_STR("write it so that both databases take it, or a text for each behind "
+                     "`-- sqlite:` and `-- postgres:`"),
+              "PostgreSQL refuses \"%.*s\": %.*s", PD_ARG(l->st->name), PD_ARG(message(l->s)));
+}
+
 void sql_server_describe(struct sql_planner *l)
 {
     struct server_nodes *plan = pd_arena_new(l->s->arena, struct server_nodes);
-    bool taken = sql_server_command(l->s, PD_STR("savepoint pd_describe")) && sql_server_prepare(l);
-    if (!taken) {
-        l->st->failed = true;
-        sql_error(
-            l->s, l->st->pos, "PD-SQL-062",
-            PD_STR(
-                "write it so that both databases take it, or a text for each behind `-- sqlite:` "
-                "and `-- postgres:`"),
-            "PostgreSQL refuses \"%.*s\": %.*s", PD_ARG(l->st->name), PD_ARG(message(l->s)));
-    } else {
+    bool taken = sql_server_command(l->s, PD_STR("savepoint pd_describe")) &&
+                 sql_server_prepare(l) && sql_server_plan(l, plan);
+    if (taken) {
         PGresult *r = PQdescribePrepared(l->s->server->pq, "pd_it");
         if (PQnfields(r) != (int)l->st->nresults)
             differ(l, &(struct sql_result){ .name = PD_STR("*") }, "stands for other columns");
-        else if (l->st->nresults && sql_server_plan(l, plan))
+        else
             compare_results(l, r, plan);
         PQclear(r);
+        taken = l->st->failed || sql_server_tables(l, plan);
     }
+    if (!taken)
+        refused(l);
     sql_server_command(l->s, PD_STR("rollback to pd_describe; release pd_describe"));
     sql_server_command(l->s, PD_STR("deallocate all"));
 }

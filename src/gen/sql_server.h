@@ -1,4 +1,4 @@
-/* sql_server.h - private to sql_server.c and sql_server_plan.c: the PostgreSQL that is asked. */
+/* sql_server.h - private to sql_server*.c: the PostgreSQL that is asked. */
 #ifndef PD_GEN_SQL_SERVER_H
 #define PD_GEN_SQL_SERVER_H
 
@@ -50,5 +50,11 @@ struct server_nodes {
 bool sql_server_plan(struct sql_planner *l, struct server_nodes *all);
 /* Whether the n-th result is a column of a table on the open side of an outer join. */
 bool sql_server_is_open(const struct server_nodes *all, uint32_t n);
+
+/* --- tables -------------------------------------------------------------------------------- */
+
+/* Compares the tables that pd_it touches with those that SQLite reports, and reports a difference.
+ * False if the server does not say. */
+bool sql_server_tables(struct sql_planner *l, const struct server_nodes *plan);
 
 #endif

@@ -11,7 +11,7 @@
 
 /* --- the tables it touches ----------------------------------------------------------------- */
 
-static void add_table(struct sql *s, struct sql_table ***list, uint32_t *n, struct sql_table *t)
+void sql_tables_add(struct sql *s, struct sql_table ***list, uint32_t *n, struct sql_table *t)
 {
     for (uint32_t i = 0; i < *n; i++) {
         if ((*list)[i] == t)
@@ -44,9 +44,9 @@ int sql_authorize(void *arg, int action, const char *a, const char *b, const cha
     if (action == SQLITE_DELETE && t->kept)
         s->deletes = t; /* also by way of ON DELETE CASCADE */
     if (writes)
-        add_table(s, &s->writes, &s->nwrites, t);
+        sql_tables_add(s, &s->writes, &s->nwrites, t);
     else
-        add_table(s, &s->reads, &s->nreads, t);
+        sql_tables_add(s, &s->reads, &s->nreads, t);
     return SQLITE_OK;
 }
 
@@ -296,9 +296,9 @@ static void read_results(struct sql *s, struct sql_stmt *st, struct sql_analysis
 static void merge_tables(struct sql *s, struct sql_stmt *st)
 {
     for (uint32_t i = 0; i < s->nreads; i++)
-        add_table(s, &st->reads, &st->nreads, s->reads[i]);
+        sql_tables_add(s, &st->reads, &st->nreads, s->reads[i]);
     for (uint32_t i = 0; i < s->nwrites; i++)
-        add_table(s, &st->writes, &st->nwrites, s->writes[i]);
+        sql_tables_add(s, &st->writes, &st->nwrites, s->writes[i]);
 }
 
 /* "no index: never deleted" is a promise about every statement there is. */

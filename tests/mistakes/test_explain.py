@@ -45,7 +45,7 @@ def files(text):
 CODES, SECTIONS = meanings(), sections()
 BASE = files((EXPLAIN / "sql.md").read_text().split("\n## ", 1)[0])
 # What an example cannot show: a file that cannot be read, thousands of files, bytes that are no text, a server.
-BY_HAND = {"PD-SQL-060", "PD-SQL-061", "PD-SQL-062", "PD-SQL-063", "PD-SHAPE-013", "PD-VIEW-005", "PD-VIEW-007", "PD-ASSET-005"}
+BY_HAND = {"PD-SQL-060", "PD-SQL-061", "PD-SQL-062", "PD-SQL-063", "PD-SQL-064", "PD-SHAPE-013", "PD-VIEW-005", "PD-VIEW-007", "PD-ASSET-005"}
 
 
 def put(app, texts):

@@ -290,6 +290,123 @@ static void what_differs_in_postgres_is_an_error(void **state)
     }
 }
 
+/* --- its tables ----------------------------------------------------------------------------------
+ */
+
+/* A foreign key that deletes, triggers that write, a view, partitions. */
+static const char tables[] =
+    "create table shop_p (id id, n int not null);\n"
+    "create table shop_c (id id, p_id ref(shop_p) not null on delete cascade, n int not null);\n"
+    "create index shop_c_p on shop_c (p_id);\n"
+    "create table shop_log (id id, n int not null);\n"
+    "create table shop_k (id id, k int not null unique, n int not null);\n"
+    "create view shop_v as select c.id, c.n, p.n as pn from shop_c c join shop_p p on p.id = "
+    "c.p_id;\n"
+    "-- sqlite:\ncreate trigger shop_p_log after update on shop_p begin\n"
+    "  insert into shop_log (n) values (new.n); end;\n"
+    "-- postgres:\ncreate function shop_p_log() returns trigger language plpgsql as\n"
+    "'begin insert into shop_log (n) values (new.n); return new; end';\n"
+    "-- postgres:\ncreate trigger shop_p_log after update on shop_p for each row execute function\n"
+    "  shop_p_log();\n"
+    "create table shop_e (day int not null, n int not null);\n"
+    "-- postgres:\ndo 'begin drop table shop_e; create table shop_e (day bigint not null, n bigint "
+    "not null) partition by range (day); "
+    "create table shop_e_1 partition of shop_e for values from (0) to (10); "
+    "create table shop_e_2 partition of shop_e for values from (10) to (20); end';\n"
+    "create index shop_e_day on shop_e (day);\n";
+
+static const struct {
+    const char *query, *there, *here; /* NULL: no difference */
+} touching[] = {
+    { "one\nselect c.id,\n-- sqlite: c.n\n-- postgres: p.n\nfrom shop_c c\n"
+      "-- postgres: join shop_p p on p.id = c.p_id\nwhere c.id = :id",
+      "reads shop_c, reads shop_p", "reads shop_c" },
+    { "one\nselect c.id from shop_c c\n"
+      "-- sqlite: join shop_p p on p.id = c.p_id and p.n > 1\nwhere c.id = :id",
+      "reads shop_c", "reads shop_c, reads shop_p" },
+    { "one\nselect n from\n-- sqlite: shop_c\n-- postgres: shop_v\nwhere id = :id",
+      "reads shop_c, reads shop_p", "reads shop_c" },
+    { "exec\nupdate\n-- sqlite: shop_log\n-- postgres: shop_c\nset n = :n where id = :id",
+      "writes shop_c", "writes shop_log" },
+    { "one\n-- postgres: with x as (insert into shop_log (n) values (1))\n"
+      "select n from shop_c where id = :id",
+      "reads shop_c, writes shop_log", "reads shop_c" },
+    { "exec\ndelete from shop_c where id = :id\n"
+      "-- postgres: and exists (select 1 from shop_log where shop_log.id = p_id)",
+      "writes shop_c, reads shop_log", "writes shop_c" },
+    { "one\nselect id from shop_c where id = :id\n-- postgres: and false", NULL, NULL },
+    { "one\nselect 1 as \"x!\"\n-- sqlite: from shop_c where id = :id\n"
+      "-- postgres: where $1 = :id\n-- param id: id",
+      "touches no table", "reads shop_c" },
+
+    /* planned away */
+    { "one\nselect c.id from shop_c c\n-- postgres: left join shop_p p on p.id = c.p_id\n"
+      "where c.id = :id",
+      NULL, NULL },
+    { "one\nselect id from shop_c where id = :id\n"
+      "-- postgres: and (true or exists (select 1 from shop_p))",
+      NULL, NULL },
+    { "one\nselect id from shop_c where id = :id and (id > 1 or (false and exists (select 1 from "
+      "shop_p)))",
+      NULL, NULL },
+    { "one\nwith u as (select id from shop_p) select id from shop_c where id = :id", NULL, NULL },
+    { "many\nselect id from shop_c where id = :id and 1 = 0 union all select id from shop_p where "
+      "id = :id",
+      NULL, NULL },
+
+    /* what only one of them reports */
+    { "exec\ndelete from shop_p where id = :id", NULL, NULL },
+    { "exec\nupdate shop_p set n = :n where id = :id", NULL, NULL },
+    { "exec\ninsert into shop_c (p_id, n) values (:p_id, :n)", NULL, NULL },
+    { "many\nselect n from shop_e where day = :day", NULL, NULL },
+    { "exec\nupdate shop_e set n = n + 1 where day = 3", NULL, NULL },
+    { "exec\ndelete from shop_e where day = 33", NULL, NULL }, /* no such partition */
+
+    /* the same in both */
+    { "one\nselect pn from shop_v where id = :id", NULL, NULL },
+    { "one\nselect n from shop_c where id = :id\n-- postgres: for update", NULL, NULL },
+    { "many\nselect id from shop_c where id in (:ids[])", NULL, NULL },
+    { "one\ninsert into shop_p (n) values (:n) returning id, n", NULL, NULL },
+    { "exec\ninsert into shop_log (n) select n from shop_c where id = :id", NULL, NULL },
+    { "exec\ninsert into shop_k (k, n) values (:k, :n) on conflict (k) do update set n = "
+      "excluded.n",
+      NULL, NULL },
+    { "one\nselect (select count(*) from shop_p) as \"n!\" from shop_log where id = :id", NULL,
+      NULL },
+    { "exec\nupdate shop_c set n = p.n from shop_p p where p.id = p_id and shop_c.id = :id", NULL,
+      NULL },
+    { "one\nselect 1 as \"x!\"", NULL, NULL },
+};
+
+static void both_databases_touch_the_same_tables(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof touching / sizeof *touching; i++) {
+        struct app a;
+        pd_str query = pd_str_c(touching[i].query), kind;
+        app_begin(&a);
+        need_server(&a.g);
+        pd_str_split(&query, '\n', &kind);
+        app_write(&a, "modules/shop/migrations/0001_shop.sql", pd_str_c(tables));
+        app_write(&a, "modules/shop/queries.sql",
+                  pd_str_fmt(&a.arena, "-- name: it :%.*s\n-- scan ok: a test\n%.*s\n;\n",
+                             PD_ARG(kind), PD_ARG(query)));
+        app_run(&a);
+        pd_str want = PD_STR("");
+        if (touching[i].there)
+            want = pd_str_fmt(&a.arena,
+                              "modules/shop/queries.sql:1:3: error PD-SQL-064: \"it\" has other "
+                              "tables in PostgreSQL: there it %s; in SQLite it %s\n  remedy: ",
+                              touching[i].there, touching[i].here);
+        pd_str said = pd_buf_str(&a.said);
+        if (!pd_str_starts(said, want) || a.g.errors != (touching[i].there != NULL))
+            fail_msg("%s\n  expected %.*s\n  said %.*s", touching[i].query, PD_ARG(want),
+                     PD_ARG(said));
+        app_close(&a);
+    }
+    nothing_is_left();
+}
+
 /* --- a user who may do less ----------------------------------------------------------------------
  */
 
@@ -380,6 +497,7 @@ int main(void)
         cmocka_unit_test(rows_with_null_have_one_order),
         cmocka_unit_test(the_test_app_is_taken),
         cmocka_unit_test(what_differs_in_postgres_is_an_error),
+        cmocka_unit_test(both_databases_touch_the_same_tables),
         cmocka_unit_test(who_is_no_superuser_gets_all_but_the_plans),
         cmocka_unit_test(who_may_not_make_a_schema_is_told_what_it_takes),
         cmocka_unit_test(a_server_that_is_not_there_is_an_error),
