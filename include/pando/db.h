@@ -330,6 +330,7 @@ struct pd_migration {
      * outside of a transaction, and may run again after they failed or were cut off; ends with
      * NULL. NULL: none. */
     const char *const *postgres_alone;
+    bool contract; /* removes what programs that do not know this migration may use */
 };
 struct pd_sql_module { /* one per module: what `pando gen` made of its SQL */
     const char *name;

@@ -90,8 +90,9 @@ const struct pd_platform_setting pd_platform_settings[] = {
     { INT("SLOW_STATEMENT_MS", "200",
           "statements that take so long are logged, with their plan; 0 = none", 0, 3600000) },
     { SECS("MIGRATION_WAIT_SECONDS", "0",
-           "in production: how long serve waits for migrations that another program applies", 0,
-           3600) },
+           "in production: how long serve waits for migrations that another program applies, and "
+           "migrate for older programs to end",
+           0, 3600) },
     { SECS("DRAIN_SECONDS", "10", "how long a stop waits for requests in flight", 0, 3600) },
     { TEXT("PANDO_FAULTS", "", "faults to inject; builds with assertions only") },
 };

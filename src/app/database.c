@@ -105,12 +105,31 @@ static void say_busy(void *arg)
     pd_log_warn("waiting: another program is migrating the database");
 }
 
+static void say_older(void *arg, const char *who)
+{
+    (void)arg;
+    pd_log_warn("a contract migration is left for later: run migrate when the older programs are "
+                "gone",
+                "because", pd_str_c(who));
+}
+
+static void say_left(const struct pd_app_db *d, unsigned left)
+{
+    if (left)
+        pd_log_warn("contract migrations have not been applied: run migrate when older programs "
+                    "are gone",
+                    "app", d->app->name, "missing", left);
+}
+
 static pd_err check_schema(struct pd_app_db *d, int64_t wait_us)
 {
-    struct pd_migrate_report report = { .waiting = say_busy };
+    struct pd_migrate_report report = { .waiting = say_busy, .older = say_older, .leave = true };
+    unsigned left = 0;
     if (!pd_config_is(d->config, "PANDO_ENV", "production"))
         return pd_db_migrate(d->db, d->sql, d->nsql, &report);
-    pd_err e = pd_db_await_migrated(d->db, d->sql, d->nsql, wait_us, say_missing);
+    pd_err e = pd_db_await_migrated(d->db, d->sql, d->nsql, wait_us, say_missing, &left);
+    if (e == PD_OK && serves(d))
+        say_left(d, left);
     return e == PD_ECONFIG ? pd_hint(e, "run: %s migrate", d->app->name) : e;
 }
 
@@ -194,6 +213,11 @@ pd_err pd_app_db_settle(struct pd_app_db *d)
     pd_log_info("database: ready");
     pd_app_db_warm_up(d);
     return PD_OK;
+}
+
+pd_err pd_app_db_attend(struct pd_app_db *d)
+{
+    return d->db ? pd_db_attend(d->db) : PD_OK;
 }
 
 const char *pd_app_db_missing(const struct pd_app_db *d)

@@ -26,6 +26,8 @@ struct pd_app_db {
 pd_err pd_app_db_open(struct pd_app_db *d, struct pd_arena *a) PD_MUST PD_YIELDS;
 /* As pd_instance_settle. */
 pd_err pd_app_db_settle(struct pd_app_db *d) PD_MUST PD_YIELDS;
+/* As pd_instance_attend. */
+pd_err pd_app_db_attend(struct pd_app_db *d) PD_MUST PD_YIELDS;
 /* What is waited for, in some words; NULL: nothing. Any thread. */
 const char *pd_app_db_missing(const struct pd_app_db *d);
 /* On a thread that is about to serve; not while it is waited for. */

@@ -221,6 +221,11 @@ pd_err pd_instance_settle(struct pd_instance *in)
     return pd_app_db_settle(&in->data);
 }
 
+pd_err pd_instance_attend(struct pd_instance *in)
+{
+    return pd_app_db_attend(&in->data);
+}
+
 struct pd_instance *pd_instance_current(void)
 {
     return atomic_load(&current);

@@ -21,9 +21,10 @@ struct program {
 };
 
 struct builtin {
-    const char *name, *usage, *doc; /* usage: the arguments, all of them needed */
+    const char *name, *usage, *doc;
     int (*run)(struct program *p);
-    int nargs;
+    int nargs;          /* all of them needed */
+    const char *option; /* or this one alone; NULL: there is none */
 };
 
 /* --- saying what is wrong
@@ -60,13 +61,17 @@ static void start_log(const struct pd_config *cfg, bool command)
 
 static int check_arguments(struct program *p, const struct builtin *b)
 {
-    if (p->argc - 1 == b->nargs)
+    if (p->argc - 1 == b->nargs || (b->option && p->argc == 2 && !strcmp(p->argv[1], b->option)))
         return 0;
     if (b->nargs)
         return pd_complain(p->app,
                            pd_hint(pd_fail(PD_EINVAL, "%s takes %d argument%s, but got %d", b->name,
                                            b->nargs, b->nargs == 1 ? "" : "s", p->argc - 1),
                                    "write: %s %s %s", p->app->name, b->name, b->usage));
+    if (b->option)
+        return pd_complain(p->app, pd_hint(pd_fail(PD_EINVAL, "%s takes %s, but got %s", b->name,
+                                                   b->option, p->argv[p->argc > 2 ? 2 : 1]),
+                                           "write: %s %s %s", p->app->name, b->name, b->usage));
     return pd_complain(
         p->app,
         pd_hint(pd_fail(PD_EINVAL, "%s takes no arguments, but got %s", p->argv[0], p->argv[1]),
@@ -93,18 +98,40 @@ static void say_waiting(void *arg)
     printf("waiting: another program is migrating the database\n");
 }
 
+static void say_older(void *arg, const char *who)
+{
+    (void)arg;
+    printf("waiting: %s\n", who);
+}
+
+/* Who has been told to stop has stopped then. */
+static int64_t patience(const struct pd_config *cfg)
+{
+    int64_t drain = pd_config_int(cfg, "DRAIN_SECONDS");
+    int64_t wait = pd_config_int(cfg, "MIGRATION_WAIT_SECONDS");
+    return (drain > wait ? drain : wait) * PD_SECOND;
+}
+
 static pd_err migrate(void *arg)
 {
     struct program *p = arg;
+    bool leave = p->argc > 1;
     struct pd_instance *in;
     PD_TRY(pd_instance_open(p->app, p->config, PD_OPEN_MIGRATE, &in));
     const struct pd_sql_module **modules = calloc(p->app->nmodules + 1, sizeof *modules);
     if (!modules)
         pd_panic("out of memory");
     unsigned n = pd_app_sql(p->app, modules);
-    struct pd_migrate_report report = { .each = say_migrated, .waiting = say_waiting };
+    struct pd_migrate_report report = { .older_us = leave ? 0 : patience(p->config),
+                                        .leave = leave,
+                                        .each = say_migrated,
+                                        .waiting = say_waiting,
+                                        .older = leave ? NULL : say_older };
     pd_err e = n ? pd_db_migrate(pd_instance_db(in), modules, n, &report) : PD_OK;
-    if (e == PD_OK)
+    if (e == PD_OK && report.left)
+        printf("%u applied, %u were there already, %u left for when older programs are gone\n",
+               report.applied, report.present, report.left);
+    else if (e == PD_OK)
         printf("%u applied, %u were there already\n", report.applied, report.present);
     else
         p->exit_code = pd_complain(p->app, e);
@@ -182,7 +209,9 @@ static int run_version(struct program *p)
 
 static const struct builtin builtins[] = {
     { "serve", "", "answer requests until SIGTERM or SIGINT", run_serve, 0 },
-    { "migrate", "", "bring the database's schema up to date", run_migrate, 0 },
+    { "migrate", "[--leave]",
+      "bring the database's schema up to date; --leave: but for what older programs use",
+      run_migrate, 0, "--leave" },
     { "move", "sqlite:PATH", "copy a SQLite database into the empty one of DATABASE_URL", run_move,
       1 },
     { "routes", "", "list the routes, their modules and who may use them", run_routes, 0 },

@@ -45,7 +45,7 @@ struct server {
     struct pd_fiber *main;
     bool inherited;     /* the socket was handed over, and goes on to the next process */
     unsigned stops;     /* signals that asked for the end */
-    pd_err settled;     /* the database will not be ready … */
+    pd_err settled;     /* the database will not be ready (any more) … */
     struct pd_diag why; /* … since */
 };
 
@@ -265,8 +265,10 @@ static void settle(void *arg)
     if (pd_instance_unready(s->instance))
         pd_os_notify("STATUS=waiting for the database");
     s->settled = pd_instance_settle(s->instance);
-    if (s->settled == PD_OK)
+    if (s->settled == PD_OK) {
         pd_os_notify("STATUS=ready");
+        s->settled = pd_instance_attend(s->instance);
+    }
     s->why = *pd_diag();
     pd_fiber_wake(s->main);
 }

@@ -36,6 +36,11 @@ void pd_instance_close(struct pd_instance *in) PD_YIELDS;
  * opened the instance; it may be canceled. */
 pd_err pd_instance_settle(struct pd_instance *in) PD_MUST PD_YIELDS;
 
+/* Once it is settled, in the same loop: keeps it known to the database's server. Returns when
+ * canceled, at once if there is nothing to do, or with PD_EUNSUPPORTED if the program has become
+ * too old for its schema and must end (pd_db_attend). */
+pd_err pd_instance_attend(struct pd_instance *in) PD_MUST PD_YIELDS;
+
 /* Starts answering on this loop; takes over the listening socket, also on failure. */
 pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener) PD_MUST;
 /* Whether the listeners of the following attaches are handed to the next process too: a drain then

@@ -51,7 +51,8 @@ struct pd_db_opts {
     uint32_t checkpoint_pages; /* WAL length that asks for a checkpoint; default 1000 */
     enum pd_nplus1 nplus1;
     int64_t slow_us; /* what takes so long is logged, with its plan (slow.h); default 0: nothing */
-    /* Whose statements have figures of their own (pd_db_statements); must outlive the database. */
+    /* Whose statements have figures of their own (pd_db_statements), and of which a server is told
+     * how many migrations this program knows (pd_db_attend); must outlive the database. */
     const struct pd_sql_module *const *modules;
     unsigned nmodules;
     enum pd_waits waits;
@@ -91,13 +92,21 @@ void pd_db_close(struct pd_db *db) PD_YIELDS;
  * ------------------------------------------------------------------------------------ */
 
 struct pd_migrate_report {
+    /* Given: what older programs hold up is waited for so long, and then … */
+    int64_t older_us;
+    bool leave; /* … left for later, which is no failure */
+    /* Told: */
     unsigned applied; /* now */
     unsigned present; /* were there already */
     unsigned newer;   /* in the database, unknown to this program: made by a newer one; fine */
+    unsigned left;    /* for later, because of older programs */
     /* Called after each applied one; may be NULL. */
     void (*each)(void *arg, const char *module, const char *name);
     /* Called once if another program is migrating, before it is waited for; may be NULL. */
     void (*waiting)(void *arg);
+    /* Called once if older programs hold a contract migration up, before they are waited for; `who`
+     * says in one line which migration and who they are; may be NULL. */
+    void (*older)(void *arg, const char *who);
     void *arg;
 };
 /* Brings the schema of every module up to date, in the order given, each migration in a transaction
@@ -105,17 +114,45 @@ struct pd_migrate_report {
  * was applied, or one that would have to go in before an applied one, is PD_ECONFIG and nothing
  * more is done. If another program is migrating it is waited for, ten minutes at most (or the
  * fiber's deadline); PD_EBUSY then, and when a table stays locked by somebody for some tries of
- * five seconds. If nothing is missing nothing is written or locked. `report` may be NULL. */
+ * five seconds. If nothing is missing nothing is written or locked. `report` may be NULL.
+ *
+ * A contract migration, the Nth of its module, is not applied while a program is connected to the
+ * server that knows fewer than N of them: PD_EBUSY, saying who, or it is left for later, with what
+ * comes behind it in its module; if that is not all contract it is PD_EBUSY all the same. Behind it
+ * such a program is too old: PD_EUNSUPPORTED, here and in the next two. A SQLite file has no other
+ * program, so there nothing is held up. */
 pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
                      struct pd_migrate_report *report) PD_MUST PD_YIELDS;
-/* PD_OK if nothing is left to migrate, also if there are migrations that this program does not
- * know; PD_ECONFIG naming the first that is missing. */
+/* PD_OK if this program can work on the schema: nothing is missing, or, on a server, contract
+ * migrations alone, which other programs may hold up (a file is migrated before it is used); also
+ * if there are migrations that this program does not know. PD_ECONFIG naming the first that is
+ * missing; PD_EUNSUPPORTED: a contract migration was applied that this program does not know. */
 pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
                          unsigned n) PD_MUST PD_YIELDS;
 /* The same, but what is missing may come within `us`: another program migrates. `waiting` is called
- * once if there is something to wait for; the diag then says for what. */
+ * once if there is something to wait for; the diag then says for what. *left is how many contract
+ * migrations are missing; `left` may be NULL. */
 pd_err pd_db_await_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
-                            unsigned n, int64_t us, void (*waiting)(void)) PD_MUST PD_YIELDS;
+                            unsigned n, int64_t us, void (*waiting)(void),
+                            unsigned *left) PD_MUST PD_YIELDS;
+
+/* Keeps this program known to the server as long as it runs, so that no contract migration removes
+ * what it uses. Returns when canceled; PD_EUNSUPPORTED: one was applied all the same, while the
+ * server did not see this program, which must end now. PD_OK at once if there is no other program,
+ * or nothing to be known by (no opts.modules).
+ *
+ * What holds, with or without it: each connection tells the server, before it is used and as long
+ * as it is open, how many migrations of opts.modules its program knows. So a contract migration and
+ * a connection of an older program exclude each other on the primary: while there is one the
+ * migration is not applied; while it is applied the program gets none (PD_EUNAVAIL), and afterwards
+ * none either. No statement of a program that is too old runs on the primary. What does not hold: a
+ * program that has lost its connections (the server was restarted, the network is cut) is not seen
+ * until it has one again, about a second after it could have, and does not hold anything up
+ * meanwhile; it ends when it comes back. A replica does not tell the primary who is connected to
+ * it: a program that has connections to replicas alone may fail there at what is gone. Behind a
+ * pooler, which shares its connections among programs, none of it holds: nobody is seen there, and
+ * a program is found too old when it starts, not later. */
+pd_err pd_db_attend(struct pd_db *db) PD_MUST PD_YIELDS;
 
 /* --- replicas
  * -----------------------------------------------------------------------------------------------

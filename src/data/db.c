@@ -129,6 +129,11 @@ bool pd_db_is_shared(const struct pd_db *db)
     return db->driver->hold;
 }
 
+pd_err pd_db_attend(struct pd_db *db)
+{
+    return db->driver->attend ? db->driver->attend(db) : PD_OK;
+}
+
 void pd_db_warm_up(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
 {
     if (db->driver->warm_up)

@@ -171,6 +171,13 @@ struct pd_driver {
     pd_err (*hold_run)(struct pd_hold *hold, const char *sql) PD_YIELDS;
     void (*let_go)(struct pd_hold *hold) PD_YIELDS;
 
+    /* In a transaction with a migration: until it ends no program connects that knows fewer than
+     * `number` of the module's migrations. PD_EBUSY, saying who, if one is connected. NULL: there
+     * is no other program. */
+    pd_err (*bar)(struct pd_session *s, const struct pd_sql_module *m, uint32_t number) PD_YIELDS;
+    /* As pd_db_attend; NULL: there is nobody to be known by. */
+    pd_err (*attend)(struct pd_db *db) PD_YIELDS;
+
     /* Holds the name's hash until the transaction ends; NULL: begin does that. */
     pd_err (*lock)(struct pd_session *s, int64_t key) PD_YIELDS;
 
@@ -286,6 +293,19 @@ pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modu
 /* All migrations, in the open transaction of a context on an empty database. */
 pd_err pd_migrate_inside(struct pd_ctx *c, const struct pd_sql_module *const *modules,
                          unsigned n) PD_MUST PD_YIELDS;
+
+/* --- contract.c: the contract migrations that were applied
+ * ----------------------------------------------------------------- */
+
+/* In the migration's transaction: the module's Nth has been applied. */
+pd_err pd_contract_note(struct pd_ctx *c, const struct pd_sql_module *m,
+                        uint32_t number) PD_MUST PD_YIELDS;
+/* Is the program too old for the module's schema? PD_EUNSUPPORTED. The table exists. */
+pd_err pd_contract_look(struct pd_ctx *c, const struct pd_sql_module *m) PD_MUST PD_YIELDS;
+/* That as a diag: the module's migration `name` was applied, as number N. PD_OK: it is known, or
+ * the module is not among them. */
+pd_err pd_contract_judge(const struct pd_sql_module *const *modules, unsigned n, pd_str module,
+                         pd_str name, int64_t number) PD_MUST;
 
 /* Notes a run of a statement by key; fails if it is the loop of an N+1 (see pd_nplus1). */
 pd_err pd_nplus1_note(struct pd_session *s, const struct pd_stmt *stmt, const void *params,

@@ -12,6 +12,10 @@
  *
  * Each migration runs in an ordinary write transaction together with its row, so a crash leaves
  * either both or none of them; on PostgreSQL some run outside of one (db.h), and may run twice.
+ *
+ * A contract migration removes what programs may use that do not know it: in its transaction it
+ * first bars those, and notes that they are too old (contract.c). Programs that know it work
+ * without it, too; so where others may hold it up, it may be missing.
  */
 #include "data/driver.h"
 #include "os/os.h"
@@ -47,7 +51,7 @@ struct history_row {
 };
 struct exists_row {
     struct pd_row pd;
-    int64_t n;
+    int64_t history, contract;
 };
 struct add_params {
     pd_str module, name, checksum;
@@ -61,7 +65,8 @@ struct add_params {
 static const struct pd_column module_param[] = { { .name = "module", .type = PD_T_STR } };
 static const struct pd_column history_columns[] = { COLUMN(history_row, name, PD_T_STR),
                                                     COLUMN(history_row, checksum, PD_T_STR) };
-static const struct pd_column exists_columns[] = { COLUMN(exists_row, n, PD_T_I64) };
+static const struct pd_column exists_columns[] = { COLUMN(exists_row, history, PD_T_I64),
+                                                   COLUMN(exists_row, contract, PD_T_I64) };
 static const struct pd_column add_columns[] = { COLUMN(add_params, module, PD_T_STR),
                                                 COLUMN(add_params, name, PD_T_STR),
                                                 COLUMN(add_params, checksum, PD_T_STR),
@@ -88,9 +93,11 @@ static const struct pd_stmt exists_stmt = {
     .file = __FILE__,
     .line = __LINE__,
     .flags = PD_S_READONLY,
-    .sql_sqlite = "select count(*) from sqlite_schema where name = 'pando_migration'",
-    .sql_postgres = "select count(to_regclass('pando_migration'))",
-    .ncolumns = 1,
+    .sql_sqlite = "select count(*) filter (where name = 'pando_migration'), "
+                  "count(*) filter (where name = 'pando_contract') from sqlite_schema",
+    .sql_postgres = "select count(to_regclass('pando_migration')), "
+                    "count(to_regclass('pando_contract'))",
+    .ncolumns = 2,
     .row_size = sizeof(struct exists_row),
     .columns = exists_columns,
 };
@@ -192,12 +199,15 @@ static pd_err remember(struct pd_ctx *c, const struct pd_sql_module *m,
     return c->failed;
 }
 
-/* In the open transaction. */
-static pd_err apply(struct pd_ctx *c, const struct pd_sql_module *m, const struct pd_migration *mig)
+/* In the open transaction: the module's migration with that number. */
+static pd_err apply(struct pd_ctx *c, const struct pd_sql_module *m, uint32_t number)
 {
+    const struct pd_migration *mig = &m->migrations[number - 1];
     pd_err e = c->db->driver->script(c->session, mig);
     if (e == PD_OK)
         e = remember(c, m, mig);
+    if (e == PD_OK && mig->contract)
+        e = pd_contract_note(c, m, number);
     return e == PD_OK ? e : pd_wrap(e, "applying migration %s of module %s", mig->name, m->name);
 }
 
@@ -212,7 +222,21 @@ struct run { /* of all migrations */
     struct pd_ctx *c;
     struct pd_hold *hold; /* NULL: the engine has none */
     struct pd_migrate_report *report;
+    pd_mono until; /* older programs are waited for */
+    bool held_up;  /* the last step was, by one */
+    bool said;     /* that one is waited for */
 };
+
+/* In the open transaction. */
+static pd_err bar_older(struct run *r, const struct pd_sql_module *m, uint32_t number)
+{
+    const struct pd_driver *driver = r->c->db->driver;
+    if (!m->migrations[number - 1].contract || !driver->bar)
+        return PD_OK;
+    pd_err e = driver->bar(r->c->session, m, number);
+    r->held_up = e == PD_EBUSY;
+    return e;
+}
 
 /* Another program may have applied it while this one waited for the lock: what the history says
  * behind the lock is what counts. */
@@ -228,7 +252,8 @@ static pd_err step_in_transaction(struct run *r, const struct pd_sql_module *m, 
         pd_rollback(r->c);
         return PD_OK;
     }
-    PD_TRY(apply(r->c, m, mig));
+    PD_TRY(bar_older(r, m, before + 1));
+    PD_TRY(apply(r->c, m, before + 1));
     PD_TRY(commit(r->c, m, mig));
     *present = before + 1;
     return PD_OK;
@@ -266,29 +291,61 @@ static pd_err step(struct run *r, const struct pd_sql_module *m, uint32_t *prese
     return PD_OK;
 }
 
-/* Who waits for a table makes others wait behind him: so he does not wait long, but comes again. */
+/* Is a step that was in somebody's way to be tried again? Who waits for a table makes others wait
+ * behind him: so he does not wait long, but comes again. */
+static bool may_again(struct run *r, unsigned *tries)
+{
+    if (!r->held_up)
+        return ++*tries < TRIES;
+    return pd_mono_now() < r->until;
+}
+
+static void say_older(struct run *r, const struct pd_diag *why)
+{
+    if (r->held_up && !r->said && r->report->older)
+        r->report->older(r->report->arg, why->message);
+    r->said |= r->held_up;
+}
+
 static pd_err step_patiently(struct run *r, const struct pd_sql_module *m, uint32_t *present)
 {
-    for (unsigned tries = 1;; tries++) {
+    for (unsigned tries = 0;;) {
         uint32_t jitter;
+        r->held_up = false;
         pd_err e = step(r, m, present);
-        if (e != PD_EBUSY || tries == TRIES || r->c->failed != PD_OK)
+        if (e != PD_EBUSY || r->c->failed != PD_OK)
             return e;
-        pd_rollback(r->c);
+        struct pd_diag why = *pd_diag();
+        pd_rollback(r->c); /* nobody waits for this one */
+        say_older(r, &why);
+        if (!may_again(r, &tries))
+            return pd_diag_restore(&why);
         pd_os_random(&jitter, sizeof jitter);
         PD_TRY(pd_sleep(AGAIN_US / 2 + (int64_t)(jitter % AGAIN_US)));
     }
+}
+
+/* Can the program work without what is missing? */
+static bool is_contract(const struct pd_sql_module *m, uint32_t present)
+{
+    while (present < m->nmigrations && m->migrations[present].contract)
+        present++;
+    return present == m->nmigrations;
 }
 
 static pd_err migrate_module(struct run *r, const struct pd_sql_module *m)
 {
     uint32_t present = 0;
     unsigned newer = 0;
+    pd_err e = PD_OK;
     PD_TRY(history(r->c, m, &present, &newer));
     r->report->present += present;
     r->report->newer += newer;
-    while (present < m->nmigrations)
-        PD_TRY(step_patiently(r, m, &present));
+    while (e == PD_OK && present < m->nmigrations)
+        e = step_patiently(r, m, &present);
+    if (e != PD_EBUSY || !r->held_up || !r->report->leave || !is_contract(m, present))
+        return e;
+    r->report->left += m->nmigrations - present;
     return PD_OK;
 }
 
@@ -332,9 +389,22 @@ static pd_err take_hold(struct run *r)
 /* What there is, and what is missing first. */
 struct state {
     unsigned present, newer;
-    const struct pd_sql_module *module; /* NULL: nothing is missing */
+    unsigned contract;                  /* are missing, but the program can work without them */
+    const struct pd_sql_module *module; /* NULL: nothing else is missing */
     const struct pd_migration *missing;
 };
+
+static void look_missing(const struct pd_ctx *c, const struct pd_sql_module *m, uint32_t present,
+                         struct state *s)
+{
+    bool may = c->db->driver->bar && is_contract(m, present);
+    if (may)
+        s->contract += m->nmigrations - present;
+    if (may || s->module)
+        return;
+    s->module = m;
+    s->missing = &m->migrations[present];
+}
 
 static pd_err look(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n,
                    struct state *s)
@@ -346,14 +416,14 @@ static pd_err look(struct pd_ctx *c, const struct pd_sql_module *const *modules,
         const struct pd_sql_module *m = modules[i];
         uint32_t present = 0;
         unsigned newer = 0;
-        if (there && there->n)
+        if (there && there->contract)
+            PD_TRY(pd_contract_look(c, m));
+        if (there && there->history)
             PD_TRY(history(c, m, &present, &newer));
         s->present += present;
         s->newer += newer;
-        if (present < m->nmigrations && !s->module) {
-            s->module = m;
-            s->missing = &m->migrations[present];
-        }
+        if (present < m->nmigrations)
+            look_missing(c, m, present, s);
     }
     return PD_OK;
 }
@@ -364,12 +434,13 @@ static pd_err migrate_all(struct pd_ctx *c, const struct pd_sql_module *const *m
     struct run r = { .c = c, .report = report };
     struct state s;
     PD_TRY(look(c, modules, n, &s));
-    if (!s.module) {
+    if (!s.module && !s.contract) {
         report->present += s.present;
         report->newer += s.newer;
         return PD_OK;
     }
     PD_TRY(take_hold(&r));
+    r.until = pd_mono_now() + report->older_us;
     pd_err e = migrate_held(&r, modules, n);
     if (!r.hold)
         return e;
@@ -433,18 +504,20 @@ pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modu
 
 pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
 {
-    return pd_db_await_migrated(db, modules, n, 0, NULL);
+    return pd_db_await_migrated(db, modules, n, 0, NULL, NULL);
 }
 
 /* Nobody else could migrate what is not shared. */
 pd_err pd_db_await_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
-                            unsigned n, int64_t us, void (*waiting)(void))
+                            unsigned n, int64_t us, void (*waiting)(void), unsigned *left)
 {
     struct state s;
     pd_mono until = pd_mono_now() + (pd_db_is_shared(db) ? us : 0);
     for (bool said = false;; said = true) {
         PD_TRY(look_alone(db, modules, n, &s));
         pd_err e = is_missing(&s);
+        if (left)
+            *left = s.contract;
         if (e == PD_OK || pd_mono_now() >= until)
             return e;
         if (!said && waiting)
@@ -458,6 +531,6 @@ pd_err pd_migrate_inside(struct pd_ctx *c, const struct pd_sql_module *const *mo
     PD_TRY(c->db->driver->script(c->session, &create));
     for (unsigned i = 0; i < n; i++)
         for (uint32_t k = 0; k < modules[i]->nmigrations; k++)
-            PD_TRY(apply(c, modules[i], &modules[i]->migrations[k]));
+            PD_TRY(apply(c, modules[i], k + 1));
     return PD_OK;
 }

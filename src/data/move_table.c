@@ -8,7 +8,9 @@
 #include "data/pg_row.h"
 #include "run/loop.h"
 
-#define NOT_OURS " not in ('pando_migration', 'sqlite_sequence', 'sqlite_stat1', 'sqlite_stat4')"
+#define NOT_OURS                                                                                   \
+    " not in ('pando_migration', 'pando_contract', "                                               \
+    "'sqlite_sequence', 'sqlite_stat1', 'sqlite_stat4')"
 
 /* --- asking --------------------------------------------------------------------------------------
  */

@@ -5,6 +5,7 @@
  */
 #include "data/pg_connect.h"
 #include "data/pg_hand.h"
+#include "data/pg_known.h"
 #include "data/pg_migrate.h"
 #include "data/pg_pool.h"
 #include "data/pg_pools.h"
@@ -35,6 +36,7 @@ static pd_err connect_first(struct pg_db *pg)
     if (e == PD_OK)
         return PD_OK;
     struct pd_diag why = *pd_diag();
+    PD_TRY(pd_pg_known_outdated(pg));
     pd_str message = pd_str_trim(pd_str_c(why.message));
     return pd_hint(pd_fail(e, "cannot connect to the database: %.*s", PD_ARG(message)), "%s",
                    why.hint[0] ? why.hint : "is it running, and does DATABASE_URL say where?");
@@ -44,6 +46,7 @@ static void pg_free(struct pg_db *pg)
 {
     pthread_mutex_destroy(&pg->pools_lock);
     pthread_mutex_destroy(&pg->lock);
+    pd_pg_known_free(pg);
     pd_pg_hosts_free(pg);
     free(pg);
 }
@@ -75,6 +78,8 @@ static pd_err pg_open(struct pd_db *db, pd_str where)
     pd_err e = pd_pg_hosts_find(pg, where, db->opts.replica_urls);
     pd_pg_cluster_init(&pg->cluster, pg->nhosts, pd_mono_now());
     db->replicated = pg->nhosts > 1;
+    if (e == PD_OK)
+        e = pd_pg_known_make(pg);
     if (e != PD_OK)
         pg_free(pg);
     return e;
@@ -172,6 +177,8 @@ const struct pd_driver pd_pg_driver = {
     .hold = pd_pg_hold,
     .hold_run = pd_pg_hold_run,
     .let_go = pd_pg_let_go,
+    .bar = pd_pg_bar,
+    .attend = pd_pg_attend,
     .lock = pd_pg_lock,
     .begin = pd_pg_begin,
     .commit = pd_pg_commit,

@@ -15,6 +15,7 @@
  *   pg_batch.h    one statement for the keys of many callers (`-- batch`)
  *   pg_hand.h     out of pipeline mode: scripts
  *   pg_migrate.h  one program at a time migrates; what runs outside of a transaction
+ *   pg_known.h    what each program knows of the schema; who is too old for a contract migration
  *   pg_copy.h     COPY in and out, for a move from SQLite
  *   pg_hosts.h    several servers: what each says about itself, and who is the primary
  *   pg_team.h     several servers: a thread's pools: pg_team.c; asking the servers: pg_probe.c;
@@ -213,12 +214,15 @@ struct pg_db {
     unsigned nhosts;
     uint64_t serial;            /* tells databases at the same address apart */
     _Atomic(bool) unnamed;      /* a pooler without prepared statements sits in between */
+    char *known;                /* a statement that every connection begins with; NULL: none */
+    _Atomic(bool) outdated;     /* the server has said that this program is too old: … */
+    struct pd_diag too_old;     /* … written once, before, with `lock` */
     uint32_t mark;              /* tells this process from others, to the server */
     struct pg_sizer sizer;      /* of the thread that opened the database */
     pthread_mutex_t pools_lock; /* guards the list */
     struct pg_pool *pools;
+    pthread_mutex_t lock; /* guards `too_old`, and `cluster` */
     /* With several servers only: */
-    pthread_mutex_t lock; /* guards `cluster` */
     struct pg_cluster cluster;
     _Atomic(uint64_t) version;        /* of `cluster` */
     _Atomic(struct pg_team *) prober; /* the thread that asks the servers … */

@@ -12,6 +12,7 @@
 #include "data/pg_conn.h"
 #include "data/pg_connect.h"
 #include "data/pg_error.h"
+#include "data/pg_known.h"
 #include "data/pg_send.h"
 #include "data/pg_size.h"
 #include "data/pg_team.h"
@@ -215,6 +216,8 @@ pd_err pd_pg_conn_open(struct pg_pool *pool, struct pg_conn **out)
     pd_err e = conn_start(c);
     if (e == PD_OK)
         e = conn_settle(c);
+    if (e == PD_OK && !c->pooled)
+        e = pd_pg_known_say(c);
     if (e == PD_OK)
         e = conn_place(c);
     pd_deadline_restore(old);

@@ -92,7 +92,8 @@ void pd_pg_size_tell(struct pg_db *pg)
     if (atomic_exchange(&pg->sizer.told, true))
         return;
     if (atomic_load(&pg->unnamed))
-        pd_log_info("database: there is a pooler in between: statements are not prepared");
+        pd_log_info("database: there is a pooler in between: statements are not prepared, and "
+                    "`migrate` does not see this program (contract migrations)");
     for (unsigned i = 0; i < pg->nhosts; i++)
         if (atomic_load(&pg->hosts[i].limit))
             tell(pg, i);

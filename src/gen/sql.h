@@ -302,6 +302,7 @@ struct sql_migration {
     bool alone;    /* on PostgreSQL without a transaction, if the tables have users: */
     pd_str *steps; /* statements */
     uint32_t nsteps;
+    bool contract; /* it removes what programs use that do not know it */
     uint64_t checksum;
     struct sql_migration *next;
 };
@@ -429,6 +430,8 @@ bool sql_lint(struct sql *s, struct sql_lint *file, const struct sql_tokens *t,
               enum sql_engine engine);
 bool sql_lint_is_alone(const struct sql_tokens *t); /* a file: it has nothing but indexes */
 void sql_lint_phase(struct sql *s, struct sql_lint *file, struct sql_pos pos, pd_str name);
+/* Its statements are done: does it remove what older programs use? */
+bool sql_lint_is_contract(struct sql *s, const struct sql_lint *file);
 void sql_views_read(struct sql *s); /* once all migrations have run */
 void sql_reach(struct sql *s);      /* views, triggers, indexes, foreign keys: whose tables? */
 /* What SQLite said last, as an error of the author's text. */

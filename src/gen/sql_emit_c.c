@@ -368,6 +368,8 @@ static void put_migrations(struct pd_buf *b, const struct sql_module *m)
         put_string(b, g->postgres, "          ");
         if (g->alone)
             put_steps(b, g);
+        if (g->contract)
+            pd_buf_put(b, PD_STR(",\n      .contract = true"));
         pd_buf_fmt(b, ",\n      .checksum = 0x%016llxull },\n", (unsigned long long)g->checksum);
     }
     pd_buf_put(b, PD_STR("};\n\n"));

@@ -322,3 +322,15 @@ void sql_lint_phase(struct sql *s, struct sql_lint *file, struct sql_pos pos, pd
     sql_error(s, pos, "PD-SQL-089", PD_STR("write expand, backfill or contract"),
               "there is no phase \"%.*s\"", PD_ARG(name));
 }
+
+/* What is run without a transaction cannot keep older programs out of it (src/data/migrate.c). */
+bool sql_lint_is_contract(struct sql *s, const struct sql_lint *file)
+{
+    if (file->phase != LINT_CONTRACT)
+        return false;
+    if (file->alone)
+        sql_error(s, (struct sql_pos){ file->path, 1, 1 }, "PD-SQL-089",
+                  PD_STR("leave the phase out: no statement names an index"),
+                  "indexes belong to no phase contract: no program has to be gone first");
+    return true;
+}

@@ -270,6 +270,7 @@ static void read_migration(struct sql *s, struct sql_module *m, struct sql_migra
         sql_error(s, (struct sql_pos){ migration->file, r.stmt.at[0].line, r.stmt.at[0].column },
                   "PD-SQL-003", PD_STR("end it with ;"),
                   "the statement that begins here has no end");
+    migration->contract = sql_lint_is_contract(s, &r.lint);
     migration->sqlite = pd_buf_str(&r.sqlite);
     migration->postgres = pd_buf_str(&r.postgres);
 }

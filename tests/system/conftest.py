@@ -59,6 +59,8 @@ def one_clear_line(result, *words):
 class Server:
     """One FinFlow process in a directory of its own; can be killed and started again."""
 
+    program = FINFLOW
+
     def __init__(self, directory, **settings):
         self.dir = pathlib.Path(directory)
         self.port = free_port()
@@ -88,7 +90,7 @@ class Server:
     def start(self, wait=True):
         self.log = open(self.dir / "log", "ab")
         self.process = subprocess.Popen(
-            [FINFLOW, "serve"], cwd=self.dir, env=self.env(self.behind_pooler()), stdout=self.log, stderr=self.log
+            [self.program, "serve"], cwd=self.dir, env=self.env(self.behind_pooler()), stdout=self.log, stderr=self.log
         )
         if wait:
             self.wait_ready()
@@ -125,7 +127,7 @@ class Server:
 
     def command(self, *args, input=None, timeout=120):
         return subprocess.run(
-            [FINFLOW, *map(str, args)], cwd=self.dir, env=self.env(), text=True, input=input,
+            [self.program, *map(str, args)], cwd=self.dir, env=self.env(), text=True, input=input,
             capture_output=True, timeout=timeout,
         )
 

@@ -181,6 +181,9 @@ static void a_wrong_command_is_one_line(void **state)
     assert_true(lines(p.said) == 1 && strstr(p.said, "manners --help"));
     assert_int_equal(run("routes", "all"), pd_err_exit(PD_EINVAL));
     assert_true(lines(p.said) == 1 && strstr(p.said, "routes takes no arguments, but got all"));
+    assert_int_equal(run("migrate", "--later"), pd_err_exit(PD_EINVAL));
+    assert_true(lines(p.said) == 1 && strstr(p.said, "migrate takes --leave, but got --later"));
+    assert_int_equal(run("migrate", "--leave"), 0);
 }
 
 /* --- serving -------------------------------------------------------------------------------------

@@ -331,6 +331,42 @@ static void test_pg_it_does_not_migrate(void **state)
     die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, missing_main, NULL));
 }
 
+/* Its locks would be those of whoever gets the connection next. So nobody sees the program, and it
+ * is found too old when it starts, not before. */
+static const struct pd_migration removes[] = {
+    { .name = "0001_a", .postgres = "create table m_a (id bigint)", .checksum = 1 },
+    { .name = "0002_b", .postgres = "drop table m_a", .checksum = 2, .contract = true },
+};
+static pd_err unseen_main(void *arg)
+{
+    struct pd_db *db, *direct;
+    const struct pd_sql_module knows_one = { "m", removes, 1, NULL, 0 };
+    const struct pd_sql_module knows_both = { "m", removes, 2, NULL, 0 };
+    const struct pd_sql_module *old[] = { &knows_one }, *new[] = { &knows_both };
+    (void)arg;
+    test_opts.modules = old;
+    test_opts.nmodules = 1;
+    die_of(pd_db_open(pd_str_c(direct_url), NULL, &direct));
+    die_of(pd_db_migrate(direct, old, 1, NULL));
+    die_of(pd_db_open(pd_str_c(test_url), &test_opts, &db));
+    die_of(pd_db_is_migrated(db, old, 1));
+    die_of(pd_db_attend(db));
+    die_of(pd_db_migrate(direct, new, 1, NULL));
+    die_of(pd_db_ping(db));
+    assert_int_equal(pd_db_is_migrated(db, old, 1), PD_EUNSUPPORTED);
+    assert_non_null(strstr(pd_diag()->message, "this program is too old for the database"));
+    pd_db_close(db);
+    pd_db_close(direct);
+    return PD_OK;
+}
+static void test_pg_behind_it_a_program_is_not_seen(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, unseen_main, NULL));
+}
+
 static pd_err several_main(void *arg)
 {
     struct pd_db *db;
@@ -364,6 +400,7 @@ int main(void)
         POOLER_TEST(a_late_statement_is_canceled_on_the_server, migrated),
         POOLER_TEST(what_the_dead_had_asked_is_told_to_nobody, migrated),
         POOLER_TEST(it_does_not_migrate, pooler_setup),
+        POOLER_TEST(behind_it_a_program_is_not_seen, pooler_setup),
         POOLER_TEST(it_is_none_of_several_servers, pooler_setup),
     };
     return cmocka_run_group_tests_name("data/pooler", tests, NULL, NULL);
