@@ -59,8 +59,9 @@ static const struct pd_stmt note_stmt = {
     .name = "pando.contract_note",
     .file = __FILE__,
     .line = __LINE__,
-    .sql_sqlite = "insert into pando_contract (module, name, number) values (?1, ?2, ?3) "
-                  "on conflict (module) do update set name = excluded.name, number = excluded.number",
+    .sql_sqlite =
+        "insert into pando_contract (module, name, number) values (?1, ?2, ?3) "
+        "on conflict (module) do update set name = excluded.name, number = excluded.number",
     .sql_postgres =
         "insert into pando_contract (module, name, number) values ($1, $2, $3) "
         "on conflict (module) do update set name = excluded.name, number = excluded.number",

@@ -11,11 +11,12 @@
  *     program knows 3    │                                refused, for now   refused: too old
  *     program knows 4    │ key 4 shared ──────────────────────────────────────────────
  *
- * A connection first gets its lock and then, in a transaction of its own, looks what was applied: so
- * it either sees the migration's row, or has a lock that the migration would need. Both sides only
- * try, since who waits in a statement has a snapshot (pg_migrate.c). The locks of a transaction go
- * after its rows are seen by all. A connection that is lost takes its lock along, and the next one
- * is asked again: there is nothing to renew, and no time in which a forgotten lock counts.
+ * A connection first gets its lock and then, in a transaction of its own, looks what was applied:
+ * so it either sees the migration's row, or has a lock that the migration would need. Both sides
+ * only try, since who waits in a statement has a snapshot (pg_migrate.c). The locks of a
+ * transaction go after its rows are seen by all. A connection that is lost takes its lock along,
+ * and the next one is asked again: there is nothing to renew, and no time in which a forgotten lock
+ * counts.
  */
 #include "data/pg_known.h"
 #include "base/siphash.h"
@@ -46,8 +47,8 @@ static int64_t hash_of(const struct pd_sql_module *m)
 
 pd_err pd_pg_known_make(struct pg_db *pg)
 {
-    static const char head[] = "select bool_and(pg_try_advisory_lock_shared(" KEY("k.module")
-                               ", k.number)) from (values ";
+    static const char head[] =
+        "select bool_and(pg_try_advisory_lock_shared(" KEY("k.module") ", k.number)) from (values ";
     static const char tail[] = ") as k (module, number)";
     const struct pd_db_opts *o = &pg->db->opts;
     size_t max = sizeof head + sizeof tail + o->nmodules * ROW_TEXT, at = sizeof head - 1;
@@ -107,8 +108,8 @@ static pd_err judge(const struct pg_db *pg, const PGresult *r)
         int64_t number;
         if (!pd_str_to_i64(text_at(r, i, 2), &number))
             return pd_fail(PD_ECORRUPT, "pando_contract has no number");
-        PD_TRY(pd_contract_judge(o->modules, o->nmodules, text_at(r, i, 0), text_at(r, i, 1),
-                                 number));
+        PD_TRY(
+            pd_contract_judge(o->modules, o->nmodules, text_at(r, i, 0), text_at(r, i, 1), number));
     }
     return PD_OK;
 }
@@ -194,7 +195,8 @@ static const struct pd_column barred_columns[] = {
         .row_size = sizeof(row),                                                                   \
         .columns = cols,                                                                           \
     }
-/* A program by its name, its address and what it knows, with one of its processes; three of them. */
+/* A program by its name, its address and what it knows, with one of its processes; three of them.
+ */
 ASK(older_stmt, "pando.older",
     "select coalesce(sum(n), 0)::bigint, "
     "coalesce(string_agg(who, ', ') filter (where place <= 3), '') from ("
@@ -205,23 +207,26 @@ ASK(older_stmt, "pando.older",
     "min(l.pid)) as who from pg_locks l left join pg_stat_activity a on a.pid = l.pid "
     "where l.locktype = 'advisory' and l.objsubid = 2 and l.granted "
     "and l.database = (select oid from pg_database where datname = current_database()) "
-    "and l.classid = (" KEY("$1::int") ")::oid and l.objid::bigint < $2::bigint "
-    "group by a.application_name, a.client_addr, a.client_port = -1) as older",
+    "and l.classid = (" KEY(
+        "$1::int") ")::oid and l.objid::bigint < $2::bigint "
+                   "group by a.application_name, a.client_addr, a.client_port = -1) as older",
     struct older, older_columns);
 ASK(bar_stmt, "pando.bar",
-    "select bool_and(pg_try_advisory_xact_lock(" KEY("$1::int") ", n::int)) "
-    "from generate_series(0, $2::bigint - 1) as n",
+    "select bool_and(pg_try_advisory_xact_lock(" KEY(
+        "$1::int") ", n::int)) "
+                   "from generate_series(0, $2::bigint - 1) as n",
     struct barred, barred_columns);
 
 static pd_err held_up(const struct pd_sql_module *m, uint32_t number, const struct older *by)
 {
-    return pd_hint(pd_fail(PD_EBUSY,
-                           "migration %s of module %s removes what older programs use, and they have "
-                           "%lld connection%s here: %.*s",
-                           m->migrations[number - 1].name, m->name, (long long)by->n,
-                           by->n == 1 ? "" : "s", PD_ARG(by->who)),
-                   "replace them by this program, or stop them, and migrate again; where nothing "
-                   "runs any more: select pg_terminate_backend(pid)");
+    return pd_hint(
+        pd_fail(PD_EBUSY,
+                "migration %s of module %s removes what older programs use, and they have "
+                "%lld connection%s here: %.*s",
+                m->migrations[number - 1].name, m->name, (long long)by->n, by->n == 1 ? "" : "s",
+                PD_ARG(by->who)),
+        "replace them by this program, or stop them, and migrate again; where nothing "
+        "runs any more: select pg_terminate_backend(pid)");
 }
 
 /* For those who have come since they were looked for. */

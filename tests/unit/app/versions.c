@@ -68,7 +68,9 @@ static const struct pd_route routes[] = { { PD_GET_, "/count", show_count } };
 int main(int argc, char **argv)
 {
     const struct pd_sql_module sql = { "things", all, version(), NULL, 0 };
-    const struct pd_module things = { .name = "things", .sql = &sql, .routes = routes, .nroutes = 1 };
+    const struct pd_module things = {
+        .name = "things", .sql = &sql, .routes = routes, .nroutes = 1
+    };
     const struct pd_module *const modules[] = { &things };
     const struct pd_app app = {
         .name = "versions", .version = "1", .modules = modules, .nmodules = 1

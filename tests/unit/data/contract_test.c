@@ -1,5 +1,5 @@
-/* Contract migrations: what removes something waits for the programs that may use it, and these find
- * out when they are too old. A program is a database that was opened with what it knows. */
+/* Contract migrations: what removes something waits for the programs that may use it, and these
+ * find out when they are too old. A program is a database that was opened with what it knows. */
 #include "data_test.h"
 
 static const struct pd_migration all[] = {

@@ -214,12 +214,38 @@ static void an_index_alone_is_built_concurrently(void **state)
     app_close(&a);
 }
 
+/* And only that: an index that is dropped is in nobody's way. */
+static void what_removes_something_is_a_contract_migration(void **state)
+{
+    static const char base[] = "create table shop_t (id id, n int, s text);\n";
+    static const pd_str more[] = {
+        PD_STR_INIT("alter table shop_t add column x text;\n"),
+        PD_STR_INIT("-- phase: backfill\nupdate shop_t set x = s;\n"),
+        PD_STR_INIT("-- phase: contract\nalter table shop_t drop column s;\n"),
+        PD_STR_INIT("-- unsafe ok: nobody has used it\nalter table shop_t drop column n;\n"),
+    };
+    struct app a;
+    (void)state;
+    open_with(&a, pd_str_c(base), more, 4);
+    const struct sql_module *m = a.g.sql->modules;
+    while (!pd_str_eq(m->name, PD_STR("shop")))
+        m = m->next;
+    unsigned n = 0;
+    for (const struct sql_migration *g = m->migrations; g; g = g->next)
+        assert_int_equal(g->contract, ++n == 5);
+    assert_int_equal(n, 6);
+    app_emit(&a);
+    assert_int_equal(count_of(app_read(&a, "out/shop_sql.c"), ".contract = true"), 1);
+    app_close(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_refused_and_has_a_form_that_is_accepted),
         cmocka_unit_test(a_table_of_the_same_file_is_free_of_all_of_it),
         cmocka_unit_test(an_index_alone_is_built_concurrently),
+        cmocka_unit_test(what_removes_something_is_a_contract_migration),
     };
     return cmocka_run_group_tests_name("gen/unsafe", tests, NULL, NULL);
 }
