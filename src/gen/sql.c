@@ -246,8 +246,11 @@ void gen_sql_read(struct gen *g)
     if (open_scratch(s)) {
         sql_schema_read(s);
         sql_lock_read(s);
-        if (g->errors == before && (!g->postgres.len || sql_server_open(s, g->postgres)))
+        if (g->errors == before && (!g->postgres.len || sql_server_open(s, g->postgres))) {
+            if (s->server)
+                sql_server_triggers(s);
             read_statements(s);
+        }
         sql_server_close(s);
     }
     sqlite3_close(s->db);

@@ -25,6 +25,7 @@
  *   sql_server.c   what a PostgreSQL says of all that, if there is one
  *   sql_server_plan.c   its plans
  *   sql_server_tables.c   the tables that a statement touches there
+ *   sql_server_trigger.c  what its trigger functions do
  *   sql_crud.c     statements nobody has to write, as text, sent down the same way
  *   sql_rows.c     row structs and relations
  *   sql_emit_h.c, sql_emit_c.c, lock.c   what is written
@@ -317,13 +318,14 @@ struct sql_module {
     struct sql_module *next;
 };
 
-/* An index, view or trigger: where it was made, and by which module. */
+/* An index, view, trigger or function: where it was made, and by which module. */
 struct sql_made {
     pd_str name, unused_ok, scan_ok;
     struct sql_module *module;
     struct sql_pos pos;
     int end; /* line of its ';' */
-    bool is_view, is_trigger, scans /* a table that grows; told */;
+    bool is_view, is_trigger, is_function, scans /* a table that grows; told */;
+    struct sql_pos body; /* of a function: where its text begins */
     struct sql_made *next;
 };
 
@@ -434,6 +436,8 @@ void sql_lint_phase(struct sql *s, struct sql_lint *file, struct sql_pos pos, pd
 bool sql_lint_is_contract(struct sql *s, const struct sql_lint *file);
 void sql_views_read(struct sql *s); /* once all migrations have run */
 void sql_reach(struct sql *s);      /* views, triggers, indexes, foreign keys: whose tables? */
+/* `made` touches the table: an error if it is of another module. */
+void sql_reach_table(struct sql *s, struct sql_made *made, struct sql_table *t);
 /* What SQLite said last, as an error of the author's text. */
 void sql_report_sqlite(struct sql *s, const struct sql_text *x, pd_str file, const char *code);
 struct sql_table *sql_table_add(struct sql *s, pd_str name);
@@ -527,6 +531,7 @@ pd_str sql_key_text(struct sql *s, const struct sql_key *key); /* as it stands i
 
 /* Begins a transaction in which the migrations have run (sql_server.c). False after an error. */
 bool sql_server_open(struct sql *s, pd_str url);
+void sql_server_triggers(struct sql *s); /* what its trigger functions touch and scan */
 void sql_server_close(struct sql *s);
 
 /* Puts v->postgres. */

@@ -84,6 +84,36 @@ static bool quoted(struct lexer *l, enum sql_kind kind, const char *from, char c
                     "close it on the same line; a quote inside is written twice ('it''s')");
 }
 
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
+}
+
+/* "$$ … $$" and "$tag$ … $tag$", PostgreSQL's strings over several lines; length of the tag with
+ * its dollars, 0 if none begins here. */
+static size_t dollar_tag(const struct lexer *l)
+{
+    const char *to = l->at + 1;
+    while (to < l->end && is_word(*to))
+        to++;
+    bool tag = to < l->end && *to == '$' && !isdigit((unsigned char)l->at[1]);
+    return tag ? (size_t)(to + 1 - l->at) : 0;
+}
+
+static bool dollar_quoted(struct lexer *l, size_t tag)
+{
+    const char *from = l->at, *body = from + tag;
+    size_t n = pd_str_find_str(pd_str_n(body, (size_t)(l->end - body)), pd_str_n(from, tag));
+    if (n == PD_NPOS)
+        return unclosed(l, from, "a string", "end it with the tag that it begins with");
+    add(l, SQL_STRING, from, body + n + tag);
+    while (l->at < body + n + tag) {
+        if (*l->at++ == '\n')
+            newline(l);
+    }
+    return true;
+}
+
 static bool block_comment(struct lexer *l)
 {
     const char *from = l->at;
@@ -110,11 +140,6 @@ static void line_comment(struct lexer *l)
         to--;
     add(l, SQL_COMMENT, from, to);
     l->space = true;
-}
-
-static bool is_word(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
 }
 
 static void parameter(struct lexer *l)
@@ -164,6 +189,9 @@ static void operator_(struct lexer *l)
 static bool next(struct lexer *l)
 {
     char c = *l->at, after = l->at + 1 < l->end ? l->at[1] : 0;
+    size_t tag = c == '$' ? dollar_tag(l) : 0;
+    if (tag)
+        return dollar_quoted(l, tag);
     if (c == '\n' || isspace((unsigned char)c)) {
         l->at++;
         l->space = true;

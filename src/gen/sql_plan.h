@@ -29,6 +29,7 @@ struct sql_planner {
     struct sql_analysis *a;
     bool postgres; /* the server's plans, not SQLite's */
     bool trial;    /* an index is on trial: what is used does not count */
+    pd_str types;  /* of the parameters, in the server's words; null: those of st */
 };
 
 /* The name of an index on trial. */

@@ -7,7 +7,7 @@
  */
 #include "gen/sql.h"
 
-static void foreign_table(struct sql *s, struct sql_made *made, struct sql_table *t)
+void sql_reach_table(struct sql *s, struct sql_made *made, struct sql_table *t)
 {
     struct sql_module *owner = t->owner;
     if (!owner || owner == made->module)
@@ -29,13 +29,13 @@ static void prepare(struct sql *s, struct sql_made *made, pd_str sql)
         sql_error(s, made->pos, "PD-SQL-007", PD_STR("mend its body: it fails when it is used"),
                   "%.*s: %s", PD_ARG(made->name), sqlite3_errmsg(s->db));
     for (uint32_t i = 0; i < s->nreads; i++)
-        foreign_table(s, made, s->reads[i]);
+        sql_reach_table(s, made, s->reads[i]);
     for (uint32_t i = 0; i < s->nwrites; i++) {
         bool told = false;
         for (uint32_t j = 0; j < s->nreads; j++)
             told |= s->reads[j] == s->writes[i];
         if (!told)
-            foreign_table(s, made, s->writes[i]);
+            sql_reach_table(s, made, s->writes[i]);
     }
 }
 
@@ -82,7 +82,7 @@ static void fire(struct sql *s, struct sql_made *made)
         return; /* dropped again by a later migration */
     struct sql_table *on = sql_table_find(s, table);
     if (on)
-        foreign_table(s, made, on);
+        sql_reach_table(s, made, on);
     const pd_str fires[] = {
         pd_str_fmt(s->arena, "insert into \"%.*s\" default values", PD_ARG(table)),
         pd_str_fmt(s->arena, "update \"%.*s\" set %.*s", PD_ARG(table),
@@ -191,10 +191,10 @@ void sql_reach(struct sql *s)
             if (table_of(s, made->name, "view").len)
                 prepare(s, made,
                         pd_str_fmt(s->arena, "select * from \"%.*s\"", PD_ARG(made->name)));
-        } else {
+        } else if (!made->is_function) {
             struct sql_table *on = sql_table_find(s, table_of(s, made->name, "index"));
             if (on)
-                foreign_table(s, made, on);
+                sql_reach_table(s, made, on);
         }
     }
 }

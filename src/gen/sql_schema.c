@@ -71,15 +71,28 @@ static void run(struct sql *s, struct sql_module *m, pd_str file, struct sql_pie
     sqlite3_finalize(stmt);
 }
 
-/* Remembers where an index, view or trigger was made. */
+/* Where the text of a function begins, behind the quote. */
+static struct sql_pos body_of(const struct reader *r)
+{
+    uint32_t i = 0;
+    while (i + 1 < r->stmt.n && r->stmt.at[i].kind != SQL_STRING)
+        i++;
+    const struct sql_token *t = &r->stmt.at[i];
+    size_t quote =
+        t->text.ptr[0] == '$' ? pd_str_find(pd_str_sub(t->text, 1, PD_NPOS), '$') + 2 : 1;
+    return (struct sql_pos){ r->migration->file, t->line, t->column + (int)quote };
+}
+
+/* Remembers where an index, view, trigger or (of PostgreSQL) function was made. */
 static void note_made(struct reader *r, int line)
 {
     struct sql_token *t = r->stmt.at;
     uint32_t at = 1;
     if (!sql_is(&t[0], "create") || r->stmt.n < 5)
         return;
-    at += sql_is_any(&t[at], "unique temp temporary");
-    if (!sql_is_any(&t[at], "index view trigger"))
+    at += sql_is(&t[at], "or") ? 2 : sql_is_any(&t[at], "unique temp temporary");
+    bool function = sql_is(&t[at], "function");
+    if (!function && (r->only_postgres || !sql_is_any(&t[at], "index view trigger")))
         return;
     struct sql_token *kind = &t[at];
     at += sql_is(&t[at + 1], "if") ? 4 : 1;
@@ -91,6 +104,8 @@ static void note_made(struct reader *r, int line)
                                .pos = { r->migration->file, t[at].line, t[at].column },
                                .is_view = sql_is(kind, "view"),
                                .is_trigger = sql_is(kind, "trigger"),
+                               .is_function = function,
+                               .body = function ? body_of(r) : (struct sql_pos){ .line = 0 },
                                .unused_ok = r->unused_ok,
                                .scan_ok = r->scan_ok,
                                .end = line,
@@ -146,8 +161,8 @@ static void end_statement(struct reader *r, int line)
     if (r->stmt.n && is_allowed(r) &&
         sql_expand(s, r->m, r->migration->file, &r->stmt, 0, r->stmt.n, &piece)) {
         bool refused = sql_lint(s, &r->lint, &r->stmt, engine_of(r));
+        note_made(r, line);
         if (!r->only_postgres) {
-            note_made(r, line);
             run(s, r->m, r->migration->file, &piece, refused);
             pd_buf_fmt(&r->sqlite, "%.*s\n", PD_ARG(pd_buf_str(&piece.sqlite.buf)));
         }
@@ -423,7 +438,8 @@ static void read_indexes(struct sql *s, struct sql_table *t)
         index.made = pd_str_eq(text_of(s, q, 2), PD_STR("c"));
         index.partial = sqlite3_column_int(q, 3);
         for (struct sql_made *m = s->made; m; m = m->next) {
-            if (m->is_view || m->is_trigger || !pd_str_eq_nocase(m->name, index.name))
+            if (m->is_view || m->is_trigger || m->is_function ||
+                !pd_str_eq_nocase(m->name, index.name))
                 continue;
             index.pos = m->pos;
             index.unused_ok = m->unused_ok;

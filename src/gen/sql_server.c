@@ -53,6 +53,11 @@ PGresult *sql_server_ask(struct sql *s, pd_str sql)
     ExecStatusType status = PQresultStatus(r);
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY)
         return r;
+    const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+    const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    s->server->refusal =
+        (struct refusal){ pd_str_dup(s->arena, pd_str_c(state ? state : "")),
+                          pd_str_dup(s->arena, pd_str_c(text ? text : "no answer")) };
     PQclear(r);
     return NULL;
 }
@@ -248,6 +253,9 @@ void sql_server_close(struct sql *s)
 
 bool sql_server_prepare(struct sql_planner *l)
 {
+    if (l->types.len)
+        return sql_server_command(l->s, pd_str_fmt(l->s->arena, "prepare pd_it (%.*s) as %.*s",
+                                                   PD_ARG(l->types), PD_ARG(l->v->postgres)));
     Oid types[SQL_PARAMS_MAX] = { 0 };
     for (uint32_t i = 0; i < l->v->nparams; i++) {
         const struct sql_param *p = &l->st->params[l->v->params[i]];

@@ -15,9 +15,13 @@ struct index_fact {
     pd_str name, first; /* column; empty if it is an expression */
     bool partial;
 };
+struct refusal { /* SQLSTATE and one line */
+    pd_str state, message;
+};
 struct sql_server {
     PGconn *pq;
-    bool plans; /* as for tables that have grown: see sql_server.c */
+    struct refusal refusal; /* the last */
+    bool plans;             /* as for tables that have grown: see sql_server.c */
     pd_str schema;
     struct column_fact *columns;
     int ncolumns;
@@ -50,11 +54,18 @@ struct server_nodes {
 bool sql_server_plan(struct sql_planner *l, struct server_nodes *all);
 /* Whether the n-th result is a column of a table on the open side of an outer join. */
 bool sql_server_is_open(const struct server_nodes *all, uint32_t n);
+/* A table that grows, all of which the statement reads whatever the planner is told; NULL: none. */
+struct sql_table *sql_server_scanned(struct sql_planner *l);
 
 /* --- tables -------------------------------------------------------------------------------- */
 
 /* Compares the tables that pd_it touches with those that SQLite reports, and reports a difference.
  * False if the server does not say. */
 bool sql_server_tables(struct sql_planner *l, const struct server_nodes *plan);
+/* Names of the tables that a statement with parameters of these types depends on; NULL if it is
+ * refused. Leaves a function pd_tables behind, to be rolled back; sql_server_types tells how the
+ * server calls the types of its parameters. */
+PGresult *sql_server_depends(struct sql *s, pd_str types, pd_str sql);
+pd_str sql_server_types(struct sql *s);
 
 #endif

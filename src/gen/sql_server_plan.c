@@ -262,3 +262,27 @@ bool sql_server_explain(struct sql_planner *l, struct sql_plan *p)
     }
     return true;
 }
+
+static struct sql_table *scanned(const struct sql_planner *l, const struct server_nodes *all)
+{
+    struct sql_table *found = NULL;
+    for (int i = 0; i < all->n; i++) {
+        int by = fetcher(all, i);
+        struct sql_index *index = sql_index_named(l->s, all->at[i].index);
+        struct sql_table *t = by >= 0 ? sql_table_find(l->s, all->at[by].table) : NULL;
+        if (index)
+            index->used = true;
+        if (t && !t->small.len && reads_all(l, all, i))
+            found = t;
+    }
+    return found;
+}
+
+struct sql_table *sql_server_scanned(struct sql_planner *l)
+{
+    struct server_nodes *all = pd_arena_new(l->s->arena, struct server_nodes);
+    if (!plan_with(l, "", all) || !scanned(l, all) ||
+        !plan_with(l, "set local enable_seqscan = off", all))
+        return NULL;
+    return scanned(l, all);
+}

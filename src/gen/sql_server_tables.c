@@ -81,19 +81,27 @@ static const char depends[] =
     "select relname from seen join pg_class c using (oid)\n"
     "  where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')";
 
-/* The prepared pd_it as a function; NULL if it is refused. */
-static PGresult *ask_depends(struct sql_planner *l)
+static pd_str one_text(struct sql *s, const char *sql)
 {
-    PGresult *types = sql_server_ask(l->s, PD_STR("select array_to_string(parameter_types, ', ') "
-                                                  "from pg_prepared_statements where name = "
-                                                  "'pd_it'"));
-    bool made = types && sql_server_command(
-                             l->s, pd_str_fmt(l->s->arena,
-                                              "create function pd_tables (%s) returns void "
-                                              "language sql begin atomic\n%.*s;\nend",
-                                              PQgetvalue(types, 0, 0), PD_ARG(l->v->postgres)));
-    PQclear(types);
-    return made ? sql_server_ask(l->s, pd_str_c(depends)) : NULL;
+    PGresult *r = sql_server_ask(s, pd_str_c(sql));
+    pd_str text = pd_str_dup(s->arena, pd_str_c(r && PQntuples(r) ? PQgetvalue(r, 0, 0) : ""));
+    PQclear(r);
+    return text;
+}
+
+pd_str sql_server_types(struct sql *s)
+{
+    return one_text(s, "select array_to_string(proargtypes::oid[]::regtype[], ', ') from pg_proc "
+                       "where oid = 'pd_tables'::regproc");
+}
+
+PGresult *sql_server_depends(struct sql *s, pd_str types, pd_str sql)
+{
+    pd_str function = pd_str_fmt(s->arena,
+                                 "create function pd_tables (%.*s) returns void language sql "
+                                 "begin atomic\n%.*s;\nend",
+                                 PD_ARG(types), PD_ARG(sql));
+    return sql_server_command(s, function) ? sql_server_ask(s, pd_str_c(depends)) : NULL;
 }
 
 static bool is_write(pd_str kind)
@@ -109,7 +117,11 @@ static bool is_write(pd_str kind)
 static bool in_postgres(struct sql_planner *l, const struct server_nodes *plan, struct touched *out,
                         struct set *planned)
 {
-    PGresult *r = ask_depends(l);
+    PGresult *r =
+        sql_server_depends(l->s,
+                           one_text(l->s, "select array_to_string(parameter_types, ', ') from "
+                                          "pg_prepared_statements where name = 'pd_it'"),
+                           l->v->postgres);
     for (int i = 0; r && i < PQntuples(r); i++)
         add(l->s, &out->all, sql_table_find(l->s, pd_str_c(PQgetvalue(r, i, 0))));
     for (int i = 0; i < plan->n; i++) {

@@ -3,7 +3,7 @@
  * A trigger's statements are planned with the statement that fires it, and SQLite shows these plans
  * behind that one's own (SQLITE_DBCONFIG_TRIGGER_EQP). All other triggers are out of the way
  * meanwhile, so that a finding is this one's. What triggers of PostgreSQL do stands in functions
- * that SQLite does not know: nothing is said of them.
+ * that SQLite does not know: sql_server_trigger.c asks the server.
  */
 #include "gen/sql_plan.h"
 

@@ -407,6 +407,134 @@ static void both_databases_touch_the_same_tables(void **state)
     nothing_is_left();
 }
 
+/* --- its triggers --------------------------------------------------------------------------------
+ */
+
+static const char crew[] = "create table crew_hand (id id, n int not null);\n"
+                           "create view crew_hands as select id from crew_hand;\n";
+static const char fired[] =
+    "create table shop_p (id id, n int not null, s text);\n"
+    "create table shop_log (id id, n int not null, p_id int not null);\n"
+    "create index shop_log_p on shop_log (p_id);\n"
+    "create table shop_kind (id id, n int not null); -- small: a dozen\n"
+    "-- postgres:\n"
+    "%screate function shop_fired() returns trigger language plpgsql as $$\n"
+    "%s\n$$;\n"
+    "-- postgres:\n"
+    "create trigger shop_fires after insert or update on shop_p for each row execute function\n"
+    "  shop_fired();\n";
+#define AT "modules/shop/migrations/0001_shop.sql:"
+
+/* The body begins in line 7. */
+static const struct {
+    const char *body, *said; /* NULL: nothing */
+} bodies[] = {
+    { "begin\n  insert into crew_hand (n) values (new.n);\n  return new;\nend",
+      AT "8:3: error PD-SQL-014: table \"crew_hand\" belongs to module crew" },
+    { "begin\n  if new.n > 1 and exists (select 1 from crew_hands h where h.id = new.n) then\n"
+      "    return null; end if;\n  return new;\nend",
+      AT "8:28: error PD-SQL-014: table \"crew_hand\" belongs to module crew" },
+    { "declare\n  r record;\nbegin\n  for r in select id from shop_kind loop\n"
+      "    update only crew_hand set n = r.id where id = new.n; -- one by one\n  end loop;\n"
+      "  return new;\nend",
+      AT "11:17: error PD-SQL-014: table \"crew_hand\" belongs to module crew" },
+    { "declare had crew_hand.n%type;\nbegin\n"
+      "  select n into strict had from crew_hand where id = new.id;\n  return new;\nend",
+      AT "9:3: error PD-SQL-014: table \"crew_hand\" belongs to module crew" },
+    { "begin\n  update shop_log set n = new.n where n = old.n;\n  return new;\nend",
+      AT "8:3: error PD-SQL-040: trigger function \"shop_fired\" scans table \"shop_log\", which "
+         "grows, in PostgreSQL" },
+    { "begin\n  new.n := (select max(n) from shop_log where n < new.n);\n  return new;\nend",
+      AT "8:13: error PD-SQL-040: trigger function \"shop_fired\" scans" },
+    { "begin\n  update shop_log set m = new.n where p_id = new.id;\n  return new;\nend",
+      AT "8:3: error PD-SQL-061: PostgreSQL refuses a statement of function \"shop_fired\": column "
+         "\"m\" of relation \"shop_log\" does not exist" },
+    { "begin\n  insert into shop_log (n, p_id) values (new.m, new.id);\n  return new;\nend",
+      AT "8:3: error PD-SQL-061: PostgreSQL refuses a statement of function \"shop_fired\": column "
+         "\"m\" not found in data type shop_p" },
+
+    { "begin return new; end\n$$;\n-- postgres:\ncreate trigger shop_far after insert on "
+      "crew_hand for each row execute function shop_fired();\n-- postgres:\n"
+      "comment on function shop_fired() is $$",
+      AT "6:17: error PD-SQL-014: table \"crew_hand\" belongs to module crew" },
+    { "begin return new; end", NULL },
+    { "<<it>>\ndeclare\n  n constant bigint not null := 3; k shop_kind%rowtype; v "
+      "shop_log.n%type;\n"
+      "  many text[] = '{a,b}'; c cursor for select id from shop_kind;\nbegin\n"
+      "  if tg_op = 'UPDATE' and old.* is distinct from new.* then\n"
+      "    select * into k from shop_kind where id = new.n limit 1;\n"
+      "    insert into shop_log (n, p_id) select k.n, new.id returning n into v;\n"
+      "    update shop_log set n = shop_log.n + v, p_id = case when v > 1 then v else n end\n"
+      "      where p_id = old.id and id = v;\n"
+      "    get diagnostics v = row_count;\n"
+      "  elsif found or tg_argv[0] = many[1] then\n"
+      "    perform 1 from shop_log l where l.p_id = new.id for update;\n"
+      "    raise notice 'select from crew_hand %', v;\n"
+      "  end if;\n"
+      "  for i in 1..3 loop\n    delete from shop_log where p_id = i;\n  end loop;\n"
+      "  begin\n    with d as (delete from shop_kind where n = new.n returning n)\n"
+      "      insert into shop_kind (n) select n + 1 from d;\n"
+      "  exception when unique_violation then\n    raise exception '%; no', new.s; end;\n"
+      "  return new;\nend",
+      NULL },
+    { "begin\n  create temp table shop_tmp (n bigint) on commit drop;\n"
+      "  insert into shop_tmp values (new.n);\n  return new;\nend",
+      NULL },
+    { "<<it>>\ndeclare v bigint := 1;\nbegin\n"
+      "  update shop_log set n = it.v where p_id = new.id;\n"
+      "  insert into shop_log (n, p_id) values (shop_fired.v, 1);\n  return new;\n"
+      "exception when others then\n  insert into shop_kind (n) values (length(sqlerrm));\nend",
+      NULL },
+    { "begin insert into shop_log (n, p_id) select n, id from fresh; return new; end\n$$;\n"
+      "-- postgres:\ncreate trigger shop_each after insert on shop_kind referencing new table as "
+      "fresh for each statement execute function shop_fired();\n-- postgres:\n"
+      "comment on function shop_fired() is $$",
+      NULL },
+    { "begin execute 'select 1'; /* from crew_hand */ return new; end", NULL },
+};
+
+/* `above`: the lines before the function. */
+static void run_body(struct app *a, const char *above, const char *body)
+{
+    app_begin(a);
+    need_server(&a->g);
+    app_write(a, "modules/crew/migrations/0001_crew.sql", pd_str_c(crew));
+    app_write(a, "modules/crew/queries.sql", PD_STR("-- none\n"));
+    app_write(a, "modules/shop/migrations/0001_shop.sql",
+              pd_str_fmt(&a->arena, fired, above, body));
+    app_write(a, "modules/shop/queries.sql", PD_STR("-- none\n"));
+    app_run(a);
+}
+
+static void what_trigger_functions_do_is_looked_at(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        struct app a;
+        run_body(&a, "", bodies[i].body);
+        pd_str said = pd_buf_str(&a.said);
+        bool right = bodies[i].said
+                         ? pd_str_starts(said, pd_str_c(bodies[i].said)) && a.g.errors == 1
+                         : a.g.errors == 0;
+        if (!right)
+            fail_msg("%s\n  expected %s\n  said %.*s", bodies[i].body, bodies[i].said,
+                     PD_ARG(said));
+        app_close(&a);
+    }
+    nothing_is_left();
+}
+
+static void the_author_may_let_a_trigger_function_scan(void **state)
+{
+    struct app a;
+    (void)state;
+    run_body(&a, "-- scan ok: it is fired once a year\n",
+             "begin update shop_log set n = new.n where n = old.n; return new; end");
+    if (a.g.errors)
+        fail_msg("%.*s", PD_ARG(pd_buf_str(&a.said)));
+    app_close(&a);
+}
+
 /* --- a user who may do less ----------------------------------------------------------------------
  */
 
@@ -498,6 +626,8 @@ int main(void)
         cmocka_unit_test(the_test_app_is_taken),
         cmocka_unit_test(what_differs_in_postgres_is_an_error),
         cmocka_unit_test(both_databases_touch_the_same_tables),
+        cmocka_unit_test(what_trigger_functions_do_is_looked_at),
+        cmocka_unit_test(the_author_may_let_a_trigger_function_scan),
         cmocka_unit_test(who_is_no_superuser_gets_all_but_the_plans),
         cmocka_unit_test(who_may_not_make_a_schema_is_told_what_it_takes),
         cmocka_unit_test(a_server_that_is_not_there_is_an_error),

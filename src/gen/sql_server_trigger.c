@@ -1,0 +1,362 @@
+/* sql_server_trigger.c - what PostgreSQL's triggers do: whose tables they touch, what they scan.
+ *
+ * A function in PL/pgSQL is text to the server until a row fires it. Its statements are found here
+ * by their tokens: from SELECT, INSERT, UPDATE, DELETE, MERGE, WITH or PERFORM to the ';', the ')'
+ * or the LOOP that ends them, wherever they stand, since PL/pgSQL's own statements do not use these
+ * words. Each becomes one of the server's, whose parameters are the variables it names
+ *
+ *     insert into t (n) select new.n + v     insert into t (n) select ($1).n + $2
+ *
+ * with NEW and OLD of the type of the trigger's table, and INTO with its targets cut out. What it
+ * touches and scans is asked as for a statement of queries.sql.
+ *
+ * A variable of no type (record, cursor) cannot be a parameter, and a transition table is none of
+ * the schema: of a statement that names one only the tables behind FROM, JOIN, INTO and UPDATE are
+ * looked at. What EXECUTE puts together at run
+ * time, what functions do that a trigger calls, and other languages are not looked at.
+ */
+#include "gen/sql_server.h"
+
+enum { VARIABLES_MAX = 96 };
+
+struct variable {
+    pd_str name, type; /* null: of no type */
+};
+struct body {
+    struct sql *s;
+    struct sql_made *made; /* the function */
+    struct sql_tokens t;
+    struct variable variables[VARIABLES_MAX];
+    unsigned nvariables;
+    bool at_run_time; /* has tables or statements that are there only when it runs */
+};
+
+static const char begins[] = "select insert update delete merge with perform";
+static const char before_table[] = "from join into update using";
+
+static bool is_at(const struct body *b, uint32_t i, const char *list)
+{
+    return i < b->t.n && sql_is_any(&b->t.at[i], list);
+}
+
+static void declare(struct body *b, pd_str name, pd_str type)
+{
+    if (b->nvariables < VARIABLES_MAX)
+        b->variables[b->nvariables++] = (struct variable){ name, type };
+}
+
+/* The innermost declaration is the last one. */
+static const struct variable *variable(const struct body *b, pd_str name)
+{
+    for (unsigned i = b->nvariables; i > 0; i--) {
+        if (pd_str_eq_nocase(b->variables[i - 1].name, name))
+            return &b->variables[i - 1];
+    }
+    return NULL;
+}
+
+static void put(struct pd_buf *b, const struct sql_token *t, pd_str text)
+{
+    if (t->space && b->len)
+        pd_buf_put_c(b, ' ');
+    if (t->kind == SQL_PARAM)
+        pd_buf_put_c(b, ':');
+    pd_buf_put(b, text);
+}
+
+/* --- its variables --------------------------------------------------------------------------- */
+
+static const char given[][2][16] = {
+    { "tg_op", "text" },         { "tg_name", "name" },         { "tg_when", "text" },
+    { "tg_level", "text" },      { "tg_relid", "oid" },         { "tg_relname", "name" },
+    { "tg_table_name", "name" }, { "tg_table_schema", "name" }, { "tg_nargs", "integer" },
+    { "tg_argv", "text[]" },     { "found", "boolean" },        { "sqlstate", "text" },
+    { "sqlerrm", "text" },
+};
+
+/* "v constant bigint not null := 7;" from the name on; where the next one begins. */
+static uint32_t declaration(struct body *b, uint32_t i)
+{
+    struct pd_buf type;
+    pd_str name = sql_unquote(b->s, &b->t.at[i++]);
+    pd_buf_init(&type, b->s->arena, 4096);
+    i += is_at(b, i, "constant");
+    bool untyped = is_at(b, i, "record refcursor alias cursor scroll no");
+    for (; i < b->t.n && !is_at(b, i, "; : = := default not collate"); i++) {
+        if (is_at(b, i, "%") && is_at(b, i + 1, "rowtype"))
+            i++; /* a table's name is the type of its rows */
+        else
+            put(&type, &b->t.at[i], b->t.at[i].text);
+    }
+    declare(b, name, untyped ? PD_STR_NULL : pd_buf_str(&type));
+    while (i < b->t.n && !is_at(b, i, ";"))
+        i++;
+    return i + 1;
+}
+
+static uint32_t declarations(struct body *b, uint32_t i)
+{
+    while (i < b->t.n && !is_at(b, i, "begin"))
+        i = declaration(b, i);
+    return i;
+}
+
+/* --- one of its statements ------------------------------------------------------------------- */
+
+struct piece {
+    struct body *b;
+    uint32_t from, to;
+    struct pd_buf sql, types;
+    const struct variable *params[SQL_PARAMS_MAX];
+    unsigned nparams;
+    bool untyped, has_where;
+};
+
+static unsigned number_of(struct piece *p, const struct variable *v)
+{
+    for (unsigned i = 0; i < p->nparams; i++) {
+        if (p->params[i] == v)
+            return i + 1;
+    }
+    if (!v->type.len || p->nparams == SQL_PARAMS_MAX) {
+        p->untyped = true;
+        return 0;
+    }
+    pd_buf_fmt(&p->types, "%s%.*s", p->nparams ? ", " : "", PD_ARG(v->type));
+    p->params[p->nparams++] = v;
+    return p->nparams;
+}
+
+/* The columns that a statement writes have no variables' names: INSERT INTO t (…), ON CONFLICT (…),
+ * SET n = …, AS n. */
+static bool is_target(const struct piece *p, uint32_t i)
+{
+    const struct body *b = p->b;
+    if (is_at(b, i - 1, ". as") || is_at(b, i + 1, "("))
+        return true;
+    if (is_at(b, i + 1, "=") && is_at(b, i - 1, "set ,"))
+        return true;
+    uint32_t open = i;
+    while (open > p->from && !(is_at(b, open, "(") && b->t.at[open].match > i))
+        open--;
+    return is_at(b, open, "(") && (is_at(b, open - 1, "conflict") || is_at(b, open - 2, "into") ||
+                                   (is_at(b, open - 2, ".") && is_at(b, open - 4, "into")));
+}
+
+/* Behind "into [strict] a, b.c" of what is no INSERT or MERGE; `i` if none stands there. */
+static uint32_t skip_into(const struct piece *p, uint32_t i)
+{
+    const struct body *b = p->b;
+    if (!is_at(b, i, "into") || is_at(b, i - 1, "insert merge"))
+        return i;
+    i += 1 + is_at(b, i + 1, "strict");
+    while (i < p->to) {
+        i++;
+        while (is_at(b, i, ".") && i + 1 < p->to)
+            i += 2;
+        if (!is_at(b, i, ","))
+            break;
+        i++;
+    }
+    return i;
+}
+
+static void write_piece(struct piece *p)
+{
+    struct body *b = p->b;
+    pd_buf_init(&p->sql, b->s->arena, SQL_TEXT_MAX);
+    pd_buf_init(&p->types, b->s->arena, 1 << 16);
+    for (uint32_t i = p->from; i < p->to; i++) {
+        uint32_t behind = i > p->from ? skip_into(p, i) : i;
+        if (behind > i) {
+            i = behind - 1;
+            continue;
+        }
+        const struct sql_token *t = &b->t.at[i];
+        const struct variable *v = t->kind == SQL_WORD ? variable(b, t->text) : NULL;
+        p->has_where |= sql_is(t, "where");
+        if (i == p->from && sql_is(t, "perform"))
+            put(&p->sql, t, PD_STR("select"));
+        else if (!v || i == p->from || is_target(p, i))
+            put(&p->sql, t, t->text);
+        else
+            put(&p->sql, t,
+                pd_str_fmt(b->s->arena, is_at(b, i + 1, ".") ? "($%u)" : "$%u", number_of(p, v)));
+    }
+}
+
+static struct sql_made at(const struct body *b, uint32_t i)
+{
+    struct sql_made here = *b->made;
+    here.pos = (struct sql_pos){ here.pos.file, b->t.at[i].line, b->t.at[i].column };
+    return here;
+}
+
+/* Without the server: the words that stand where tables do. */
+static void look_at_words(const struct piece *p)
+{
+    struct body *b = p->b;
+    for (uint32_t i = p->from + 1; i < p->to; i++) {
+        bool table = is_at(b, i - 1, before_table) ||
+                     (is_at(b, i - 1, "only") && is_at(b, i - 2, before_table));
+        struct sql_table *t = table ? sql_table_find(b->s, sql_unquote(b->s, &b->t.at[i])) : NULL;
+        struct sql_made here = at(b, i);
+        if (t)
+            sql_reach_table(b->s, &here, t);
+    }
+}
+
+static void look_at_plan(const struct piece *p, pd_str types)
+{
+    struct body *b = p->b;
+    struct sql_analysis *a = pd_arena_new(b->s->arena, struct sql_analysis);
+    struct sql_variant v = { .postgres = pd_buf_str(&p->sql), .nparams = p->nparams };
+    struct sql_planner l = { .s = b->s, .v = &v, .a = a, .postgres = true, .types = types };
+    a->has_where = p->has_where;
+    struct sql_table *t = sql_server_scanned(&l);
+    struct sql_made here = at(b, p->from);
+    if (!t || b->made->scan_ok.len || b->made->scans)
+        return;
+    b->made->scans = true;
+    sql_error(b->s, here.pos, "PD-SQL-040",
+              PD_STR("make an index on what it compares, mark the table `-- small: why`, or write "
+                     "`-- scan ok: reason` above the function"),
+              "trigger function \"%.*s\" scans table \"%.*s\", which grows, in PostgreSQL",
+              PD_ARG(b->made->name), PD_ARG(t->name));
+}
+
+/* What is not there when it runs, either: a table, a column, a function. (A name in front of a dot
+ * may be the label of a block of variables.) */
+static bool is_missing(const struct refusal *why)
+{
+    return (pd_str_eq(why->state, PD_STR("42P01")) &&
+            pd_str_starts(why->message, PD_STR("relation "))) ||
+           pd_str_eq(why->state, PD_STR("42703")) || pd_str_eq(why->state, PD_STR("42883"));
+}
+
+static void refused(const struct piece *p, const struct refusal *why)
+{
+    struct sql_made here = at(p->b, p->from);
+    if (!p->untyped && !p->b->at_run_time && is_missing(why))
+        sql_error(p->b->s, here.pos, "PD-SQL-061",
+                  PD_STR("mend its body: it fails when it is used"),
+                  "PostgreSQL refuses a statement of function \"%.*s\": %.*s",
+                  PD_ARG(p->b->made->name), PD_ARG(why->message));
+    else
+        look_at_words(p);
+}
+
+static void look_at(struct body *b, uint32_t from, uint32_t to)
+{
+    struct piece p = { .b = b, .from = from, .to = to };
+    struct sql *s = b->s;
+    pd_str types = PD_STR_NULL;
+    write_piece(&p);
+    sql_server_command(s, PD_STR("savepoint pd_trigger"));
+    PGresult *r =
+        p.untyped ? NULL : sql_server_depends(s, pd_buf_str(&p.types), pd_buf_str(&p.sql));
+    struct refusal why = s->server->refusal;
+    for (int i = 0; r && i < PQntuples(r); i++) {
+        struct sql_table *t = sql_table_find(s, pd_str_c(PQgetvalue(r, i, 0)));
+        struct sql_made here = at(b, from);
+        if (t)
+            sql_reach_table(s, &here, t);
+    }
+    if (r)
+        types = sql_server_types(s);
+    sql_server_command(s, PD_STR("rollback to pd_trigger; release pd_trigger"));
+    if (!r)
+        refused(&p, &why);
+    else if (sql_server_plans(s))
+        look_at_plan(&p, types);
+    PQclear(r);
+}
+
+/* --- all of them ----------------------------------------------------------------------------- */
+
+static uint32_t end_of(const struct body *b, uint32_t i)
+{
+    for (; i < b->t.n && !is_at(b, i, "; ) loop"); i++) {
+        if (b->t.at[i].match > i)
+            i = b->t.at[i].match;
+    }
+    return i;
+}
+
+static void read_body(struct body *b)
+{
+    for (uint32_t i = 0; i < b->t.n; i++) {
+        if (is_at(b, i, "declare"))
+            i = declarations(b, i + 1);
+        if (is_at(b, i, "for") && is_at(b, i + 2, "in") &&
+            !variable(b, sql_unquote(b->s, &b->t.at[i + 1])))
+            declare(b, sql_unquote(b->s, &b->t.at[i + 1]), PD_STR("integer"));
+        if (!is_at(b, i, begins))
+            continue;
+        uint32_t end = end_of(b, i);
+        look_at(b, i, end);
+        i = end;
+    }
+}
+
+static struct sql_made *function_called(struct sql *s, pd_str name)
+{
+    struct sql_made *m = s->made; /* newest first: what replaced it comes before it */
+    while (m && !(m->is_function && pd_str_eq_nocase(m->name, name)))
+        m = m->next;
+    return m;
+}
+
+static void drop_comments(struct sql_tokens *t)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->n; i++) {
+        if (t->at[i].kind != SQL_COMMENT)
+            t->at[n++] = t->at[i];
+    }
+    t->n = n;
+}
+
+static void read_function(struct sql *s, struct sql_made *made, pd_str table, pd_str text,
+                          bool transition)
+{
+    struct body *b = pd_arena_new(s->arena, struct body);
+    *b = (struct body){ .s = s, .made = made, .at_run_time = transition };
+    declare(b, PD_STR("new"), table);
+    declare(b, PD_STR("old"), table);
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        declare(b, pd_str_c(given[i][0]), pd_str_c(given[i][1]));
+    if (!sql_lex(s, made->body, text, &b->t))
+        return;
+    drop_comments(&b->t);
+    sql_tokens_match(&b->t);
+    for (uint32_t i = 0; i < b->t.n; i++)
+        b->at_run_time |= is_at(b, i, "execute create");
+    read_body(b);
+}
+
+void sql_server_triggers(struct sql *s)
+{
+    PGresult *r = sql_server_ask(
+        s, PD_STR("select p.proname, c.relname, c.oid::regclass, p.prosrc,\n"
+                  "  bool_or(coalesce(t.tgnewtable, t.tgoldtable) is not null) over (partition by "
+                  "p.oid)\n"
+                  "from pg_trigger t join pg_proc p on p.oid = t.tgfoid\n"
+                  "  join pg_class c on c.oid = t.tgrelid join pg_language l on l.oid = p.prolang\n"
+                  "where not t.tgisinternal and l.lanname = 'plpgsql'\n"
+                  "  and c.relnamespace = current_schema()::regnamespace\n"
+                  "  and p.pronamespace = c.relnamespace order by p.oid, c.relname"));
+    struct sql_made *last = NULL;
+    for (int i = 0; r && i < PQntuples(r); i++) {
+        struct sql_made *made = function_called(s, pd_str_c(PQgetvalue(r, i, 0)));
+        struct sql_table *on = sql_table_find(s, pd_str_c(PQgetvalue(r, i, 1)));
+        if (made && on)
+            sql_reach_table(s, made, on);
+        if (made && made != last)
+            read_function(s, made, pd_str_dup(s->arena, pd_str_c(PQgetvalue(r, i, 2))),
+                          pd_str_dup(s->arena, pd_str_c(PQgetvalue(r, i, 3))),
+                          PQgetvalue(r, i, 4)[0] == 't');
+        last = made;
+    }
+    PQclear(r);
+}
