@@ -398,7 +398,7 @@ struct pg_conn *pd_pg_conn_new(struct pg_pool *pool)
 
 pd_err pd_pg_conn_listen(struct pg_conn *c)
 {
-    PD_TRY(pd_io_open_backend(&c->io, PQsocket(c->pq), PD_OS_READ, ready));
+    PD_TRY(pd_io_open_upstream(&c->io, PQsocket(c->pq), PD_OS_READ, ready));
     c->watched = true;
     return PD_OK;
 }

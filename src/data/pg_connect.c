@@ -111,7 +111,7 @@ static pd_err shake_hands(struct pg_conn *c)
     while (next != PGRES_POLLING_OK) {
         if (next == PGRES_POLLING_FAILED)
             return not_connected(c);
-        PD_TRY(pd_io_open_backend(&c->io, PQsocket(c->pq), 0, NULL));
+        PD_TRY(pd_io_open_upstream(&c->io, PQsocket(c->pq), 0, NULL));
         c->watched = true;
         PD_TRY(pd_io_wait(&c->io, next == PGRES_POLLING_READING ? PD_OS_READ : PD_OS_WRITE));
         pd_pg_conn_unwatch(c); /* libpq may close it, and go on with another address */

@@ -118,7 +118,7 @@ pd_err pd_net_connect_addr(const struct pd_os_addr *addr, struct pd_io *io)
     *io = (struct pd_io){ .sock = -1, .closed = true };
     if (s < 0)
         return pd_fail_errno(PD_EUNAVAIL, -s, "cannot connect");
-    pd_err err = pd_io_open_backend(io, s, 0, NULL);
+    pd_err err = pd_io_open_upstream(io, s, 0, NULL);
     if (err) {
         pd_os_close(s);
         return err;

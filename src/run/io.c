@@ -11,8 +11,8 @@
  * A callback may close any io, also one whose event comes later in the same batch: close looks
  * for it there and takes it out.
  *
- * With backends a batch of more than PD_LOOP_INTAKE events lasts for several turns. Those of
- * backends in it are handed out in the first of them; each further one asks for backends alone.
+ * With upstreams a batch of more than PD_LOOP_INTAKE events lasts for several turns. Those of
+ * upstreams in it are handed out in the first of them; each further one asks for upstreams alone.
  * What is left of a batch may be out of date when its turn comes, as any event may: a callback that
  * finds nothing to read waits for the next.
  */
@@ -26,7 +26,7 @@ static unsigned interest(const struct pd_io *io)
 
 static unsigned kind(const struct pd_io *io)
 {
-    return io->backend ? PD_OS_FIRST : 0u;
+    return io->upstream ? PD_OS_FIRST : 0u;
 }
 
 static void mark_dirty(struct pd_loop *l, struct pd_io *io)
@@ -35,21 +35,24 @@ static void mark_dirty(struct pd_loop *l, struct pd_io *io)
         pd_list_push(&l->dirty, &io->dirty);
 }
 
-static pd_err open_as(struct pd_io *io, pd_os_sock s, unsigned want, bool backend,
+static pd_err open_as(struct pd_io *io, pd_os_sock s, unsigned want, bool upstream,
                       void (*ready)(struct pd_io *io, unsigned events))
 {
     struct pd_loop *l = pd_run_loop;
     pd_assert(l);
-    *io = (struct pd_io){
-        .sock = s, .want = want, .armed = want, .ready = ready, .attached = true, .backend = backend
-    };
+    *io = (struct pd_io){ .sock = s,
+                          .want = want,
+                          .armed = want,
+                          .ready = ready,
+                          .attached = true,
+                          .upstream = upstream };
     int rc = pd_os_poll_add(l->poll, s, want | kind(io), false, io);
     if (rc < 0) {
         *io = (struct pd_io){ .sock = -1, .closed = true };
         return pd_fail_errno(pd_err_from_errno(-rc), -rc, "cannot watch socket %d", s);
     }
     pd_run_adjust(&l->io, 1);
-    l->nbackends += backend;
+    l->nupstreams += upstream;
     return PD_OK;
 }
 
@@ -59,8 +62,8 @@ pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
     return open_as(io, s, want, false, ready);
 }
 
-pd_err pd_io_open_backend(struct pd_io *io, pd_os_sock s, unsigned want,
-                          void (*ready)(struct pd_io *io, unsigned events))
+pd_err pd_io_open_upstream(struct pd_io *io, pd_os_sock s, unsigned want,
+                           void (*ready)(struct pd_io *io, unsigned events))
 {
     return open_as(io, s, want, true, ready);
 }
@@ -138,32 +141,32 @@ static inline void hand_out(struct pd_loop *l, struct io_batch *b, int most)
     }
 }
 
-static void pick_backends(struct pd_loop *l)
+static void pick_upstreams(struct pd_loop *l)
 {
     for (int i = 0; i < l->batch.n; i++) {
         struct pd_os_event *ev = &l->batch.events[i];
         const struct pd_io *io = ev->data;
-        if (!io->backend)
+        if (!io->upstream)
             continue;
         l->first.events[l->first.n++] = *ev;
         ev->data = NULL;
     }
 }
 
-static __attribute__((noinline)) void hand_out_backends(struct pd_loop *l)
+static __attribute__((noinline)) void hand_out_upstreams(struct pd_loop *l)
 {
     if (l->batch.at == 0 && l->batch.n > PD_LOOP_INTAKE)
-        pick_backends(l);
+        pick_upstreams(l);
     hand_out(l, &l->first, BATCH);
     l->first.at = l->first.n = 0;
 }
 
 void pd_run_io_dispatch(struct pd_loop *l)
 {
-    if (__builtin_expect(l->nbackends == 0, 1)) {
+    if (__builtin_expect(l->nupstreams == 0, 1)) {
         hand_out(l, &l->batch, BATCH);
     } else {
-        hand_out_backends(l);
+        hand_out_upstreams(l);
         hand_out(l, &l->batch, PD_LOOP_INTAKE);
     }
 }
@@ -188,7 +191,7 @@ void pd_io_release(struct pd_io *io)
     io->closed = true;
     io->attached = false;
     pd_run_adjust(&l->io, -1);
-    l->nbackends -= io->backend;
+    l->nupstreams -= io->upstream;
     wake_waiter(&io->reader);
     wake_waiter(&io->writer);
 }

@@ -325,7 +325,7 @@ static void poll_events(struct pd_loop *l)
 {
     if (l->batch.at == l->batch.n)
         wait_for_events(l);
-    else if (l->nbackends)
+    else if (l->nupstreams)
         l->first.n = pd_os_poll_first(l->poll, l->first.events, BATCH);
 }
 

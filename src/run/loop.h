@@ -5,7 +5,7 @@
  * wait; what has to wait starts a fiber.
  *
  * What has been begun goes before what is new: a turn hands out all events of the sockets opened
- * with pd_io_open_backend (databases, other services), and at most PD_LOOP_INTAKE of the others
+ * with pd_io_open_upstream (databases, other services), and at most PD_LOOP_INTAKE of the others
  * (clients). However many clients ask at a time, then, an answer of the database waits for no more
  * than so many of them, and what has been let in is done as fast as ever.
  *
@@ -127,7 +127,7 @@ struct pd_io { /* embed it */
     void (*ready)(struct pd_io *io, unsigned events); /* on the loop's stack */
     struct pd_fiber *reader, *writer;                 /* fibers in pd_io_wait */
     struct pd_list dirty;                             /* linked while `armed` may be out of date */
-    bool attached, hung_up, closed, backend;
+    bool attached, hung_up, closed, upstream;
 };
 /* On failure the socket is still the caller's and *io is closed. `ready` NULL: only pd_io_wait is
  * used. PD_OS_HUP is passed to `ready` at most once in the life of
@@ -135,8 +135,8 @@ struct pd_io { /* embed it */
 pd_err pd_io_open(struct pd_io *io, pd_os_sock s, unsigned want,
                   void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
 /* The same for a socket by which work goes on that has been begun, not one that brings new work. */
-pd_err pd_io_open_backend(struct pd_io *io, pd_os_sock s, unsigned want,
-                          void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
+pd_err pd_io_open_upstream(struct pd_io *io, pd_os_sock s, unsigned want,
+                           void (*ready)(struct pd_io *io, unsigned events)) PD_MUST;
 /* Lazily: told to the poll at the end of the turn. Of a closed io nothing can be wanted. */
 void pd_io_want(struct pd_io *io, unsigned events);
 /* Removes and closes the socket, wakes waiters with PD_ECLOSED (the memory must last until they

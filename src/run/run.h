@@ -84,8 +84,8 @@ struct pd_loop {
     unsigned noyield_depth;
 
     struct pd_os_poll *poll;
-    struct io_batch batch, first; /* first: of backends only */
-    unsigned nbackends;
+    struct io_batch batch, first; /* first: of upstreams only */
+    unsigned nupstreams;
     struct pd_list dirty;
     struct pd_heap timers;
     int cpu_clock; /* of its thread */

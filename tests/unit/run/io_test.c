@@ -238,13 +238,13 @@ LOOP_TEST(io_closed_by_a_callback_gets_no_event_of_the_same_batch)
     pd_io_close(&b.client), pd_io_close(&b.listener);
 }
 
-/* --- a crowd of clients, and a backend
+/* --- a crowd of clients, and an upstream
  * ------------------------------------------------------------ */
 
 enum { CROWD = 3 * PD_LOOP_INTAKE + 4 };
 static struct {
-    struct pair clients[CROWD], backend;
-    unsigned called, called_before; /* clients; before the backend */
+    struct pair clients[CROWD], upstream;
+    unsigned called, called_before; /* clients; before the upstream */
     bool answered, answers_late;
 } crowd;
 
@@ -253,10 +253,10 @@ static void client_ready(struct pd_io *io, unsigned events)
     (void)events;
     pd_io_want(io, 0);
     if (crowd.called++ == 0 && crowd.answers_late)
-        check(pd_os_send(crowd.backend.client.sock, "x", 1) == 1);
+        check(pd_os_send(crowd.upstream.client.sock, "x", 1) == 1);
 }
 
-static void backend_ready(struct pd_io *io, unsigned events)
+static void upstream_ready(struct pd_io *io, unsigned events)
 {
     (void)events;
     pd_io_want(io, 0);
@@ -272,11 +272,11 @@ static void crowd_open(void (*ready)(struct pd_io *io, unsigned events))
         crowd.clients[i].server.ready = ready;
         check(send_all(&crowd.clients[i].client, "x", 1) == PD_OK);
     }
-    struct pd_io *io = &crowd.backend.server;
-    pair_open(&crowd.backend);
+    struct pd_io *io = &crowd.upstream.server;
+    pair_open(&crowd.upstream);
     pd_os_sock s = io->sock;
     pd_io_release(io);
-    check(pd_io_open_backend(io, s, 0, backend_ready) == PD_OK);
+    check(pd_io_open_upstream(io, s, 0, upstream_ready) == PD_OK);
     check(pd_sleep(20000) == PD_OK); /* all of them are readable now */
 }
 
@@ -284,7 +284,7 @@ static void crowd_comes(void)
 {
     for (int i = 0; i < CROWD; i++)
         pd_io_want(&crowd.clients[i].server, PD_OS_READ);
-    pd_io_want(&crowd.backend.server, PD_OS_READ); /* the last to come */
+    pd_io_want(&crowd.upstream.server, PD_OS_READ); /* the last to come */
     check(pd_sleep(20000) == PD_OK);
 }
 
@@ -292,13 +292,13 @@ static void crowd_close(void)
 {
     for (int i = 0; i < CROWD; i++)
         pair_close(&crowd.clients[i]);
-    pair_close(&crowd.backend);
+    pair_close(&crowd.upstream);
 }
 
-LOOP_TEST(a_backend_that_is_ready_goes_before_a_crowd)
+LOOP_TEST(an_upstream_that_is_ready_goes_before_a_crowd)
 {
     crowd_open(client_ready);
-    check(send_all(&crowd.backend.client, "x", 1) == PD_OK);
+    check(send_all(&crowd.upstream.client, "x", 1) == PD_OK);
     check(pd_sleep(20000) == PD_OK);
     crowd_comes();
     check(crowd.answered && crowd.called_before <= PD_LOOP_INTAKE);
@@ -306,7 +306,7 @@ LOOP_TEST(a_backend_that_is_ready_goes_before_a_crowd)
     crowd_close();
 }
 
-LOOP_TEST(a_backend_that_becomes_ready_waits_for_one_intake_at_most)
+LOOP_TEST(an_upstream_that_becomes_ready_waits_for_one_intake_at_most)
 {
     crowd_open(client_ready);
     crowd.answers_late = true;
@@ -348,8 +348,8 @@ int main(void)
         cmocka_unit_test(hang_up_is_told_once_and_does_not_spin),
         cmocka_unit_test(refused_connect_is_reported),
         cmocka_unit_test(io_closed_by_a_callback_gets_no_event_of_the_same_batch),
-        cmocka_unit_test(a_backend_that_is_ready_goes_before_a_crowd),
-        cmocka_unit_test(a_backend_that_becomes_ready_waits_for_one_intake_at_most),
+        cmocka_unit_test(an_upstream_that_is_ready_goes_before_a_crowd),
+        cmocka_unit_test(an_upstream_that_becomes_ready_waits_for_one_intake_at_most),
         cmocka_unit_test(io_closed_by_a_callback_gets_no_event_in_a_later_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
