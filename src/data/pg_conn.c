@@ -316,13 +316,14 @@ static bool holds_more(struct pg_conn *c)
     return tls && SSL_pending(tls) > 0;
 }
 
-bool pd_pg_consume(struct pg_conn *c)
+bool pd_pg_consume(struct pg_conn *c, unsigned events)
 {
     int ok;
     do
         ok = PQconsumeInput(c->pq);
     while (ok && holds_more(c));
-    c->pool->heard = ok ? pd_mono_now() : c->pool->heard;
+    if (ok && events & PD_OS_READ) /* that there is room to write is no word of the server */
+        c->pool->heard = pd_mono_now();
     return ok;
 }
 
@@ -331,7 +332,7 @@ static void ready(struct pd_io *io, unsigned events)
     struct pg_conn *c = pd_container(io, struct pg_conn, io);
     if (c->by_hand)
         return; /* its fiber waits in pd_io_wait */
-    if (!pd_pg_consume(c)) {
+    if (!pd_pg_consume(c, events)) {
         pd_pg_lose(c, PQerrorMessage(c->pq));
         return;
     }

@@ -57,8 +57,9 @@ pd_err pd_pg_rest(struct pg_conn *c) PD_MUST PD_YIELDS;
 /* Something on the connection has ended: who waits for that, or for a connection, is served. It may
  * be gone afterwards. */
 void pd_pg_settle(struct pg_conn *c);
-/* Takes in what has arrived, so that the socket tells of what comes next; false: it is lost. */
-bool pd_pg_consume(struct pg_conn *c);
+/* Takes in what has arrived, so that the socket tells of what comes next; false: it is lost.
+ * `events`: what it has told (PD_OS_READ: the server has sent something). */
+bool pd_pg_consume(struct pg_conn *c, unsigned events);
 
 /* --- giving up (pg_cancel.c) ----------------------------------------------------------------- */
 

@@ -20,11 +20,12 @@ static pd_err wait_a_while(struct pg_conn *c, unsigned events)
 pd_err pd_pg_hand_wait(struct pg_conn *c)
 {
     int rc = PQflush(c->pq);
-    pd_err e = rc < 0 ? PD_OK : wait_a_while(c, rc > 0 ? PD_OS_WRITE : PD_OS_READ);
+    unsigned events = rc > 0 ? PD_OS_WRITE : PD_OS_READ;
+    pd_err e = rc < 0 ? PD_OK : wait_a_while(c, events);
     if (e == PD_ETIME)
         return pd_check(); /* nothing came */
     PD_TRY(e);
-    if (rc < 0 || !pd_pg_consume(c)) {
+    if (rc < 0 || !pd_pg_consume(c, events)) {
         pd_pg_lose(c, PQerrorMessage(c->pq));
         return pd_pg_fail(c->pool, NULL, NULL);
     }

@@ -126,10 +126,22 @@ static void strangers_are_ignored(void **state)
     pd_config_free(good("PORTER=1"));
 }
 
-static void in_a_new_folder(char *dir)
+static char folder[64];
+
+static int enter_a_new_folder(void **state)
 {
-    assert_non_null(mkdtemp(dir));
-    assert_int_equal(chdir(dir), 0);
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/pando-config-XXXXXX");
+    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int remove_the_folder(void **state)
+{
+    (void)state;
+    unlink("pando.conf");
+    unlink("var/secret_key");
+    rmdir("var");
+    return chdir("/") == 0 ? rmdir(folder) : -1;
 }
 
 static void write_file(const char *name, const char *text)
@@ -143,8 +155,6 @@ static void write_file(const char *name, const char *text)
 static void the_file_comes_after_the_environment(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/pando-config-XXXXXX";
-    in_a_new_folder(dir);
     write_file("pando.conf", "# a comment\nPORT = 9001\nGREETING = hi there\n");
     setenv("PORT", "9002", 1);
     struct pd_config *c;
@@ -161,8 +171,6 @@ static void the_file_comes_after_the_environment(void **state)
 static void a_wrong_line_of_the_file_is_named(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/pando-config-XXXXXX";
-    in_a_new_folder(dir);
     write_file("pando.conf", "GREETING = x\nPROT = 9000\nOTHER = 1\n");
     struct pd_config *c;
     assert_int_equal(pd_config_load(&app, &c), PD_ECONFIG);
@@ -182,8 +190,6 @@ static void a_setting_stands_in_the_file_once(void **state)
     (void)state;
     static const char *const files[] = { "PORT = 9001\nGREETING = x\nPORT = 9002\n",
                                          "GREETING = x\nPORT = 9001\n  HOST = ::1\n" };
-    char dir[] = "/tmp/pando-config-XXXXXX";
-    in_a_new_folder(dir);
     for (size_t i = 0; i < 2; i++) {
         write_file("pando.conf", files[i]);
         struct pd_config *c;
@@ -196,8 +202,6 @@ static void a_setting_stands_in_the_file_once(void **state)
 static void the_development_key_is_made_once(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/pando-config-XXXXXX";
-    in_a_new_folder(dir);
     struct pd_config *a = good(NULL), *b = good(NULL);
     assert_int_equal(pd_config_secret(a, "var"), PD_OK);
     assert_int_equal(pd_config_secret(b, "var"), PD_OK);
@@ -214,6 +218,8 @@ static void the_development_key_is_made_once(void **state)
     pd_config_free(c);
 }
 
+#define IN_A_FOLDER(t) cmocka_unit_test_setup_teardown(t, enter_a_new_folder, remove_the_folder)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,10 +230,10 @@ int main(void)
         cmocka_unit_test(the_password_of_a_url_is_never_printed),
         cmocka_unit_test(two_keys_may_be_joined),
         cmocka_unit_test(strangers_are_ignored),
-        cmocka_unit_test(the_file_comes_after_the_environment),
-        cmocka_unit_test(a_wrong_line_of_the_file_is_named),
-        cmocka_unit_test(a_setting_stands_in_the_file_once),
-        cmocka_unit_test(the_development_key_is_made_once),
+        IN_A_FOLDER(the_file_comes_after_the_environment),
+        IN_A_FOLDER(a_wrong_line_of_the_file_is_named),
+        IN_A_FOLDER(a_setting_stands_in_the_file_once),
+        IN_A_FOLDER(the_development_key_is_made_once),
     };
     return cmocka_run_group_tests_name("app/config", tests, NULL, NULL);
 }

@@ -37,10 +37,6 @@ STMT(nap, PD_S_READONLY, "", COLUMNS ", pg_sleep(0.02) where id = $1", id_param,
      sizeof(struct account));
 STMT(nap_long, PD_S_READONLY, "", COLUMNS ", pg_sleep(60) where id = $1", id_param, account_cols,
      sizeof(struct account));
-STMT(sleeping, PD_S_READONLY, "",
-     "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep%' "
-     "and pid <> pg_backend_pid()",
-     none, number_cols, sizeof(struct number));
 
 enum { MANY = 256 };
 
@@ -417,7 +413,7 @@ static void await_quiet(struct pd_db *db)
 {
     for (int i = 0; i < 10000; i++) {
         struct unit u;
-        struct number *n = pd_stmt_one(unit_start(&u, db), &sleeping, NULL, PD_SITE);
+        struct number *n = pd_stmt_one(unit_start(&u, db), &asleep, NULL, PD_SITE);
         bool quiet = n && n->n == 0;
         unit_end(&u);
         if (quiet)

@@ -196,6 +196,12 @@ STMT(numbers, PD_S_READONLY,
 STMT(sleeps, PD_S_READONLY, "select ?1", "select $1 from pg_sleep($1 / 1000.0)", id_param,
      number_cols, sizeof(struct number));
 /* Which connection it is. */
+/* Of this program: other tests use the same server. */
+STMT(asleep, PD_S_READONLY, "",
+     "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep%' "
+     "and pid <> pg_backend_pid() and application_name ~ "
+     "('^' || substring(current_setting('application_name') from '^test_[0-9]+') || '( |$)')",
+     none, number_cols, sizeof(struct number));
 STMT(backend, PD_S_READONLY, "", "select pg_backend_pid()", none, number_cols,
      sizeof(struct number));
 STMT(slow_write, 0,

@@ -1,5 +1,6 @@
 /* The PostgreSQL driver: what only it has. Pipelines, pools, lost connections, cancels. Everything
  * that both engines promise is in stmt_test, tx_test, relation_test and open_test. */
+#include "data/pg.h"
 #include "data_test.h"
 #include <sys/wait.h>
 
@@ -12,11 +13,6 @@ STMT(all_of_owner, PD_S_READONLY, "", "select * from t_owner", none, owner_cols,
      sizeof(struct owner));
 STMT(huge, PD_S_READONLY, "", "select 9223372036854775807::numeric + $1", id_param, number_cols,
      sizeof(struct number));
-STMT(backends, PD_S_READONLY, "",
-     "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep%' "
-     "and pid <> pg_backend_pid()",
-     none, number_cols, sizeof(struct number));
-
 STMT(fails_late, PD_S_READONLY, "", "select 1 / ($1 - $1) from pg_sleep($1 / 1000.0)", id_param,
      number_cols, sizeof(struct number));
 STMT(prepared, PD_S_READONLY, "",
@@ -236,12 +232,69 @@ static void test_pg_an_error_does_not_end_prepared_statements(void **state)
     with_db(skipped_parse);
 }
 
+/* --- what counts as heard ------------------------------------------------------------------------
+ */
+
+STMT(long_sleep, PD_S_READONLY, "",
+     "select case when length($1) < 9 then 1 else (select 2 from pg_sleep(60)) end", text_param,
+     number_cols, sizeof(struct number));
+static void send_large(void *arg)
+{
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, arg);
+    pd_str text = pd_str_n(memset(pd_arena_alloc(&u.arena, 8 << 20), 'x', 8 << 20), 8 << 20);
+    (void)!pd_stmt_one(c, &long_sleep, &text, PD_SITE);
+    unit_end(&u);
+}
+/* Says which connections of this program are in it, without using one of them. */
+static int asleep_now(void)
+{
+    char sql[256];
+    snprintf(
+        sql, sizeof sql,
+        "select from pg_stat_activity where state = 'active' and query like '%%pg_sleep%%' and "
+        "application_name ~ '^test_%d( |$)'",
+        (int)getpid());
+    PGconn *pq = PQconnectdb(getenv("TEST_POSTGRES"));
+    PGresult *r = PQexec(pq, sql);
+    int n = PQntuples(r);
+    PQclear(r);
+    PQfinish(pq);
+    return n;
+}
+/* A large parameter leaves in many pieces, and nothing is answered while it does. */
+static void large_parameter(struct pd_db *db)
+{
+    struct unit u;
+    struct pd_group g;
+    assert_non_null(pd_stmt_one(unit_start(&u, db), &long_sleep, &PD_STR("x"), PD_SITE));
+    unit_end(&u);
+    die_of(pd_sleep(1000));
+    pd_mono before = pd_mono_now();
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "large", send_large, db));
+    for (int i = 0; i < 1000 && !asleep_now(); i++)
+        die_of(pd_sleep(20000));
+    assert_int_equal(asleep_now(), 1);
+    assert_true(pg_of(db)->pools->heard < before);
+    pd_group_cancel(&g);
+    (void)!pd_group_wait(&g);
+}
+static void test_pg_room_to_write_is_no_word_of_the_server(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 2;
+    with_db(large_parameter);
+}
+
 /* --- deadlines, queues ---------------------------------------------------------------------------
  */
 
 static int64_t still_sleeping(struct pd_db *db)
 {
-    struct reader r = { .stmt = &backends };
+    struct reader r = { .stmt = &asleep };
     read_all(db, &r, 1);
     return r.n;
 }
@@ -852,6 +905,7 @@ int main(void)
         PG_TEST(what_does_not_fit_is_corrupt),
         PG_TEST(a_pooler_that_forgets_statements_is_survived),
         PG_TEST(a_changed_schema_is_prepared_anew),
+        PG_TEST(room_to_write_is_no_word_of_the_server),
         PG_TEST(a_late_statement_is_canceled_on_the_server),
         PG_TEST(a_late_statement_undoes_its_transaction_only),
         PG_TEST(the_queue_is_bounded_and_has_deadlines),
