@@ -251,7 +251,7 @@ __attribute__((noinline)) static void empty(struct pd_arena *a)
  * no other, and leave nothing to be done. */
 void pd_arena_reset(struct pd_arena *a)
 {
-    if (a->defers || !a->chunks || a->chunks->below || a->chunks->class > 0)
+    if (a->defers || (a->chunks && (a->chunks->below || a->chunks->class > 0)))
         empty(a);
     struct pd_arena_chunk *kept = a->chunks;
     if (kept)

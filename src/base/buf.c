@@ -40,7 +40,8 @@ static bool set_cap(struct pd_buf *b, size_t cap)
     return true;
 }
 
-PD_COLD static bool grow(struct pd_buf *b, size_t n)
+/* Not cold: each text that is built makes its first block here. */
+__attribute__((noinline)) static bool grow(struct pd_buf *b, size_t n)
 {
     if (b->failed || n > b->max - b->len) {
         b->failed = true;

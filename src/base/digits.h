@@ -14,12 +14,12 @@ static inline pd_str pd_u64_format(uint64_t v, char *out)
     char *end = out + PD_U64_DIGITS, *p = end;
     while (v >= 100) {
         p -= 2;
-        memcpy(p, pd_digit_pairs + v % 100 * 2, 2);
+        __builtin_memcpy(p, pd_digit_pairs + v % 100 * 2, 2);
         v /= 100;
     }
     if (v >= 10) {
         p -= 2;
-        memcpy(p, pd_digit_pairs + v * 2, 2);
+        __builtin_memcpy(p, pd_digit_pairs + v * 2, 2);
     } else {
         *--p = (char)('0' + v);
     }
@@ -29,7 +29,7 @@ static inline pd_str pd_u64_format(uint64_t v, char *out)
 /* Writes v < 100 as two digits. */
 static inline char *pd_put2(char *p, unsigned v)
 {
-    memcpy(p, pd_digit_pairs + v * 2, 2);
+    __builtin_memcpy(p, pd_digit_pairs + v * 2, 2);
     return p + 2;
 }
 

@@ -56,24 +56,40 @@ static pd_bytes16 maybe_escaped(pd_bytes16 x)
                         (x == '>') | (x == '&'));
 }
 
-static void put_content(struct pd_buf *b, pd_str s)
+/* Where, from `i` on, the first byte is that cannot be copied. */
+static size_t run_end(pd_str s, size_t i)
 {
-    size_t i = 0;
+    i = (size_t)(pd_scan(s.ptr, s.ptr + i, s.ptr + s.len, maybe_escaped) - s.ptr);
+    while (i < s.len && !escapes[(unsigned char)s.ptr[i]])
+        i++;
+    return i;
+}
+
+static void put_content(struct pd_buf *b, pd_str s, size_t i)
+{
     while (i < s.len) {
+        i += put_escaped(b, s.ptr + i, s.len - i);
         size_t from = i;
-        i = (size_t)(pd_scan(s.ptr, s.ptr + i, s.ptr + s.len, maybe_escaped) - s.ptr);
-        while (i < s.len && !escapes[(unsigned char)s.ptr[i]])
-            i++;
+        i = run_end(s, from);
         pd_buf_put(b, pd_str_n(s.ptr + from, i - from));
-        if (i < s.len)
-            i += put_escaped(b, s.ptr + i, s.len - i);
     }
 }
 
+/* Nearly all are one run: there is room for that, and for both quotes. */
 void pd_json_write_str(struct pd_buf *b, pd_str s)
 {
-    pd_buf_put_c(b, '"');
-    put_content(b, s);
+    size_t run = s.len ? run_end(s, 0) : 0;
+    char *start = pd_buf_reserve(b, s.len + 2), *to = start;
+    if (!start)
+        return;
+    *to++ = '"';
+    to = pd_put(to, pd_str_n(s.ptr, run));
+    if (run == s.len)
+        *to++ = '"';
+    b->len += (size_t)(to - start);
+    if (run == s.len)
+        return;
+    put_content(b, s, run);
     pd_buf_put_c(b, '"');
 }
 
@@ -201,14 +217,14 @@ static void write_value(struct pd_buf *b, const struct pd_field *f, const char *
     }
 }
 
-static void write_name(struct pd_buf *b, const struct pd_field *f, bool first)
+/* `lead` is what stands in front of it: a brace or a comma. */
+static void write_name(struct pd_buf *b, const struct pd_field *f, char lead)
 {
     char *p = pd_buf_reserve(b, (size_t)f->name_len + 4);
     if (!p)
         return;
     char *to = p;
-    if (!first)
-        *to++ = ',';
+    *to++ = lead;
     *to++ = '"';
     to = pd_put(to, pd_str_n(f->name, f->name_len));
     *to++ = '"';
@@ -219,22 +235,23 @@ static void write_name(struct pd_buf *b, const struct pd_field *f, bool first)
 static void write_object(struct pd_buf *b, const struct pd_shape *shape, const char *value,
                          unsigned depth)
 {
-    bool first = true;
+    char lead = '{';
     if (is_too_deep(b, depth))
         return;
-    pd_buf_put_c(b, '{');
     for (uint32_t i = 0; i < shape->nfields; i++) {
         const struct pd_field *f = &shape->fields[i];
         bool null = is_null(f, value + f->offset);
         if ((f->flags & PD_F_HIDDEN) || (null && (f->flags & PD_F_OMIT)))
             continue;
-        write_name(b, f, first);
-        first = false;
+        write_name(b, f, lead);
+        lead = ',';
         if (null)
             pd_buf_put(b, PD_STR("null"));
         else
             write_value(b, f, value + f->offset, depth + 1);
     }
+    if (lead == '{')
+        pd_buf_put_c(b, lead);
     pd_buf_put_c(b, '}');
 }
 

@@ -53,21 +53,43 @@ PD_SCAN_INLINE const char *pd_scan_words(const char *at, const char *end, pd_sca
     return hits ? end - 16 + __builtin_ctz(hits) : end;
 }
 
+/* 4 to 7 bytes: the same with half words. */
+PD_SCAN_INLINE const char *pd_scan_halves(const char *at, const char *end, pd_scan_test *test)
+{
+    uint32_t halves[4] = { 0 };
+    pd_bytes16 x;
+    memcpy(&halves[0], at, 4);
+    memcpy(&halves[1], end - 4, 4);
+    memcpy(&x, halves, sizeof x);
+    unsigned hits = pd_scan_hits(x, test) & 0xff;
+    if (hits & 0xf)
+        return at + __builtin_ctz(hits);
+    return hits ? end - 8 + __builtin_ctz(hits) : end;
+}
+
+/* Less than 4: left to the caller. */
+PD_SCAN_INLINE const char *pd_scan_short(const char *at, const char *end, pd_scan_test *test)
+{
+    if (end - at >= 8)
+        return pd_scan_words(at, end, test);
+    return end - at >= 4 ? pd_scan_halves(at, end, test) : at;
+}
+
 /* Everything in [start, end) may be read: what is left at the end is looked at once more together
  * with bytes before it, since none behind it may be touched. */
 PD_SCAN_INLINE const char *pd_scan(const char *start, const char *at, const char *end,
                                    pd_scan_test *test)
 {
-    for (; end - at >= 16; at += 16) {
+    if (end - start < 16)
+        return pd_scan_short(at, end, test);
+    const char *last = end - 16;
+    for (; at <= last; at += 16) {
         unsigned hits = pd_scan_hits_at(at, test);
         if (hits)
             return at + __builtin_ctz(hits);
     }
-    if (end - start >= 16) {
-        unsigned hits = pd_scan_hits_at(end - 16, test) >> (16 - (end - at));
-        return hits ? at + __builtin_ctz(hits) : end;
-    }
-    return end - at >= 8 ? pd_scan_words(at, end, test) : at;
+    unsigned hits = pd_scan_hits_at(last, test) >> (at - last);
+    return hits ? at + __builtin_ctz(hits) : end;
 }
 #else
 static inline const char *pd_scan(const char *start, const char *at, const char *end,

@@ -107,6 +107,40 @@ static void test_every_byte_of_a_long_string_is_looked_at(void **state)
     }
 }
 
+static bool fits_in(size_t max, pd_str s)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, &arena, max);
+    pd_json_write_str(&b, s);
+    return !b.failed;
+}
+
+static void test_a_string_needs_its_own_room_and_no_more(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < 40; n++) {
+        pd_str plain = pd_str_n("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", n);
+        pd_str quoted =
+            pd_str_fmt(&arena, "%.*s\"", PD_ARG(plain)); /* two bytes more, quotes two */
+        assert_true(fits_in(n + 2, plain) && !fits_in(n + 1, plain));
+        assert_true(fits_in(n + 4, quoted) && !fits_in(n + 3, quoted));
+    }
+}
+
+static void test_an_object_may_have_no_fields(void **state)
+{
+    (void)state;
+    static const struct pd_field omitted[] = {
+        { .name = "a", .name_len = 1, .type = PD_T_STR, .flags = PD_F_OMIT },
+    };
+    const struct pd_shape empty = { .name = "empty", .size = 1 };
+    const struct pd_shape bare = {
+        .name = "bare", .size = sizeof(pd_str), .nfields = 1, .fields = omitted
+    };
+    assert_str(written(&empty, ""), PD_STR("{}"));
+    assert_str(written(&bare, &PD_STR_NULL), PD_STR("{}"));
+}
+
 static void test_write_list(void **state)
 {
     (void)state;
@@ -185,6 +219,8 @@ int main(void)
         JSON_TEST(test_null_and_omitted),
         JSON_TEST(test_strings_are_escaped),
         JSON_TEST(test_every_byte_of_a_long_string_is_looked_at),
+        JSON_TEST(test_a_string_needs_its_own_room_and_no_more),
+        JSON_TEST(test_an_object_may_have_no_fields),
         JSON_TEST(test_write_list),
         JSON_TEST(test_a_full_buffer_and_a_loop_fail),
         JSON_TEST(test_what_is_written_is_no_deeper_than_what_is_read),
