@@ -102,8 +102,14 @@ void pd_http_header_put(struct pd_buf *lines, pd_str name, pd_str value);
 /* The whole answer at once. The body is copied or kept by the server as needed; HEAD, 204 and 304
  * send none of it. */
 void pd_http_reply(struct pd_http_req *r, int status, pd_str headers, pd_str body);
-/* The same with header lines in n parts, which are put one behind the other. */
-void pd_http_reply_parts(struct pd_http_req *r, int status, const pd_str *headers, unsigned n,
+/* The same, but the header lines are written where they leave: `put` gets a place with `room` bytes
+ * and returns the end of what it has written there. It must not wait or answer. */
+struct pd_http_lines {
+    size_t room;
+    char *(*put)(const void *arg, char *at);
+    const void *arg;
+};
+void pd_http_reply_lines(struct pd_http_req *r, int status, struct pd_http_lines lines,
                          pd_str body);
 /* In pieces: length -1 = chunked (or until close for HTTP/1.0). write waits when the client reads
  * slowly: at most one buffer is kept. An answer that is not ended with pd_http_reply_end breaks the

@@ -156,9 +156,10 @@ static enum pd_http_parsed other_name(struct pd_http_parser *p, struct scan *s, 
                                                : "malformed header name");
 }
 
-/* Most names are known, and then nothing more has to be proved of their bytes. */
-static enum pd_http_parsed header_name(struct pd_http_parser *p, struct scan *s, pd_str *name,
-                                       enum pd_http_known *known)
+/* Flat: the look-up is in another file. Most names are known, and then nothing more has to be
+ * proved of their bytes. */
+__attribute__((flatten)) static enum pd_http_parsed
+header_name(struct pd_http_parser *p, struct scan *s, pd_str *name, enum pd_http_known *known)
 {
     const char *start = s->at, *colon = pd_scan(s->start, start, s->end, is_colon);
     while (colon < s->end && *colon != ':')

@@ -88,28 +88,25 @@ static bool bodyless(const struct work *w, int status)
     return w->req.method == PD_HEAD || status == 204 || status == 304 || status < 200;
 }
 
-struct lines { /* header lines in parts */
-    const pd_str *at;
-    unsigned n;
-};
-
-static size_t lines_len(struct lines l)
+static char *put_ready(const void *lines, char *at)
 {
-    size_t len = 0;
-    for (unsigned i = 0; i < l.n; i++)
-        len += l.at[i].len;
-    return len;
+    return pd_put(at, *(const pd_str *)lines);
 }
 
-/* Writes the head; the caller has reserved HEAD_ROOM + lines_len. 204 has no length, and a 304 only
- * one it is sure of. */
+static struct pd_http_lines ready(const pd_str *lines)
+{
+    return (struct pd_http_lines){ .room = lines->len, .put = put_ready, .arg = lines };
+}
+
+/* Writes the head; the caller has reserved HEAD_ROOM and the lines' room. 204 has no length, and a
+ * 304 only one it is sure of. */
 static char *put_head(struct pd_http_conn *c, struct work *w, char *at, int status,
-                      struct lines lines, int64_t length)
+                      struct pd_http_lines lines, int64_t length)
 {
     at = put_first_lines(c->server, at, status);
-    for (unsigned i = 0; i < lines.n; i++)
-        if (lines.at[i].len)
-            at = pd_put(at, lines.at[i]);
+    char *from = at;
+    at = lines.put(lines.arg, at);
+    pd_assert((size_t)(at - from) <= lines.room);
     bool has_length = status >= 200 && status != 204 && !(status == 304 && length <= 0);
     if (length >= 0 && has_length) {
         at = pd_put(at, PD_STR("Content-Length: "));
@@ -125,10 +122,8 @@ static char *put_head(struct pd_http_conn *c, struct work *w, char *at, int stat
 /* --- whole answers -----------------------------------------------------------------------------
  */
 
-void pd_http_reply_parts(struct pd_http_req *r, int status, const pd_str *headers, unsigned n,
-                         pd_str body)
+void pd_http_reply_lines(struct pd_http_req *r, int status, struct pd_http_lines lines, pd_str body)
 {
-    struct lines lines = { headers, n };
     struct work *w = work_of(r);
     struct pd_http_conn *c = r->conn;
     pd_assert(status >= 200 && status <= 599);
@@ -140,7 +135,7 @@ void pd_http_reply_parts(struct pd_http_req *r, int status, const pd_str *header
         return;
     bool send_body = !bodyless(w, status) && body.len > 0;
     bool copy = send_body && body.len <= BIG_BODY;
-    char *start = out_reserve(c, HEAD_ROOM + lines_len(lines) + (copy ? body.len : 0));
+    char *start = out_reserve(c, HEAD_ROOM + lines.room + (copy ? body.len : 0));
     if (!start)
         return;
     char *at = put_head(c, w, start, status, lines, (int64_t)body.len);
@@ -154,7 +149,7 @@ void pd_http_reply_parts(struct pd_http_req *r, int status, const pd_str *header
 
 void pd_http_reply(struct pd_http_req *r, int status, pd_str headers, pd_str body)
 {
-    pd_http_reply_parts(r, status, &headers, 1, body);
+    pd_http_reply_lines(r, status, ready(&headers), body);
 }
 
 void reply_error(struct pd_http_req *r, int status)
@@ -221,8 +216,7 @@ pd_err pd_http_reply_begin(struct pd_http_req *r, int status, pd_str headers, in
     char *start = out_reserve(c, HEAD_ROOM + headers.len);
     if (!start)
         return pd_fail(PD_ENOMEM, "no memory for an answer");
-    out_commit(
-        c, (size_t)(put_head(c, w, start, status, (struct lines){ &headers, 1 }, length) - start));
+    out_commit(c, (size_t)(put_head(c, w, start, status, ready(&headers), length) - start));
     return PD_OK;
 }
 

@@ -53,28 +53,25 @@ void pd_web_thread_begin(struct pd_web *w)
     (void)pd_web_thread_self(w);
 }
 
-/* Eight hex digits, the first one in the lowest byte: nibbles are spread over bytes, and those
- * above 9 get the distance to 'a'. */
-static uint64_t hex8(uint32_t v)
+/* Sixteen hex digits: the two of each byte side by side, and those above 9 moved on to 'a'. */
+static void put_hex(char *to, uint64_t v)
 {
-    const uint64_t ones = 0x0101010101010101u;
-    uint64_t x = v;
-    x = (x << 16 | x) & 0x0000ffff0000ffffu;
-    x = (x << 8 | x) & 0x00ff00ff00ff00ffu;
-    x = (x << 4 | x) & 0x0f0f0f0f0f0f0f0fu;
-    uint64_t letters = (x + 6 * ones) >> 4 & ones;
-    return __builtin_bswap64(x + '0' * ones + letters * ('a' - '0' - 10));
+    uint64_t highest_first[2] = { __builtin_bswap64(v) };
+    pd_bytes16 x;
+    memcpy(&x, highest_first, sizeof x);
+    x = __builtin_shufflevector(x >> 4, x & 15, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7,
+                                23);
+    x += '0' + ((pd_bytes16)(x > 9) & ('a' - '0' - 10));
+    memcpy(to, &x, sizeof x);
 }
 
 /* A bijection of the count from a random start: never twice in a thread, hardly ever in a fleet. It
  * names a request in logs and is no secret. */
 void pd_request_id_make(struct pd_request *q)
 {
-    _Static_assert(PD_REQUEST_ID_TEXT == 16, "two times eight digits");
+    _Static_assert(PD_REQUEST_ID_TEXT == sizeof(pd_bytes16), "one digit to a byte");
     _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lowest byte first");
-    uint64_t v = q->thread->id_base + ++q->thread->requests * 0x9e3779b97f4a7c15u;
-    uint64_t text[2] = { hex8((uint32_t)(v >> 32)), hex8((uint32_t)v) };
-    memcpy(q->id, text, sizeof q->id);
+    put_hex(q->id, q->thread->id_base + ++q->thread->requests * 0x9e3779b97f4a7c15u);
 }
 
 /* --- the access log ------------------------------------------------------------------- */

@@ -22,8 +22,8 @@
 #include <pando/log.h>
 
 enum {
-    VARYING_ROOM = 160, /* for what is constant in varying_lines */
-    NEXT_MAX = 512, /* bytes of a path to come back to; escaped it is up to three times as long */
+    LINES_ROOM = 160, /* for what is constant in put_lines, and a number */
+    NEXT_MAX = 512,   /* bytes of a path to come back to; escaped it is up to three times as long */
 };
 
 /* --- no route ------------------------------------------------------------------------- */
@@ -361,16 +361,27 @@ static pd_str cache_control(const struct pd_ctx *c)
     return c->user_id ? PD_STR("private, no-store") : PD_STR("no-cache");
 }
 
-/* The lines that every reply has and that differ from one to the next. */
-static pd_str varying_lines(struct pd_ctx *c)
+static pd_str fixed_lines(const struct pd_request *q)
 {
-    struct pd_request *q = c->request;
-    pd_str type = q->content_type, caching = cache_control(c);
-    size_t most = type.len + caching.len + q->location.len + VARYING_ROOM;
-    char *start = pd_arena_alloc(c->arena, most), *at = start;
-    if (type.ptr) {
+    if (q->fixed_lines.ptr)
+        return q->fixed_lines;
+    return q->is_page ? q->web->page_lines : q->web->other_lines;
+}
+
+static size_t lines_room(const struct pd_ctx *c)
+{
+    const struct pd_request *q = c->request;
+    return q->content_type.len + q->location.len + cache_control(c).len + fixed_lines(q).len +
+           q->lines.len + LINES_ROOM;
+}
+
+static char *put_lines(const void *ctx, char *at)
+{
+    const struct pd_ctx *c = ctx;
+    const struct pd_request *q = c->request;
+    if (q->content_type.ptr) {
         at = pd_put(at, PD_STR("Content-Type: "));
-        at = pd_put(at, type);
+        at = pd_put(at, q->content_type);
         at = pd_put(at, PD_STR("\r\n"));
     }
     if (q->location.ptr) {
@@ -379,30 +390,29 @@ static pd_str varying_lines(struct pd_ctx *c)
         at = pd_put(at, PD_STR("\r\n"));
     }
     at = pd_put(at, PD_STR("Cache-Control: "));
-    at = pd_put(at, caching);
+    at = pd_put(at, cache_control(c));
     at = pd_put(at, PD_STR("\r\nX-Request-Id: "));
     at = pd_put(at, pd_str_n(q->id, PD_REQUEST_ID_TEXT));
     at = pd_put(at, PD_STR("\r\n"));
-    return pd_str_n(start, (size_t)(at - start));
+    at = pd_put(pd_put(at, fixed_lines(q)), pd_buf_str(&q->lines));
+    if (q->web->opts.test) {
+        at = pd_put(at, PD_STR("X-Pando-Statements: "));
+        at = pd_put_u64(at, c->statements);
+        at = pd_put(at, PD_STR("\r\n"));
+    }
+    return at;
 }
 
 static void send_reply(struct pd_ctx *c)
 {
     struct pd_request *q = c->request;
-    const struct pd_web *w = q->web;
     q->lines.max = PD_REPLY_HEAD_MAX; /* the handler had half of it */
     if (q->session_action != PD_SESSION_KEEP)
         pd_session_send(c);
     if (pd_db_has_replicas(c->db))
         pd_floor_send(c);
-    pd_str fixed = q->is_page ? w->page_lines : w->other_lines;
-    if (q->fixed_lines.ptr)
-        fixed = q->fixed_lines;
-    pd_str of_test = PD_STR_NULL;
-    if (w->opts.test)
-        of_test = pd_str_fmt(c->arena, "X-Pando-Statements: %u\r\n", c->statements);
-    const pd_str lines[] = { varying_lines(c), fixed, pd_buf_str(&q->lines), of_test };
-    pd_http_reply_parts(q->http, q->status, lines, 4, q->body);
+    struct pd_http_lines lines = { .room = lines_room(c), .put = put_lines, .arg = c };
+    pd_http_reply_lines(q->http, q->status, lines, q->body);
 }
 
 /* --- entry ---------------------------------------------------------------------------- */
