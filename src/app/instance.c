@@ -73,6 +73,7 @@ static pd_err open_web(struct pd_instance *in)
             .secret_keys = pd_config_get(cfg, "SECRET_KEY"),
             .cdn_url = pd_config_get(cfg, "CDN_URL"),
             .trusted_proxies = pd_config_get(cfg, "TRUSTED_PROXIES"),
+            .proxy_adds_security = pd_config_is(cfg, "SECURITY_HEADERS", "proxy"),
             .production = pd_config_is(cfg, "PANDO_ENV", "production"),
             .development = pd_config_is(cfg, "PANDO_ENV", "development"),
             .test = pd_config_is(cfg, "PANDO_ENV", "test"),

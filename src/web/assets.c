@@ -147,10 +147,7 @@ static pd_status asset_serve(struct pd_ctx *c)
     size_t sizes[] = { asset->size, asset->gzip_size, asset->brotli_size };
     pd_str etag = pd_str_fmt(c->arena, "\"%s%s\"", asset->hashed, coding[e].suffix);
     q->cache_control = PD_STR("public, max-age=31536000, immutable");
-    /* A page may load it from the CDN's origin, fonts and modules too: everybody may read it. */
-    q->fixed_lines = PD_STR("X-Content-Type-Options: nosniff\r\nAccess-Control-Allow-Origin: *\r\n"
-                            "Cross-Origin-Resource-Policy: cross-origin\r\n"
-                            "Vary: Accept-Encoding\r\n");
+    q->fixed_lines = q->web->asset_lines;
     pd_reply_header(c, "ETag", etag);
     if (pd_etag_listed(pd_http_known(q->http, PD_H_IF_NONE_MATCH), etag))
         return pd_reply_set(c, 304, PD_STR_NULL, PD_STR_NULL);

@@ -35,6 +35,7 @@ struct pd_web_opts {
     pd_str cdn_url;         /* "https://cdn.example.com"; null = the app serves its assets itself */
     pd_str trusted_proxies; /* "10.0.0.0/8, ::1": whose X-Forwarded-* are believed */
     bool production, development, test;
+    bool proxy_adds_security; /* no security header lines; needs trusted_proxies */
     bool access_log;
     bool log_json;      /* access log lines as JSON */
     int64_t budget_us;  /* in tests: most CPU time of a handler between two waits; 0 = unlimited */
@@ -44,7 +45,8 @@ struct pd_web_opts {
 struct pd_web;
 
 /* Builds the router. PD_ECONFIG with one line for a malformed pattern, two routes in conflict, a
- * bad proxy list or no key. What `opts` points to must outlive it. */
+ * bad proxy list, security header lines left to a proxy that is not named, or no key. What `opts`
+ * points to must outlive it. */
 pd_err pd_web_new(const struct pd_web_opts *opts, struct pd_web **out) PD_MUST;
 void pd_web_free(struct pd_web *w);
 

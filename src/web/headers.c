@@ -5,6 +5,9 @@
  * that go to us, no inline code, no frames, no plug-ins, no <base>. Everything else gets the policy
  * of a document that may do nothing, in case somebody opens it as one.
  *
+ * A proxy that adds such lines itself must be the only one to do so: two lines of
+ * Cross-Origin-Opener-Policy, though equal, are none to a browser. Then these blocks are empty.
+ *
  * No header can be smuggled in: names must be tokens and values free of controls, checked here, for
  * every line that is made of something not written in this layer.
  */
@@ -32,8 +35,19 @@ static pd_str page_lines(struct pd_web *w, const char *hsts)
                       PD_ARG(cdn), hsts);
 }
 
+/* A page may load assets from the CDN's origin, fonts and modules too: everybody may read them. */
+#define ASSET_ALONE                                                                                \
+    "X-Content-Type-Options: nosniff\r\n"                                                          \
+    "Cross-Origin-Resource-Policy: cross-origin\r\n"
+#define ASSET "Access-Control-Allow-Origin: *\r\nVary: Accept-Encoding\r\n"
+
 void pd_header_lines_make(struct pd_web *w)
 {
+    w->page_lines = w->other_lines = PD_STR("");
+    w->asset_lines = PD_STR(ASSET);
+    if (w->opts.proxy_adds_security)
+        return;
+    w->asset_lines = PD_STR(ASSET_ALONE ASSET);
     const char *hsts = w->opts.production
                            ? "Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n"
                            : "";

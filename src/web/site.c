@@ -73,6 +73,9 @@ static pd_err open_parts(struct pd_web *w)
     pd_sealer_init(&w->flash, &w->keys, PD_STR("flash"));
     pd_sealer_init(&w->floor, &w->keys, PD_STR("floor"));
     PD_TRY(pd_proxies_parse(&w->proxies, w->opts.trusted_proxies));
+    if (w->opts.proxy_adds_security && w->proxies.n == 0)
+        return pd_hint(pd_fail(PD_ECONFIG, "SECURITY_HEADERS=proxy, but there is no proxy"),
+                       "name the one that adds them: TRUSTED_PROXIES=127.0.0.1");
     pd_str cdn = w->opts.cdn_url;
     while (pd_str_ends(cdn, PD_STR("/")))
         cdn.len--;

@@ -50,7 +50,7 @@ struct pd_web {
     pd_str api_prefix;                                                /* null: none */
     pd_str session_cookie, flash_cookie, floor_cookie;                /* without prefix */
     pd_str host_session_cookie, host_flash_cookie, host_floor_cookie; /* with it */
-    pd_str page_lines, other_lines; /* constant header lines of pages, of all else */
+    pd_str page_lines, asset_lines, other_lines;    /* constant header lines of each */
     struct pd_http_refusal busy_page, busy_problem; /* for who is turned away */
     uint64_t serial;                                /* tells this pd_web from one freed before */
     pthread_mutex_t lock;                           /* guards the two below */

@@ -141,6 +141,17 @@ def test_security_headers(server):
     assert "referrer-policy" in headers
 
 
+def test_security_headers_may_be_left_to_a_named_proxy(own_server):
+    own_server.settings["SECURITY_HEADERS"] = "proxy"
+    one_clear_line(own_server.command("serve"), "TRUSTED_PROXIES")
+    own_server.settings["TRUSTED_PROXIES"] = "127.0.0.1"
+    own_server.start()
+    with own_server.client() as http:
+        headers = http.get("/login").headers
+    assert "content-security-policy" not in headers and "referrer-policy" not in headers
+    assert headers["cache-control"] and headers["x-request-id"]
+
+
 def test_head_has_the_headers_of_get_and_no_body(server):
     with server.client() as http:
         head, get = http.head("/login"), http.get("/login")

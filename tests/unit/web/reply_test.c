@@ -121,6 +121,51 @@ SITE_TEST(headers_protect)
     expect(pd_str_eq(header(r, "X-Pando-Statements"), PD_STR("0")), r);
 }
 
+/* Each alone: what else is in the head stays. */
+static void expect_no_security(struct reply r)
+{
+    static const char *const lines[] = {
+        "Content-Security-Policy",      "X-Content-Type-Options",     "Referrer-Policy",
+        "Cross-Origin-Resource-Policy", "Cross-Origin-Opener-Policy", "Permissions-Policy",
+        "Strict-Transport-Security",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        expect(!header(r, lines[i]).ptr, r);
+    expect(header(r, "Cache-Control").ptr && header(r, "Content-Type").ptr, r);
+}
+
+SITE_TEST(a_proxy_may_add_the_security_lines, .production = true, .proxy_adds_security = true)
+{
+    expect_no_security(get("/page"));
+    expect_no_security(get("/api/absent"));
+    struct reply r = get("/assets/app-1234.css");
+    expect_no_security(r);
+    expect(has(header(r, "Vary"), "Accept-Encoding"), r);
+    expect(pd_str_eq(header(r, "Access-Control-Allow-Origin"), PD_STR("*")), r);
+    const struct pd_http_req asked = { .method = PD_GET, .path = PD_STR("/page") };
+    pd_str refused = pd_web_admit(&asked, true, web)->lines;
+    expect(has(refused, "Retry-After") && !has(refused, "Policy"), r);
+}
+
+SITE_TEST(what_protects_assets_is_there)
+{
+    struct reply r = get("/assets/app-1234.css");
+    expect(pd_str_eq(header(r, "X-Content-Type-Options"), PD_STR("nosniff")), r);
+    expect(pd_str_eq(header(r, "Cross-Origin-Resource-Policy"), PD_STR("cross-origin")), r);
+}
+
+SITE_TEST(a_proxy_that_adds_lines_has_a_name)
+{
+    struct pd_web *other = web;
+    struct pd_web_opts opts = { .secret_keys = PD_STR(SECRET), .proxy_adds_security = true };
+    assert_int_equal(pd_web_new(&opts, &other), PD_ECONFIG);
+    assert_null(other);
+    assert_non_null(strstr(pd_diag()->hint, "TRUSTED_PROXIES"));
+    opts.trusted_proxies = PD_STR("::1");
+    die_of(pd_web_new(&opts, &other));
+    pd_web_free(other);
+}
+
 SITE_TEST(values_cannot_become_headers)
 {
     static const char *const bad[] = { "a%0d%0aSet-Cookie:+x=1", "a%0a", "a%0d", "%01", "%7f" };
@@ -262,6 +307,9 @@ int main(void)
     SITE_SERVES(routes);
     const struct CMUnitTest tests[] = {
         DATA_TEST(headers_protect_site),
+        DATA_TEST(a_proxy_may_add_the_security_lines_site),
+        DATA_TEST(what_protects_assets_is_there_site),
+        DATA_TEST(a_proxy_that_adds_lines_has_a_name_site),
         DATA_TEST(values_cannot_become_headers_site),
         DATA_TEST(types_cannot_become_headers_site),
         DATA_TEST(what_the_platform_adds_has_room_site),
