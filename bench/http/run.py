@@ -12,9 +12,12 @@ a few seconds tell little. "between" is user time measured exactly, if a little 
 between.c), in a run of its own.
 
 pando is bench/http/pando_app: router, fibers, metrics and a buffered access log; `--layer` measures
-the http layer alone instead (pando_http). nginx answers from its configuration; "nginx=" does so with
-the header lines that pando sends, so that both write (and wrk reads) as many bytes. The last table is
-memory: 10,000 idle connections. Then the marks are printed; missing one does not fail the run,
+the http layer alone instead (pando_http). nginx answers from its configuration. What wrk has
+to parse is part of what is measured, so two compare like with like: "nginx=" sends the header lines
+that pando sends, "pando=" leaves the security lines to a proxy (SECURITY_HEADERS), and so sends what
+nginx does, Cache-Control and the request's id. "bare" is a loop that reads, counts heads and writes
+nginx's answer, "bare=" pando's: what any server could reach where the client has its share of the CPU.
+The last table is memory: 10,000 idle connections. Then the marks are printed; missing one does not fail the run,
 because a busy machine misses them. count.py counts instructions, which no machine changes.
 """
 import argparse
@@ -190,13 +193,13 @@ def idle(server, connections=10000):
     return before, (after - before) / connections
 
 
-def pando(build, folder, layer=False):
+def pando(build, folder, layer=False, name="pando", **settings):
     folder_of, port = pathlib.Path(build).resolve() / "bench/http", peers.free_port()
     env = {"PORT": str(port), "HOST": "127.0.0.1", "PANDO_ENV": "production", "SECRET_KEY": "1" * 64,
-           "THREADS": "1", "ACCESS_LOG": "on"}
+           "THREADS": "1", "ACCESS_LOG": "on", **settings}
     if layer:
         return peers.Server("pando", [str(folder_of / "pando_http"), str(port)], port, CPU)
-    return peers.Server("pando", [str(folder_of / "pando_app"), "serve"], port, CPU, folder, env)
+    return peers.Server(name, [str(folder_of / "pando_app"), "serve"], port, CPU, folder, env)
 
 
 def nginx(name, lines, work):
@@ -215,8 +218,33 @@ def kore(work):
     return peers.Server("kore", ["kore", "-fnrc", str(work / "kore.conf")], port, CPU)
 
 
+def answer(server, path):
+    """The bytes with which it answers a request."""
+    got = b""
+    with server, socket.create_connection(("127.0.0.1", server.port), 5) as c:
+        c.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        while not got.endswith(b"World!"):
+            got += c.recv(4096)
+    return got
+
+
+def bare(name, build, like, work):
+    """Answers /plaintext as `like` does."""
+    port, path = peers.free_port(), work / f"answer-{name}"
+    path.write_bytes(answer(like, "/plaintext"))
+    return peers.Server(name, [str(pathlib.Path(build).resolve() / "bench/http/bare"), str(port), str(path)], port, CPU)
+
+
+def asked(server, case):
+    """Kore does not take pipelined requests; bare has one answer."""
+    path, _, depth = CASES[case]
+    return not (server.name == "kore" and depth > 1) and (not server.name.startswith("bare") or path == "/plaintext")
+
+
 def servers(args, work):
     found = [pando(args.build, work, args.layer)]
+    if not args.layer:
+        found.append(pando(args.build, work, name="pando=", SECURITY_HEADERS="proxy", TRUSTED_PROXIES="127.0.0.1"))
     if shutil.which("nginx"):
         found += [nginx("nginx", "", work), nginx("nginx=", SAME_LINES, work)]
     else:
@@ -225,6 +253,10 @@ def servers(args, work):
         found.append(kore(work))
     else:
         print("kore is not installed: left out")
+    likes = {s.name: s for s in found}
+    for name, like in ("bare", "nginx"), ("bare=", "pando"):
+        if like in likes:
+            found.append(bare(name, args.build, likes[like], work))
     return found
 
 
@@ -259,6 +291,17 @@ def show_many_marks(seen, few, many):
             print(f"      {name}: requests per second {b.rate() / a.rate():.2f}, CPU of a request {b.cpu() / a.cpu():.2f}, of {few}'s")
 
 
+def show_like_with_like(found):
+    for name, peer, what in ("pando", "nginx=", "both with pando's header lines"), ("pando=", "nginx", "both without security lines"):
+        if name in found and peer in found:
+            value = found[name].rate_of(found[peer])
+            mark(f"pipe16: requests per second, {what}", value, 5, value >= 5)
+    for name, ours in ("bare", "pando="), ("bare=", "pando"):
+        if name in found and ours in found:
+            print(f"      {name}, which does nothing but answer, has {found[name].rate_of(found['nginx']):.2f} of nginx's; "
+                  f"{ours} has {found[ours].rate_of(found[name]):.2f} of {name}'s")
+
+
 def show_marks(seen):
     """seen: case -> name -> Result"""
     print("\nmarks")
@@ -271,6 +314,7 @@ def show_marks(seen):
         mark("pipe16: requests per second, of nginx's", value, 5, value >= 5)
         print(f"      of a request's {1e6 / ours.rate():.2f} us {ours.cpu():.2f} are pando's, the rest is wrk's; nginx needs {peer.cpu():.2f}")
         mark("pipe16: requests per second of the server's own CPU time", peer.cpu() / ours.cpu(), 5, peer.cpu() / ours.cpu() >= 5)
+        show_like_with_like(seen["pipe16"])
     for case in "plain", "json":
         if f"{case}64" in seen and f"{case}256" in seen:
             show_many_marks(seen, f"{case}64", f"{case}256")
@@ -308,8 +352,7 @@ def main():
         print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}{'between':>9}   pando's ratio: req/s, user, between")
         seen = {}
         for case in args.only.split(","):
-            asked = [s for s in found if not (s.name == "kore" and CASES[case][2] > 1)]
-            seen[case] = measure(asked, case, args, work)
+            seen[case] = measure([s for s in found if asked(s, case)], case, args, work)
             show(case, seen[case])
         show_marks(seen)
         if not args.no_idle:
