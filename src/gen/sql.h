@@ -325,7 +325,11 @@ struct sql_made {
     struct sql_pos pos;
     int end; /* line of its ';' */
     bool is_view, is_trigger, is_function, scans /* a table that grows; told */;
-    struct sql_pos body; /* of a function: where its text begins */
+    bool calls;           /* a function: what others do, or what is not in its text, it may do */
+    struct sql_pos body;  /* of a function: where its text begins */
+    struct sql_table *on; /* of a trigger */
+    struct sql_table **writes; /* by a trigger or function */
+    uint32_t nwrites;
     struct sql_made *next;
 };
 

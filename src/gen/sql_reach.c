@@ -32,6 +32,8 @@ static void prepare(struct sql *s, struct sql_made *made, pd_str sql)
         sql_reach_table(s, made, s->reads[i]);
     for (uint32_t i = 0; i < s->nwrites; i++) {
         bool told = false;
+        if (made->is_trigger)
+            sql_tables_add(s, &made->writes, &made->nwrites, s->writes[i]);
         for (uint32_t j = 0; j < s->nreads; j++)
             told |= s->reads[j] == s->writes[i];
         if (!told)
@@ -80,7 +82,7 @@ static void fire(struct sql *s, struct sql_made *made)
     pd_str table = table_of(s, made->name, "trigger");
     if (!table.len)
         return; /* dropped again by a later migration */
-    struct sql_table *on = sql_table_find(s, table);
+    struct sql_table *on = made->on = sql_table_find(s, table);
     if (on)
         sql_reach_table(s, made, on);
     const pd_str fires[] = {

@@ -1,4 +1,5 @@
-/* sql_server_trigger.c - what PostgreSQL's triggers do: whose tables they touch, what they scan.
+/* sql_server_trigger.c - what PostgreSQL's triggers do: whose tables they touch, what they scan,
+ * and whether SQLite's write the same.
  *
  * A function in PL/pgSQL is text to the server until a row fires it. Its statements are found here
  * by their tokens: from SELECT, INSERT, UPDATE, DELETE, MERGE, WITH or PERFORM to the ';', the ')'
@@ -8,7 +9,8 @@
  *     insert into t (n) select new.n + v     insert into t (n) select ($1).n + $2
  *
  * with NEW and OLD of the type of the trigger's table, and INTO with its targets cut out. What it
- * touches and scans is asked as for a statement of queries.sql.
+ * touches and scans is asked as for a statement of queries.sql. The tables that triggers write when
+ * a table changes must be those that SQLite's write, from which the caches know.
  *
  * A variable of no type (record, cursor) cannot be a parameter, and a transition table is none of
  * the schema: of a statement that names one only the tables behind FROM, JOIN, INTO and UPDATE are
@@ -206,6 +208,21 @@ static void look_at_words(const struct piece *p)
     }
 }
 
+static void note_writes(const struct piece *p)
+{
+    struct body *b = p->b;
+    for (uint32_t i = p->from; i < p->to; i++) {
+        uint32_t name = i + 1 + is_at(b, i + 1, "only");
+        bool writes = (is_at(b, i, "into") && is_at(b, i - 1, "insert merge")) ||
+                      (is_at(b, i, "from") && is_at(b, i - 1, "delete")) ||
+                      (is_at(b, i, "update") && (i == p->from || !is_at(b, i - 1, "for do key")));
+        struct sql_table *t =
+            writes && name < p->to ? sql_table_find(b->s, sql_unquote(b->s, &b->t.at[name])) : NULL;
+        if (t)
+            sql_tables_add(b->s, &b->made->writes, &b->made->nwrites, t);
+    }
+}
+
 static void look_at_plan(const struct piece *p, pd_str types)
 {
     struct body *b = p->b;
@@ -252,6 +269,7 @@ static void look_at(struct body *b, uint32_t from, uint32_t to)
     struct sql *s = b->s;
     pd_str types = PD_STR_NULL;
     write_piece(&p);
+    note_writes(&p);
     sql_server_command(s, PD_STR("savepoint pd_trigger"));
     PGresult *r =
         p.untyped ? NULL : sql_server_depends(s, pd_buf_str(&p.types), pd_buf_str(&p.sql));
@@ -330,9 +348,80 @@ static void read_function(struct sql *s, struct sql_made *made, pd_str table, pd
         return;
     drop_comments(&b->t);
     sql_tokens_match(&b->t);
-    for (uint32_t i = 0; i < b->t.n; i++)
+    for (uint32_t i = 0; i < b->t.n; i++) {
         b->at_run_time |= is_at(b, i, "execute create");
+        made->calls |= is_at(b, i, "execute perform call");
+    }
     read_body(b);
+}
+
+/* --- do SQLite's triggers write the same? ---------------------------------------------------- */
+
+struct fired { /* when `on` changes */
+    struct sql_table *on;
+    struct sql_made *by; /* NULL: not by a function of ours in PL/pgSQL */
+};
+struct firings {
+    struct fired *at;
+    int n;
+};
+
+static bool writes(const struct sql_made *made, const struct sql_table *t)
+{
+    uint32_t i = 0;
+    while (i < made->nwrites && made->writes[i] != t)
+        i++;
+    return i < made->nwrites;
+}
+
+static bool writes_here(const struct sql *s, const struct sql_table *on, const struct sql_table *t)
+{
+    const struct sql_made *m = s->made;
+    while (m && !(m->is_trigger && m->on == on && writes(m, t)))
+        m = m->next;
+    return m != NULL;
+}
+
+/* Or nobody knows: what does not stand in its text may be anything. */
+static bool may_write_there(const struct firings *all, const struct sql_table *on,
+                            const struct sql_table *t)
+{
+    bool may = false;
+    for (int i = 0; i < all->n; i++) {
+        const struct sql_made *by = all->at[i].by;
+        may |= all->at[i].on == on && (!by || by->calls || writes(by, t));
+    }
+    return may;
+}
+
+static void differ(struct sql *s, const struct sql_made *made, const struct sql_table *on,
+                   const struct sql_table *t)
+{
+    sql_error(s, made->pos, "PD-SQL-064",
+              PD_STR("let the triggers of both databases write the same tables: caches go by those "
+                     "of SQLite"),
+              "%s \"%.*s\" writes table \"%.*s\" when \"%.*s\" changes; in %s no trigger does",
+              made->is_function ? "trigger function" : "trigger", PD_ARG(made->name),
+              PD_ARG(t->name), PD_ARG(on->name), made->is_function ? "SQLite" : "PostgreSQL");
+}
+
+/* The table itself does not count: BEFORE there, what is an UPDATE here is a change of NEW. */
+static void compare(struct sql *s, const struct firings *all)
+{
+    for (int i = 0; i < all->n; i++) {
+        const struct fired *f = &all->at[i];
+        for (uint32_t w = 0; f->on && f->by && w < f->by->nwrites; w++) {
+            struct sql_table *t = f->by->writes[w];
+            if (t != f->on && !writes_here(s, f->on, t))
+                differ(s, f->by, f->on, t);
+        }
+    }
+    for (struct sql_made *m = s->made; m; m = m->next) {
+        for (uint32_t w = 0; m->is_trigger && m->on && w < m->nwrites; w++) {
+            if (m->writes[w] != m->on && !may_write_there(all, m->on, m->writes[w]))
+                differ(s, m, m->on, m->writes[w]);
+        }
+    }
 }
 
 void sql_server_triggers(struct sql *s)
@@ -340,23 +429,28 @@ void sql_server_triggers(struct sql *s)
     PGresult *r = sql_server_ask(
         s, PD_STR("select p.proname, c.relname, c.oid::regclass, p.prosrc,\n"
                   "  bool_or(coalesce(t.tgnewtable, t.tgoldtable) is not null) over (partition by "
-                  "p.oid)\n"
+                  "p.oid),\n"
+                  "  l.lanname = 'plpgsql' and p.pronamespace = c.relnamespace\n"
                   "from pg_trigger t join pg_proc p on p.oid = t.tgfoid\n"
                   "  join pg_class c on c.oid = t.tgrelid join pg_language l on l.oid = p.prolang\n"
-                  "where not t.tgisinternal and l.lanname = 'plpgsql'\n"
-                  "  and c.relnamespace = current_schema()::regnamespace\n"
-                  "  and p.pronamespace = c.relnamespace order by p.oid, c.relname"));
-    struct sql_made *last = NULL;
-    for (int i = 0; r && i < PQntuples(r); i++) {
-        struct sql_made *made = function_called(s, pd_str_c(PQgetvalue(r, i, 0)));
-        struct sql_table *on = sql_table_find(s, pd_str_c(PQgetvalue(r, i, 1)));
-        if (made && on)
-            sql_reach_table(s, made, on);
-        if (made && made != last)
-            read_function(s, made, pd_str_dup(s->arena, pd_str_c(PQgetvalue(r, i, 2))),
+                  "where not t.tgisinternal and c.relnamespace = current_schema()::regnamespace\n"
+                  "order by p.oid, c.relname"));
+    unsigned before = s->g->errors;
+    struct firings all = { .n = r ? PQntuples(r) : 0 };
+    all.at = pd_arena_new_n(s->arena, struct fired, (size_t)all.n + 1);
+    for (int i = 0; i < all.n; i++) {
+        struct fired *f = &all.at[i];
+        bool ours = PQgetvalue(r, i, 5)[0] == 't';
+        f->by = ours ? function_called(s, pd_str_c(PQgetvalue(r, i, 0))) : NULL;
+        f->on = sql_table_find(s, pd_str_c(PQgetvalue(r, i, 1)));
+        if (f->by && f->on)
+            sql_reach_table(s, f->by, f->on);
+        if (f->by && (!i || f->by != f[-1].by))
+            read_function(s, f->by, pd_str_dup(s->arena, pd_str_c(PQgetvalue(r, i, 2))),
                           pd_str_dup(s->arena, pd_str_c(PQgetvalue(r, i, 3))),
                           PQgetvalue(r, i, 4)[0] == 't');
-        last = made;
     }
     PQclear(r);
+    if (s->g->errors == before) /* what else could be said would follow from it */
+        compare(s, &all);
 }

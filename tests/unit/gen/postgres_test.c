@@ -422,12 +422,17 @@ static const char fired[] =
     "%s\n$$;\n"
     "-- postgres:\n"
     "create trigger shop_fires after insert or update on shop_p for each row execute function\n"
-    "  shop_fired();\n";
-#define AT "modules/shop/migrations/0001_shop.sql:"
+    "  shop_fired();\n%s";
+#define TWIN(on, does)                                                                             \
+    "-- sqlite:\ncreate trigger fires_" on " after update on " on " begin " does " end;\n"
+#define LOG  "insert into shop_log (n, p_id) values (1, 1);"
+#define KIND "insert into shop_kind (n) values (1);"
+#define AT   "modules/shop/migrations/0001_shop.sql:"
 
 /* The body begins in line 7. */
 static const struct {
     const char *body, *said; /* NULL: nothing */
+    const char *twin;        /* SQLite's triggers; NULL: none */
 } bodies[] = {
     { "begin\n  insert into crew_hand (n) values (new.n);\n  return new;\nend",
       AT "8:3: error PD-SQL-014: table \"crew_hand\" belongs to module crew" },
@@ -457,7 +462,17 @@ static const struct {
       "crew_hand for each row execute function shop_fired();\n-- postgres:\n"
       "comment on function shop_fired() is $$",
       AT "6:17: error PD-SQL-014: table \"crew_hand\" belongs to module crew" },
+    { "begin insert into shop_log (n, p_id) values (1, new.id); return new; end",
+      AT "6:17: error PD-SQL-064: trigger function \"shop_fired\" writes table \"shop_log\" when "
+         "\"shop_p\" changes; in SQLite no trigger does" },
+    { "begin return new; end",
+      AT "13:16: error PD-SQL-064: trigger \"fires_shop_p\" writes table \"shop_log\" when "
+         "\"shop_p\" changes; in PostgreSQL no trigger does",
+      TWIN("shop_p", LOG) },
     { "begin return new; end", NULL },
+    { "begin new.n := 2; return new; end", NULL,
+      TWIN("shop_p", "update shop_p set n = 2 where id = new.id;") },
+    { "begin execute 'insert'; return new; end", NULL, TWIN("shop_p", LOG) },
     { "<<it>>\ndeclare\n  n constant bigint not null := 3; k shop_kind%rowtype; v "
       "shop_log.n%type;\n"
       "  many text[] = '{a,b}'; c cursor for select id from shop_kind;\nbegin\n"
@@ -476,7 +491,7 @@ static const struct {
       "      insert into shop_kind (n) select n + 1 from d;\n"
       "  exception when unique_violation then\n    raise exception '%; no', new.s; end;\n"
       "  return new;\nend",
-      NULL },
+      NULL, TWIN("shop_p", LOG KIND) },
     { "begin\n  create temp table shop_tmp (n bigint) on commit drop;\n"
       "  insert into shop_tmp values (new.n);\n  return new;\nend",
       NULL },
@@ -484,24 +499,24 @@ static const struct {
       "  update shop_log set n = it.v where p_id = new.id;\n"
       "  insert into shop_log (n, p_id) values (shop_fired.v, 1);\n  return new;\n"
       "exception when others then\n  insert into shop_kind (n) values (length(sqlerrm));\nend",
-      NULL },
+      NULL, TWIN("shop_p", LOG KIND) },
     { "begin insert into shop_log (n, p_id) select n, id from fresh; return new; end\n$$;\n"
       "-- postgres:\ncreate trigger shop_each after insert on shop_kind referencing new table as "
       "fresh for each statement execute function shop_fired();\n-- postgres:\n"
       "comment on function shop_fired() is $$",
-      NULL },
+      NULL, TWIN("shop_p", LOG) TWIN("shop_kind", LOG) },
     { "begin execute 'select 1'; /* from crew_hand */ return new; end", NULL },
 };
 
 /* `above`: the lines before the function. */
-static void run_body(struct app *a, const char *above, const char *body)
+static void run_body(struct app *a, const char *above, const char *body, const char *twin)
 {
     app_begin(a);
     need_server(&a->g);
     app_write(a, "modules/crew/migrations/0001_crew.sql", pd_str_c(crew));
     app_write(a, "modules/crew/queries.sql", PD_STR("-- none\n"));
     app_write(a, "modules/shop/migrations/0001_shop.sql",
-              pd_str_fmt(&a->arena, fired, above, body));
+              pd_str_fmt(&a->arena, fired, above, body, twin ? twin : ""));
     app_write(a, "modules/shop/queries.sql", PD_STR("-- none\n"));
     app_run(a);
 }
@@ -511,7 +526,7 @@ static void what_trigger_functions_do_is_looked_at(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         struct app a;
-        run_body(&a, "", bodies[i].body);
+        run_body(&a, "", bodies[i].body, bodies[i].twin);
         pd_str said = pd_buf_str(&a.said);
         bool right = bodies[i].said
                          ? pd_str_starts(said, pd_str_c(bodies[i].said)) && a.g.errors == 1
@@ -529,7 +544,8 @@ static void the_author_may_let_a_trigger_function_scan(void **state)
     struct app a;
     (void)state;
     run_body(&a, "-- scan ok: it is fired once a year\n",
-             "begin update shop_log set n = new.n where n = old.n; return new; end");
+             "begin update shop_log set n = new.n where n = old.n; return new; end",
+             TWIN("shop_p", LOG));
     if (a.g.errors)
         fail_msg("%.*s", PD_ARG(pd_buf_str(&a.said)));
     app_close(&a);
