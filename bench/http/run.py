@@ -8,7 +8,8 @@ throughput of that CPU for both. All servers of a case stay up, and are asked in
 each, again and again: whatever else the machine does meets all of them. req/s is the median of the
 rounds and its ratio the median of the rounds' ratios. User and system microseconds per request are
 the sums of all rounds (/proc, of the server's process tree): the kernel splits them by sampling, so
-a few seconds tell little. "between" is user time measured exactly, if a little differently (see
+a few seconds tell little. "wrk us" is the client's CPU time; with the server's it is what a request costs the
+CPU they share, however many others want it, too. "between" is user time measured exactly, if a little differently (see
 between.c), in a run of its own.
 
 pando is bench/http/pando_app: router, fibers, metrics and a buffered access log; `--layer` measures
@@ -117,15 +118,22 @@ def wrk(port, path, connections, depth, seconds):
     return int(re.search(r"(\d+) requests in", out).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
 
 
+def cpu_of_ended():
+    """Seconds of all children that have ended: of wrk, while the servers stay up."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class Result:
     """Of one server in one case: sums over the rounds, and the rate of each."""
 
     def __init__(self):
-        self.requests, self.user_s, self.system_s, self.rates, self.between = 0, 0, 0, [], None
+        self.requests, self.user_s, self.system_s, self.client_s, self.rates, self.between = 0, 0, 0, 0, [], None
 
     def add(self, server, case, seconds):
-        before = cpu(server.process.pid)
+        before, client = cpu(server.process.pid), cpu_of_ended()
         requests, rate = wrk(server.port, *CASES[case], seconds)
+        self.client_s += cpu_of_ended() - client
         user, system = (b - a for a, b in zip(before, cpu(server.process.pid)))
         self.requests, self.user_s, self.system_s = self.requests + requests, self.user_s + user, self.system_s + system
         self.rates.append(rate)
@@ -144,6 +152,13 @@ class Result:
 
     def cpu(self):
         return self.user() + self.system()
+
+    def client(self):
+        return self.client_s * 1e6 / self.requests
+
+    def both(self):
+        """What wrk and the server need for a request: on a CPU of their own, its throughput is the inverse."""
+        return self.cpu() + self.client()
 
 
 def between(server, case, library, out):
@@ -267,7 +282,7 @@ def show(case, results):
         ratio = "" if r is ours else f"   {ours.rate_of(r):5.2f} x  {ours.user() / r.user():5.2f} x"
         if r is not ours and r.between and ours.between:
             ratio += f"  {ours.between / r.between:5.2f} x"
-        print(f"{case:10}{name:8}{r.rate():12,.0f}{r.user():9.2f}{r.system():9.2f}{exact}{ratio}", flush=True)
+        print(f"{case:10}{name:8}{r.rate():12,.0f}{r.user():9.2f}{r.system():9.2f}{r.client():9.2f}{exact}{ratio}", flush=True)
 
 
 def mark(what, value, limit, good):
@@ -291,15 +306,25 @@ def show_many_marks(seen, few, many):
             print(f"      {name}: requests per second {b.rate() / a.rate():.2f}, CPU of a request {b.cpu() / a.cpu():.2f}, of {few}'s")
 
 
-def show_like_with_like(found):
-    for name, peer, what in ("pando", "nginx=", "both with pando's header lines"), ("pando=", "nginx", "both without security lines"):
-        if name in found and peer in found:
-            value = found[name].rate_of(found[peer])
-            mark(f"pipe16: requests per second, {what}", value, 5, value >= 5)
-    for name, ours in ("bare", "pando="), ("bare=", "pando"):
-        if name in found and ours in found:
-            print(f"      {name}, which does nothing but answer, has {found[name].rate_of(found['nginx']):.2f} of nginx's; "
-                  f"{ours} has {found[ours].rate_of(found[name]):.2f} of {name}'s")
+def show_pair(found, name, peer, what):
+    ours, theirs = found[name], found[peer]
+    value = ours.rate_of(theirs)
+    mark(f"pipe16: requests per second, {what}", value, 5, value >= 5)
+    value = theirs.both() / ours.both()
+    mark("      the same of the CPU time of server and wrk", value, 5, value >= 5)
+
+
+def show_pipelined_marks(found):
+    ours, peer = found["pando"], found["nginx"]
+    show_pair(found, "pando", "nginx", "of nginx's")
+    print(f"      of a request's {ours.both():.2f} us {ours.cpu():.2f} are pando's, the rest is wrk's; nginx needs {peer.cpu():.2f}")
+    mark("pipe16: requests per second of the server's own CPU time", peer.cpu() / ours.cpu(), 5, peer.cpu() / ours.cpu() >= 5)
+    show_pair(found, "pando", "nginx=", "both with pando's header lines")
+    if "pando=" in found:
+        show_pair(found, "pando=", "nginx", "both without security lines")
+    for name in "bare", "bare=":
+        if name in found:
+            print(f"      {name}, which does nothing but answer, has {peer.both() / found[name].both():.2f} of nginx's")
 
 
 def show_marks(seen):
@@ -309,12 +334,7 @@ def show_marks(seen):
         if "nginx" in seen.get(case, {}):
             show_user_marks(seen[case]["pando"], seen[case]["nginx"], case, limit)
     if "nginx" in seen.get("pipe16", {}):
-        ours, peer = seen["pipe16"]["pando"], seen["pipe16"]["nginx"]
-        value = ours.rate_of(peer)
-        mark("pipe16: requests per second, of nginx's", value, 5, value >= 5)
-        print(f"      of a request's {1e6 / ours.rate():.2f} us {ours.cpu():.2f} are pando's, the rest is wrk's; nginx needs {peer.cpu():.2f}")
-        mark("pipe16: requests per second of the server's own CPU time", peer.cpu() / ours.cpu(), 5, peer.cpu() / ours.cpu() >= 5)
-        show_like_with_like(seen["pipe16"])
+        show_pipelined_marks(seen["pipe16"])
     for case in "plain", "json":
         if f"{case}64" in seen and f"{case}256" in seen:
             show_many_marks(seen, f"{case}64", f"{case}256")
@@ -349,7 +369,7 @@ def main():
         print("pando: " + ("the http layer alone, no router, metrics or access log" if args.layer else
                            "router, fibers, metrics and access log on"))
         print(f"server and wrk on CPU {CPU}; {args.rounds} rounds of {args.seconds} s\n")
-        print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}{'between':>9}   pando's ratio: req/s, user, between")
+        print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}{'wrk us':>9}{'between':>9}   pando's ratio: req/s, user, between")
         seen = {}
         for case in args.only.split(","):
             seen[case] = measure([s for s in found if asked(s, case)], case, args, work)
