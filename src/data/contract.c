@@ -17,7 +17,8 @@ static const struct pd_migration create = {
     .postgres = "create table if not exists pando_contract ("
                 " module text primary key,"
                 " name text not null,"
-                " number bigint not null)",
+                " number bigint not null);"
+                "grant select on pando_contract to public", /* whoever connects has to read it */
 };
 
 struct contract {

@@ -78,6 +78,8 @@ static void set_away(struct pg_pool *pool, bool away)
 
 static bool is_hopeless(const struct pg_pool *pool)
 {
+    if (!pool->team && atomic_load(&pool->pg->outdated))
+        return true; /* and so is what the program is about (pg_known.h) */
     return !pool->team && !atomic_load(&pool->open) && pool->failures >= 2 &&
            pd_mono_now() - pool->failing >= PG_PATIENCE_US;
 }

@@ -340,6 +340,13 @@ struct sql_check {
     struct sql_check *next;
 };
 
+/* A column that a migration for PostgreSQL allowed to be left out: a default, or not null no more.
+ */
+struct sql_eased {
+    pd_str table, column, path;
+    struct sql_eased *next;
+};
+
 /* What sql_lint.c knows of the file it is in. */
 struct sql_names {
     pd_str name;
@@ -362,6 +369,7 @@ struct sql {
     struct sql_table *tables, **last_table;
     struct sql_made *made; /* newest first */
     struct sql_check *checks;
+    struct sql_eased *eased;
     struct sql_view *views; /* private to sql_views.c */
     pd_str lock;            /* text of the lock file, as it was */
     pd_str within;          /* not null: the authorizer notes what this trigger does only */

@@ -76,10 +76,52 @@ static bool proven_not_null(const struct lint *l, pd_str column)
     return false;
 }
 
+/* Of the schema before the statement: not null, and no default. */
+static bool must_be_given(const struct lint *l, pd_str column)
+{
+    sqlite3_stmt *q = NULL;
+    const char sql[] = "select 1 from pragma_table_xinfo(?1) where name = ?2 collate nocase and "
+                       "\"notnull\" and dflt_value is null and not pk";
+    if (sqlite3_prepare_v2(l->s->db, sql, -1, &q, NULL) != SQLITE_OK)
+        pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(l->s->db));
+    sqlite3_bind_text(q, 1, l->table_name.ptr, (int)l->table_name.len, SQLITE_STATIC);
+    sqlite3_bind_text(q, 2, column.ptr, (int)column.len, SQLITE_STATIC);
+    bool must = sql_next(l->s, q);
+    sqlite3_finalize(q);
+    for (const struct sql_eased *e = l->s->eased; e; e = e->next)
+        if (pd_str_eq_nocase(e->table, l->table_name) && pd_str_eq_nocase(e->column, column))
+            must &= pd_str_eq(e->path, l->file->path); /* earlier than here it helps */
+    return must;
+}
+
+/* SQLite has no statement for that, so the schema does not tell. */
+static void ease(struct lint *l, pd_str column)
+{
+    struct sql_eased *e = pd_arena_new(l->s->arena, struct sql_eased);
+    *e = (struct sql_eased){ l->table_name, column, l->file->path, l->s->eased };
+    l->s->eased = e;
+}
+
+/* `i` is the column's name. The program that knows the migration does not give the column any more,
+ * and starts before it. */
+static void drop_column(struct lint *l, uint32_t i)
+{
+    pd_str column = lint_name_at(l, i);
+    lint_contracts(l, i, l->table_name, "removes a column");
+    if (!lint_is_new(l, l->table_name) && must_be_given(l, column))
+        lint_refuse(l, i, "PD-SQL-093",
+                    "first, in a migration before it: `-- postgres:` `alter table … alter column … "
+                    "set default …`",
+                    "until \"%.*s\" is removed the new program must give it, but does not know it",
+                    PD_ARG(column));
+}
+
 /* `i` is the column's name. */
 static void alter_column(struct lint *l, uint32_t i)
 {
     uint32_t v = i + 1;
+    if (lint_are(l, v, "set", "default") || lint_are(l, v, "drop", "not"))
+        ease(l, lint_name_at(l, i));
     if (lint_is(l, v, "type") || lint_are(l, v, "set", "data"))
         lint_locks(
             l, v, l->table_name, "PD-SQL-082", "another type rewrites table",
@@ -182,7 +224,7 @@ static void action(struct lint *l, uint32_t i)
     } else if (lint_are(l, i, "drop", "constraint")) {
         return;
     } else if (lint_is(l, i, "drop")) {
-        lint_contracts(l, i, l->table_name, "removes a column");
+        drop_column(l, lint_skip(l, i + 1 + lint_is(l, i + 1, "column")));
     } else if (lint_is(l, i, "alter")) {
         alter_column(l, i + 1 + lint_is(l, i + 1, "column"));
     } else if (lint_are(l, i, "validate", "constraint")) {

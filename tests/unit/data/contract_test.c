@@ -110,7 +110,7 @@ static long server_counts(const char *sql)
 static void until_server_counts(long n, const char *sql)
 {
     for (int i = 0; server_counts(sql) != n; i++) {
-        if (i == 3000)
+        if (i == 1000)
             fail_msg("it never becomes %ld: %s", n, sql);
         die_of(pd_sleep(10 * INT64_C(1000)));
     }
