@@ -4,15 +4,21 @@
  *
  * RATE is requests per second, at random moments (a Poisson process); 0: each connection asks again
  * as soon as it is answered (a closed load, to find the peak). A request file is what is sent, byte
- * for byte, in turn; @UUID@ in it becomes a new one (36 characters; so is the placeholder). When no
+ * for byte, in turn; @UUID@ in it becomes one that no run has sent before (36 characters; so is the
+ * placeholder): a transfer that is known already costs the server next to nothing. When no
  * connection is free a request waits here, and the time it waits counts: latencies are taken from
  * the moment when it was due (Tene, "How NOT to measure latency"). The connections are opened
- * before the clock starts, and it sleeps between two requests: the CPU is somebody else's, too.
+ * before the clock starts, and the last of them is asked once: with its answer all have been
+ * accepted. Between two requests it sleeps: the CPU is somebody else's, too. An open load begins a
+ * second before the clock: until a queue is full nobody is refused, and meanwhile a server does for
+ * all what it later does for some.
  *
- * Prints one line: seconds, good answers (below 500), their p50 and p99 and longest in ms, refusals
- * (503), their p50, p99 and longest, other answers, broken connections, never sent or answered;
- * sent requests, and how late they were sent: p50, p99 and longest; good answers within the seconds
- * (what still waits at their end is not done in that time).
+ * Prints "open" when the connections are, and in the end one line: seconds, good answers (below
+ * 500), their p50 and p99 and longest in ms, refusals (503), their p50, p99 and longest, other
+ * answers, broken connections, never sent or answered; sent requests, and how late they were sent:
+ * p50, p99 and longest; good answers within the seconds, whenever they were asked for (what still
+ * waits at their end is not done in that time); of each request file, how often it was due, and
+ * well answered, within the seconds.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +41,7 @@ enum {
     REQUESTS_MAX = 64,
     LATE_MAX = 1 << 20,
     GRACE_US = 12000000,
+    FILL_US = 1000000,
     EVENTS = 256
 };
 #define UUID "@UUID@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
@@ -43,12 +51,14 @@ struct request {
     char *text;
     size_t len;
     char *uuid; /* in text; NULL: none */
+    uint64_t asked, good;
 };
 
 struct conn {
     int fd;
     bool busy;
     int64_t due;
+    struct request *asked;
     struct conn *next_free;
     size_t got, want; /* bytes of an answer; want 0: its head is not complete */
     int status;
@@ -69,9 +79,9 @@ static struct {
     size_t late_from, late_n;
     struct series good, refused, late_by;
     uint64_t other, broken, unsent, random, in_time;
-    int64_t end;
+    int64_t begin, end;
     unsigned busy;
-} f = { .random = 88172645463325252u };
+} f;
 
 static void die(const char *what)
 {
@@ -139,7 +149,11 @@ static void send_on(struct conn *c, int64_t due)
     if (r->uuid)
         fill_uuid(r->uuid);
     c->due = due;
-    note(&f.late_by, now_us() - due);
+    c->asked = r;
+    if (due >= f.begin) {
+        r->asked++;
+        note(&f.late_by, now_us() - due);
+    }
     f.busy += !c->busy;
     c->busy = true;
     c->got = c->want = 0;
@@ -176,13 +190,17 @@ static void open_all(void)
 static void answered(struct conn *c)
 {
     int64_t now = now_us(), us = now - c->due;
-    if (c->status == 503)
-        note(&f.refused, us);
-    else if (c->status < 500)
+    bool good = c->status < 500, in_time = good && now >= f.begin && now <= f.end;
+    c->asked->good += in_time;
+    f.in_time += in_time;
+    if (c->due < f.begin)
+        return;
+    if (good)
         note(&f.good, us);
+    else if (c->status == 503)
+        note(&f.refused, us);
     else
         f.other++;
-    f.in_time += c->status < 500 && now <= f.end;
 }
 
 static void go_on(struct conn *c, bool again)
@@ -281,12 +299,30 @@ static int wait_until(int64_t us, struct epoll_event *events)
     return n < 0 ? 0 : n;
 }
 
+/* Those that were opened before it are accepted before it. */
+static void ask_the_last(void)
+{
+    ask(now_us());
+    for (int64_t end = now_us() + GRACE_US; f.busy && now_us() < end;) {
+        struct epoll_event events[EVENTS];
+        int n = wait_until(end, events);
+        for (int i = 0; i < n; i++)
+            readable(events[i].data.ptr, false);
+    }
+    if (f.busy)
+        die("the server does not answer");
+    f.turn = 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 6 || argc - 5 > REQUESTS_MAX) {
         fprintf(stderr, "usage: flood PORT RATE SECONDS CONNECTIONS REQUEST_FILE…\n");
         return 64;
     }
+    if (getrandom(&f.random, sizeof f.random, 0) != sizeof f.random)
+        die("getrandom");
+    f.random |= 1; /* not 0 */
     f.port = atoi(argv[1]);
     double rate = atof(argv[2]), seconds = atof(argv[3]);
     f.most = (unsigned)atoi(argv[4]);
@@ -296,11 +332,16 @@ int main(int argc, char **argv)
     for (int i = 5; i < argc; i++)
         read_request(argv[i]);
     open_all();
-    int64_t begin = now_us(), end = f.end = begin + (int64_t)(seconds * 1e6);
-    double due = (double)begin;
+    f.begin = INT64_MAX; /* nothing counts yet */
+    ask_the_last();
+    puts("open");
+    fflush(stdout);
+    int64_t first = now_us(), begin = f.begin = first + (rate > 0 ? FILL_US : 0);
+    int64_t end = f.end = begin + (int64_t)(seconds * 1e6);
+    double due = (double)first;
     for (unsigned i = 0; rate == 0 && i < f.most; i++)
         ask(begin);
-    for (int64_t now = begin; now < end + (f.busy ? GRACE_US : 0); now = now_us()) {
+    for (int64_t now = first; now < end + (f.busy ? GRACE_US : 0); now = now_us()) {
         struct epoll_event events[EVENTS];
         bool over = now >= end;
         while (rate > 0 && due <= (double)now && due < (double)end) {
@@ -312,12 +353,16 @@ int main(int argc, char **argv)
         for (int i = 0; i < n; i++)
             readable(events[i].data.ptr, rate == 0 && !over);
     }
-    printf("%.3f", (double)(now_us() - begin) / 1e6);
+    printf("%.3f", (double)(now_us() - first) / 1e6);
     print_series(&f.good);
     print_series(&f.refused);
     printf(" %llu %llu %llu", (unsigned long long)f.other, (unsigned long long)f.broken,
            (unsigned long long)(f.unsent + f.late_n + f.busy));
     print_series(&f.late_by);
-    printf(" %llu\n", (unsigned long long)f.in_time);
+    printf(" %llu", (unsigned long long)f.in_time);
+    for (unsigned i = 0; i < f.nrequests; i++)
+        printf(" %llu %llu", (unsigned long long)f.requests[i].asked,
+               (unsigned long long)f.requests[i].good);
+    puts("");
     return 0;
 }
