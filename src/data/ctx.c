@@ -142,6 +142,11 @@ bool pd_ctx_committed(const struct pd_ctx *c)
     return c->session && c->session->committed;
 }
 
+bool pd_ctx_went_alone(const struct pd_ctx *c)
+{
+    return c->session && c->session->alone;
+}
+
 void pd_rollback(struct pd_ctx *c)
 {
     struct pd_session *s = c->session;

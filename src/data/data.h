@@ -185,10 +185,13 @@ void pd_db_floor_now(struct pd_db *db, struct pd_floor *out);
 /* --- overload
  * ------------------------------------------------------------------------------------------ */
 
-/* Would who comes now, may take `us`, and reads (or needs a transaction) be refused a connection
- * because too many wait on this thread? Says nothing of a server that is away. Quick; from a fiber
- * or a callback of the loop. */
-bool pd_db_busy(struct pd_db *db, int64_t us, bool writes);
+/* Who that comes now and may take `us` would be refused a connection because too many wait on this
+ * thread: who reads, who needs one alone (a transaction, rows one by one)? Bits of these; says
+ * nothing of a server that is away. Quick; from a fiber or a callback of the loop. */
+enum { PD_BUSY_READS = 1, PD_BUSY_ALONE = 2 };
+unsigned pd_db_busy(struct pd_db *db, int64_t us);
+/* Has the context begun a transaction, or walked over rows, whatever became of it? */
+bool pd_ctx_went_alone(const struct pd_ctx *c);
 
 /* --- insight
  * ----------------------------------------------------------------------------------------- */

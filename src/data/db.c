@@ -165,9 +165,9 @@ unsigned pd_db_servers(struct pd_db *db, struct pd_db_server *out, unsigned max)
     return db->replicated ? db->driver->servers(db, out, max) : 0;
 }
 
-bool pd_db_busy(struct pd_db *db, int64_t us, bool writes)
+unsigned pd_db_busy(struct pd_db *db, int64_t us)
 {
-    return db->driver->busy && db->driver->busy(db, us, writes);
+    return db->driver->busy ? db->driver->busy(db, us) : 0;
 }
 
 pd_err pd_db_check(struct pd_db *db)

@@ -115,6 +115,7 @@ struct pd_session {
     bool wrote;      /* … in which something was written */
     bool own_failed; /* diag is filled */
     bool committed;  /* something of this context is durable */
+    bool alone;      /* … it has wanted a connection for itself */
     struct pd_tx tx; /* what its transaction is; set before `begin` */
     unsigned active; /* statements being stepped inside the transaction: no commit, no rollback */
     struct pd_items items; /* of pd_later */
@@ -198,7 +199,7 @@ struct pd_driver {
     pd_err (*explain)(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
                       struct pd_arena *a, pd_str *plan) PD_YIELDS;
     /* As pd_db_busy; NULL: nobody waits for a connection. */
-    bool (*busy)(struct pd_db *db, int64_t us, bool writes);
+    unsigned (*busy)(struct pd_db *db, int64_t us);
     /* As pd_db_ping; NULL: a statement does it. */
     pd_err (*ping)(struct pd_db *db) PD_YIELDS;
 

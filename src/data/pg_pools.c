@@ -151,16 +151,21 @@ void pd_pg_pools_close(struct pg_db *pg)
  */
 
 /* With several servers a read may be served as long as one of them has room. */
-bool pd_pg_busy(struct pd_db *db, int64_t us, bool writes)
+static bool are_full(const struct pg_team *t, int64_t us)
 {
-    const struct pg_pool *pool = pd_pg_pool(pg_of(db));
-    const struct pg_team *t = pool->team;
-    if (!t)
-        return pd_pg_pool_is_full(pool, us, writes);
-    if (writes)
-        return t->view.primary >= 0 && pd_pg_pool_is_full(t->pools[t->view.primary], us, true);
     for (unsigned i = 0; i < t->pg->nhosts; i++)
         if (!pd_pg_pool_is_full(t->pools[i], us, false))
             return false;
     return true;
+}
+
+unsigned pd_pg_busy(struct pd_db *db, int64_t us)
+{
+    const struct pg_pool *pool = pd_pg_pool(pg_of(db));
+    const struct pg_team *t = pool->team;
+    if (t)
+        pool = t->view.primary >= 0 ? t->pools[t->view.primary] : NULL;
+    bool reads = t ? are_full(t, us) : pd_pg_pool_is_full(pool, us, false);
+    bool alone = pool && pd_pg_pool_is_full(pool, us, true);
+    return (reads ? PD_BUSY_READS : 0u) | (alone ? PD_BUSY_ALONE : 0u);
 }

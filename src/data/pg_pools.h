@@ -18,7 +18,7 @@ struct pg_pool *pd_pg_pool(struct pg_db *pg);
 void pd_pg_pools_close(struct pg_db *pg) PD_YIELDS;
 
 /* For the driver's table. */
-bool pd_pg_busy(struct pd_db *db, int64_t us, bool writes);
+unsigned pd_pg_busy(struct pd_db *db, int64_t us);
 pd_err pd_pg_ping(struct pd_db *db) PD_MUST PD_YIELDS; /* pg_ping.c */
 void pd_pg_warm_up(struct pd_db *db, const struct pd_sql_module *const *modules,
                    unsigned n) PD_YIELDS;

@@ -58,7 +58,7 @@ void pd_pg_session_put(struct pd_session *base)
         return;
     }
     /* All but the two large texts, which are empty if their flags say so. */
-    base->in_tx = base->own_failed = base->committed = false;
+    base->in_tx = base->own_failed = base->committed = base->alone = false;
     base->active = base->nsites = 0;
     base->reads = (struct pd_reads){ 0 };
     base->constraint[0] = '\0';

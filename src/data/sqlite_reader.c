@@ -275,7 +275,7 @@ void pd_lite_session_put(struct pd_session *base)
         return;
     }
     base->own_failed = false;
-    base->committed = false;
+    base->committed = base->alone = false;
     base->nsites = 0;
     base->constraint[0] = '\0';
     s->next_free = pool->sessions;

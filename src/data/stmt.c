@@ -193,6 +193,7 @@ static pd_err drive(struct pd_ctx *c, const struct pd_stmt *s, const void *param
     bool inside = session->in_tx;
     c->statements++;
     session->active += inside;
+    session->alone |= out->kind == PD_RESULT_EACH;
     pd_err e = c->db->driver->run(session, s, params, out);
     session->active -= inside;
     return e;

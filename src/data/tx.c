@@ -19,6 +19,7 @@ pd_err pd_session_begin(struct pd_session *s, struct pd_tx tx)
 {
     s->tx = tx;
     s->wrote = s->waited = false;
+    s->alone = true;
     s->waited_at[0] = '\0';
     return s->db->driver->begin(s);
 }

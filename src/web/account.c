@@ -28,6 +28,7 @@ PD_COLD static struct pd_web_thread *thread_new(struct pd_web *w)
         pd_panic("out of memory: the figures of a thread");
     t->web = w;
     pd_os_random(&t->id_base, sizeof t->id_base);
+    pd_admit_thread_init(t);
     pthread_mutex_lock(&w->lock);
     if (w->nthreads == PD_THREADS_MAX)
         pd_panic("more than %d threads serve", PD_THREADS_MAX);

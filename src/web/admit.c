@@ -5,9 +5,16 @@
  * overload of ten times that work is most of the work. So those are refused when their head is
  * complete, with an answer that is ready-made. What the platform answers itself is always let in
  * (health checks must tell a busy process from a dead one), and so are assets.
+ *
+ * The pool has two queues, and often only that for connections alone is full. Who needs one reads
+ * first (who asks?), and would learn after that, and a wait in the other queue, that it was for
+ * nothing. So each thread notes which routes take one: a transaction, a report from one snapshot,
+ * an export. A route that it has not served yet is judged by its method.
  */
 #include "web/web.h"
 #include "data/data.h"
+
+enum { ALL = 256, WEIGHT = 4 }; /* the last four count for two thirds */
 
 static bool is_ours(const struct pd_web *w, pd_str path)
 {
@@ -26,12 +33,56 @@ static bool wants_page(const struct pd_web *w, const struct pd_http_req *r)
     return pd_str_find_str(accept, PD_STR("text/html")) != PD_NPOS;
 }
 
+/* --- what a route takes --------------------------------------------------------------------------
+ */
+
+static bool only_reads(enum pd_route_method m)
+{
+    return m == PD_GET_;
+}
+
+void pd_admit_thread_init(struct pd_web_thread *t)
+{
+    const struct pd_web *w = t->web;
+    for (uint32_t i = 0; i < w->nroutes; i++)
+        t->routes[i].alone = only_reads(w->routes[i]->method) ? 0 : ALL;
+}
+
+void pd_admit_learn(const struct pd_ctx *c)
+{
+    const struct pd_request *q = c->request;
+    bool went_alone = pd_ctx_went_alone(c);
+    if (!q->handled || (c->failed != PD_OK && !went_alone)) /* it may not have come to that */
+        return;
+    int32_t *share = &q->thread->routes[q->entry->index].alone;
+    *share += ((went_alone ? ALL : 0) - *share) / WEIGHT;
+}
+
+/* The path is looked up as it was sent: escapes may hide its route, and then the method decides. */
+static bool goes_alone(struct pd_web *w, const struct pd_http_req *r)
+{
+    struct pd_match match;
+    enum pd_route_method method = pd_route_method_of(r->method);
+    if (!pd_router_find(w->router, method, r->path, &match))
+        return !only_reads(method);
+    return pd_web_thread_self(w)->routes[match.entry->index].alone >= ALL / 2;
+}
+
+/* --- the door ------------------------------------------------------------------------------------
+ */
+
+static bool is_vain(struct pd_web *w, const struct pd_http_req *r)
+{
+    unsigned busy = w->opts.db ? pd_db_busy(w->opts.db, w->opts.request_us) : 0;
+    if (__builtin_expect(!busy, 1))
+        return false;
+    return busy & PD_BUSY_READS || goes_alone(w, r); /* who goes alone reads before that */
+}
+
 const struct pd_http_refusal *pd_web_admit(const struct pd_http_req *r, bool full, void *web)
 {
-    const struct pd_web *w = web;
-    bool writes = r->method != PD_GET && r->method != PD_HEAD;
-    bool busy = full || (w->opts.db && pd_db_busy(w->opts.db, w->opts.request_us, writes));
-    if (__builtin_expect(!busy, 1) || is_ours(w, r->path))
+    struct pd_web *w = web;
+    if (!(full || is_vain(w, r)) || is_ours(w, r->path))
         return NULL;
     return wants_page(w, r) ? &w->busy_page : &w->busy_problem;
 }

@@ -28,7 +28,7 @@ enum {
 
 /* --- no route ------------------------------------------------------------------------- */
 
-static enum pd_route_method route_method(enum pd_method m)
+enum pd_route_method pd_route_method_of(enum pd_method m)
 {
     static const enum pd_route_method map[PD_METHODS] = {
         [PD_GET] = PD_GET_, [PD_HEAD] = PD_GET_,    [PD_POST] = PD_POST_,
@@ -190,7 +190,7 @@ static bool route(struct pd_ctx *c, pd_status *reply)
         *reply = pd_problem(c, 400, NULL, "The path is malformed.");
         return false;
     }
-    if (!pd_router_find(q->web->router, route_method(r->method), q->path, &q->match)) {
+    if (!pd_router_find(q->web->router, pd_route_method_of(r->method), q->path, &q->match)) {
         *reply = no_route(c);
         return false;
     }
@@ -209,7 +209,10 @@ static inline pd_status answer(struct pd_ctx *c)
 {
     const struct pd_route *route = c->request->entry->route;
     pd_status reply = { 0 };
-    return admit(c, route, &reply) ? handle(c, route) : reply;
+    if (!admit(c, route, &reply))
+        return reply;
+    c->request->handled = true;
+    return handle(c, route);
 }
 
 /* --- settling ------------------------------------------------------------------------- */
@@ -337,6 +340,7 @@ static void settle(struct pd_ctx *c)
     bool may_run = route(c, &reply);
     pd_lasts_set(false);
     conclude(c, may_run ? answer(c) : reply);
+    pd_admit_learn(c);
     if (c->failed == PD_ECONFLICT)
         try_again(c);
     if (c->failed != PD_OK)

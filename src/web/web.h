@@ -25,6 +25,8 @@ enum {
 struct pd_route_counters { /* one thread's */
     struct pd_counter by_class[6], statements;
     struct pd_hist latency_us;
+    int32_t alone; /* of its last requests, how many in 256 took a connection for themselves; for
+                      the thread itself */
 };
 struct pd_pairs;
 struct pd_web_thread {
@@ -72,6 +74,7 @@ struct pd_request {
     bool secure;      /* cookies get __Host- and Secure */
     bool has_session; /* `session` is the one of who asks */
     bool again;       /* its handler has run before, to no effect */
+    bool handled;     /* … or runs, or has run */
     uint8_t session_action;
 
     /* the reply */
@@ -131,6 +134,13 @@ void pd_floor_send(struct pd_ctx *c);
 
 /* admit.c: makes what is answered to those; behind pd_header_lines_make. */
 void pd_admit_init(struct pd_web *w);
+/* What is supposed of routes that this thread has not served yet. */
+void pd_admit_thread_init(struct pd_web_thread *t);
+/* Before what a handler's context knows is thrown away: what its route takes. */
+void pd_admit_learn(const struct pd_ctx *c);
+
+/* dispatch.c: as which one it is looked up; 0: no route can have it. */
+enum pd_route_method pd_route_method_of(enum pd_method m);
 
 /* headers.c */
 void pd_header_lines_make(struct pd_web *w);

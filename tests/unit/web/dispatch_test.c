@@ -54,6 +54,33 @@ static pd_status count_rows(struct pd_ctx *c)
     return pd_text(c, 200, PD_STR("text/plain"), pd_str_fmt(c->arena, "%lld", (long long)count(c)));
 }
 
+static pd_status report(struct pd_ctx *c)
+{
+    if (!pd_query(c, "quick").len && !pd_begin_with(c, .read_only = true))
+        return pd_no_content(c);
+    return count_rows(c);
+}
+
+static pd_status report_away(struct pd_ctx *c)
+{
+    if (pd_begin_with(c, .read_only = true))
+        pd_ctx_fail(c, pd_fail(PD_EUNAVAIL, "the backend is away"));
+    return pd_no_content(c);
+}
+
+static bool next_row(void *arg, const void *row)
+{
+    (void)arg, (void)row;
+    return true;
+}
+
+static pd_status export_rows(struct pd_ctx *c)
+{
+    if (pd_stmt_each(c, &account_list, NULL, PD_SITE, next_row, NULL) != PD_OK)
+        return pd_no_content(c);
+    return text(c, "all");
+}
+
 static pd_status loop_rows(struct pd_ctx *c)
 {
     for (pd_id id = 1; id <= 3; id++)
@@ -121,6 +148,11 @@ static const struct pd_route routes[] = {
     { PD_POST_, "/api/wild", wild_value },
     { PD_GET_, "/away", wild_value },
     { PD_GET_, "/count", count_rows },
+    { PD_POST_, "/count", count_rows },
+    { PD_GET_, "/report/{id:id}", report },
+    { PD_GET_, "/export", export_rows },
+    { PD_GET_, "/away/report", report_away },
+    { PD_POST_, "/api/members", write_row, .auth = PD_AUTH_USER },
     { PD_GET_, "/loop", loop_rows },
     { PD_GET_, "/api/late", late, .timeout_ms = 50 },
     { PD_GET_, "/api/patient", patient, .timeout_ms = 3600000 },
@@ -348,10 +380,11 @@ static void a_conflict_stops_the_start(void **state)
 /* --- the door ------------------------------------------------------------------------------------
  */
 
-static bool always_busy(struct pd_db *db, int64_t us, bool writes)
+static unsigned who_waits;
+static unsigned somebody_waits(struct pd_db *db, int64_t us)
 {
     (void)db, (void)us;
-    return writes;
+    return who_waits;
 }
 static int let_in(enum pd_method method, const char *path, const char *accept, bool full)
 {
@@ -374,7 +407,8 @@ SITE_TEST(who_would_be_refused_a_connection_is_turned_away)
     struct pd_driver busy = *was;
     assert_int_equal(let_in(PD_POST, "/hello", "", false), 200);
     assert_int_equal(let_in(PD_POST, "/hello", "", true), 2); /* the server itself is full */
-    busy.busy = always_busy;
+    busy.busy = somebody_waits;
+    who_waits = PD_BUSY_ALONE;
     web->opts.db->driver = &busy;
     assert_int_equal(let_in(PD_POST, "/hello", "text/html", false), 1);
     assert_int_equal(let_in(PD_POST, "/hello", "*/*", false), 2);
@@ -383,6 +417,61 @@ SITE_TEST(who_would_be_refused_a_connection_is_turned_away)
     assert_int_equal(let_in(PD_HEAD, "/hello", "", false), 200);
     assert_int_equal(let_in(PD_GET, "/hello", "", true), 2);
     assert_int_equal(let_in(PD_GET, "/assets/app-1234.css", "", true), 200);
+    who_waits = PD_BUSY_READS; /* and who goes alone asks first who asks */
+    assert_int_equal(let_in(PD_GET, "/hello", "", false), 2);
+    assert_int_equal(let_in(PD_POST, "/hello", "", false), 2);
+    assert_int_equal(let_in(PD_GET, "/assets/app-1234.css", "", false), 200);
+    web->opts.db->driver = was;
+}
+
+static void serve_often(const char *method, const char *path, int status)
+{
+    for (int i = 0; i < 4; i++) {
+        struct reply r = ask(method, path, "", PD_STR_NULL);
+        expect(r.status == status, r);
+    }
+}
+
+/* A GET may take a connection for itself, and a POST none: what a route has done decides. */
+SITE_TEST(a_route_is_turned_away_for_the_queue_it_would_stand_in)
+{
+    const struct pd_driver *was = web->opts.db->driver;
+    struct pd_driver busy = *was;
+    busy.busy = somebody_waits;
+    who_waits = PD_BUSY_ALONE;
+    serve_often("GET", "/report/7", 200);
+    serve_often("GET", "/count", 200);
+    serve_often("POST", "/count", 200);
+    serve_often("GET", "/export", 200);
+    web->opts.db->driver = &busy;
+    assert_int_equal(let_in(PD_GET, "/report/8", "", false), 2);
+    assert_int_equal(let_in(PD_HEAD, "/report/8", "", false), 2);
+    assert_int_equal(let_in(PD_GET, "/export", "", false), 2);
+    assert_int_equal(let_in(PD_GET, "/count", "", false), 200);
+    assert_int_equal(let_in(PD_POST, "/count", "", false), 200);
+    assert_int_equal(let_in(PD_POST, "/report/8", "", false), 2); /* no such route */
+    assert_int_equal(let_in(PD_GET, "/%72eport/8", "", false), 200);
+    assert_int_equal(let_in(PD_GET, "/report\\8", "", false), 200);
+    assert_int_equal(let_in(PD_OPTIONS, "*", "", false), 2);
+    web->opts.db->driver = was;
+    serve_often("GET", "/report/7?quick=1", 200); /* now it does not */
+    web->opts.db->driver = &busy;
+    assert_int_equal(let_in(PD_GET, "/report/8", "", false), 200);
+    web->opts.db->driver = was;
+}
+
+/* Who is refused before the handler says nothing about what it does. */
+SITE_TEST(a_refusal_is_not_what_a_route_takes)
+{
+    const struct pd_driver *was = web->opts.db->driver;
+    struct pd_driver busy = *was;
+    busy.busy = somebody_waits;
+    who_waits = PD_BUSY_ALONE;
+    serve_often("POST", "/api/members", 401);
+    serve_often("GET", "/away/report", 503); /* its statement fails: the transaction was begun */
+    web->opts.db->driver = &busy;
+    assert_int_equal(let_in(PD_POST, "/api/members", "", false), 2);
+    assert_int_equal(let_in(PD_GET, "/away/report", "", false), 2);
     web->opts.db->driver = was;
 }
 
@@ -402,6 +491,8 @@ int main(void)
         DATA_TEST(an_error_page_that_writes_is_rolled_back_before_its_reply_is_sent),
         DATA_TEST(requests_are_counted_site),
         DATA_TEST(who_would_be_refused_a_connection_is_turned_away_site),
+        DATA_TEST(a_route_is_turned_away_for_the_queue_it_would_stand_in_site),
+        DATA_TEST(a_refusal_is_not_what_a_route_takes_site),
         cmocka_unit_test(a_conflict_stops_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
