@@ -1,6 +1,8 @@
 /* bare_pq.c - the ceiling: a benchmark's statements through libpq's pipeline mode and nothing else.
  *
- *     bare_pq URL CASE SECONDS          CASE: single, many, update
+ *     bare_pq URL CASE SECONDS          CASE: single, single16, many, update
+ *     bare_pq URL CASE UNITSx           the same for so many units: to count instructions
+ *     bare_pq URL serve PORT            behind HTTP (bare_http.c): a unit for each request
  *
  * One connection, binary parameters and results, statements prepared. A unit is what a request of
  * that case runs; one unit is one flush with one Sync and is waited for before the next (update:
@@ -10,10 +12,10 @@
  *
  * Prints: units, seconds, user and system microseconds per unit.
  */
+#include "bare.h"
 #include <endian.h>
 #include <libpq-fe.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { WORLDS = 10000, MANY = 20, INT8 = 20 };
+enum { INT8 = 20 };
 
 static PGconn *pq;
 static uint64_t id = 1;
@@ -83,10 +85,16 @@ static void get_one(void)
     }
 }
 
-/* Reads n results and the answer to the Sync; returns the sum of the numbers in them. */
-static uint64_t flush(int n)
+static uint64_t cell(const PGresult *r, int column)
 {
-    uint64_t sum = 0;
+    uint64_t v;
+    memcpy(&v, PQgetvalue(r, 0, column), sizeof v);
+    return be64toh(v);
+}
+
+/* Reads n results and the answer to the Sync; gives the rows in them. */
+static void flush(int n, struct world *out)
+{
     PQpipelineSync(pq);
     while (PQflush(pq) > 0)
         wait_for(POLLOUT);
@@ -96,35 +104,51 @@ static uint64_t flush(int n)
         ExecStatusType s = PQresultStatus(r);
         if (s != PGRES_TUPLES_OK && s != PGRES_COMMAND_OK && s != PGRES_PIPELINE_SYNC)
             die("result");
-        if (s == PGRES_TUPLES_OK) {
-            uint64_t v;
-            memcpy(&v, PQgetvalue(r, 0, 1), sizeof v);
-            sum += be64toh(v);
-        }
+        if (s == PGRES_TUPLES_OK)
+            out[i] = (struct world){ cell(r, 0), cell(r, 1) };
         PQclear(r);
         if (s != PGRES_PIPELINE_SYNC) { /* NULL: the end of this statement's results */
             get_one();
             PQclear(PQgetResult(pq));
         }
     }
-    return sum;
 }
 
-static uint64_t reads(int n)
+void bare_read(uint64_t at, int n, struct world *out)
 {
-    for (int i = 0; i < n; i++, id = next_id(id))
-        put("get", 1, id, 0);
-    return flush(n);
+    for (int i = 0; i < n; i++, at = next_id(at))
+        put("get", 1, at, 0);
+    flush(n, out);
 }
 
-static uint64_t update(void)
+static void reads(int n)
 {
-    uint64_t sum = reads(MANY);
+    struct world got[MANY];
+    bare_read(id, n, got);
+    id = next_id(got[n - 1].id);
+}
+
+static void update(void)
+{
+    reads(MANY);
     put("begin", 0, 0, 0);
     for (int i = 0; i < MANY; i++, id = next_id(id))
         put("set", 2, next_id(id), id);
     put("commit", 0, 0, 0);
-    return sum + flush(MANY + 2);
+    flush(MANY + 2, NULL);
+}
+
+static uint64_t run(const char *what)
+{
+    if (strcmp(what, "single16") == 0) {
+        reads(16);
+        return 16;
+    }
+    if (strcmp(what, "update") == 0)
+        update();
+    else
+        reads(strcmp(what, "many") == 0 ? MANY : 1);
+    return 1;
 }
 
 static double seconds_now(void)
@@ -142,28 +166,25 @@ static double us(struct timeval t)
 int main(int argc, char **argv)
 {
     struct rusage before, after;
-    uint64_t units = 0, sum = 0;
+    uint64_t units = 0;
     if (argc != 4) {
-        fprintf(stderr, "usage: bare_pq URL single|single16|many|update SECONDS\n");
+        fprintf(stderr, "usage: bare_pq URL single|single16|many|update SECONDS|UNITSx\n"
+                        "       bare_pq URL serve PORT\n");
         return 64;
     }
     open_connection(argv[1]);
-    const char *what = argv[2];
+    if (strcmp(argv[2], "serve") == 0)
+        bare_serve((uint16_t)atoi(argv[3]));
     getrusage(RUSAGE_SELF, &before);
     double start = seconds_now(), end = start + atof(argv[3]);
-    while (seconds_now() < end) {
-        bool batch = strcmp(what, "single16") == 0;
-        sum += strcmp(what, "update") == 0 ? update()
-                                           : reads(batch                       ? 16
-                                                   : strcmp(what, "many") == 0 ? MANY
-                                                                               : 1);
-        units += batch ? 16 : 1;
-    }
+    uint64_t most = strchr(argv[3], 'x') ? strtoull(argv[3], NULL, 10) : UINT64_MAX;
+    while (most == UINT64_MAX ? seconds_now() < end : units < most)
+        units += run(argv[2]);
     double took = seconds_now() - start;
     getrusage(RUSAGE_SELF, &after);
-    printf("%llu %.3f %.3f %.3f %llu\n", (unsigned long long)units, took,
+    printf("%llu %.3f %.3f %.3f\n", (unsigned long long)units, took,
            (us(after.ru_utime) - us(before.ru_utime)) / (double)units,
-           (us(after.ru_stime) - us(before.ru_stime)) / (double)units, (unsigned long long)sum);
+           (us(after.ru_stime) - us(before.ru_stime)) / (double)units);
     PQfinish(pq);
     return 0;
 }

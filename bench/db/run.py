@@ -30,6 +30,7 @@ CASES = {  # name: what wrk asks for; the units that bare_pq runs for it
     "update": ("/update/", ("update",)),
     "mix": ("mix", ()),
 }
+SERVED = ("none", "single", "many")  # by the bare program behind HTTP
 BATCHING = {"single": "/world/", "batched": "/batched/"}  # pando alone, MANY at a time and one at a time
 MANY = 256
 TOKEN = "1" * 32
@@ -81,6 +82,10 @@ def fetch_fastify(build):
     return folder / "node_modules"
 
 
+def bare_server(port, on_cpu, build, db):
+    return peers.Server("bare+http", [str(build / "bench/db/bare_pq"), db.url, "serve", str(port)], port, on_cpu)
+
+
 def pando_server(port, on_cpu, args, build, work, db):
     return peers.Server("pando", [str(build / "bench/db/pando_db"), "serve"], port, on_cpu, cwd=work, env={
         "PORT": str(port), "HOST": "127.0.0.1", "PANDO_ENV": "production", "SECRET_KEY": "1" * 64, "METRICS_TOKEN": TOKEN,
@@ -92,6 +97,8 @@ def show_layout(name, server_on, rest_on, args, build, work, db, modules):
     port = peers.free_port()
     pando = pando_server(port, server_on, args, build, work, db)
     servers = [pando] if "pando" in args.servers else []
+    if "bare" in args.servers:
+        servers.append(bare_server(port, server_on, build, db))
     if modules:
         servers.append(peers.Server("fastify", ["node", str(HERE / "fastify.cjs")], port, server_on, env={
             "PORT": str(port), "NODE_ENV": "production", "NODE_PATH": str(modules), "DATABASE_URL": db.url}))
@@ -103,6 +110,8 @@ def show_layout(name, server_on, rest_on, args, build, work, db, modules):
         results = {}
         for _ in range(args.rounds):
             for s in servers:
+                if s.name == "bare+http" and case not in SERVED:
+                    continue
                 results.setdefault(s.name, []).append(measure(s, case, db, args, rest_on))
             for unit in CASES[case][1] if "bare" in args.servers else ():
                 results.setdefault("bare " + unit, []).append(measure_bare(build / "bench/db/bare_pq", unit, db, args, server_on))
@@ -121,7 +130,7 @@ def show_marks(name, seen):
 
     print(f"\nmarks ({name}); missing one does not fail the run, because a busy machine misses them")
     for case in CASES:
-        ours, fastify, bare = (seen.get((case, program)) for program in ("pando", "fastify", "bare " + case))
+        ours, fastify, bare = (seen.get((case, program)) for program in ("pando", "fastify", "bare+http"))
         if not ours:
             continue
         if name == "one core" and case in ONE_CORE:
@@ -133,7 +142,10 @@ def show_marks(name, seen):
             mark("single: user CPU of a request, of fastify's", ours[3] / fastify[3], 0.05)
             mark("single: user and system CPU of a request, of fastify's", sum(ours[3:5]) / sum(fastify[3:5]), 1 / 6)
         if case == "many" and bare:
-            mark("many: user and system CPU, of the bare program's", sum(ours[3:5]) / sum(bare[3:5]), 1.3)
+            mark("many: user and system CPU, of the bare program's behind HTTP", sum(ours[3:5]) / sum(bare[3:5]), 1.3)
+            alone, none = seen["many", "bare many"], seen.get(("none", "pando"))
+            if none:
+                mark("many: less that of none, of the bare program's alone", (sum(ours[3:5]) - sum(none[3:5])) / sum(alone[3:5]), 1.3)
         if fastify and fastify[6]:
             mark(f"{case}: connections to PostgreSQL, of fastify's", ours[6] / fastify[6], 0.25)
 
@@ -189,10 +201,14 @@ def show_batching(server, db, args, on_cpu):
         print(f"  {what:66}{value:7.2f}  goal {goal}: {'reached' if ok else 'MISSED'}")
 
 
+def seed(build, work, db):
+    subprocess.run([build / "bench/db/pando_db", "seed"], cwd=work, check=True, env={**os.environ, "DATABASE_URL": db.url})
+    subprocess.run(["psql", "-qc", "vacuum analyze", db.url], check=True)
+
+
 def run(args, build, modules, tmp):
     with peers.Postgres(tmp + "/pg") as db:
-        subprocess.run([build / "bench/db/pando_db", "seed"], cwd=tmp, check=True, env={**os.environ, "DATABASE_URL": db.url})
-        subprocess.run(["psql", "-qc", "vacuum analyze", db.url], check=True)
+        seed(build, tmp, db)
         print(f"load average before: {' '.join(f'{x:.1f}' for x in os.getloadavg())}; {args.rounds} rounds of {args.seconds} s; medians")
         layouts = [("one core", CPUS[-1], CPUS[-1])]
         if args.layout != "one" and len(CPUS) > 1:
