@@ -41,12 +41,12 @@ enum pd_result_kind {
 struct pd_result {
     enum pd_result_kind kind;
     const struct pd_stmt *stmt;
-    struct pd_arena *arena;      /* of the rows; PD_RESULT_EACH: a scratch arena … */
-    struct pd_arena_mark behind; /* … in which the values of a row are behind this */
+    struct pd_arena *arena; /* of the rows; PD_RESULT_EACH: a scratch arena … */
     struct pd_rowset *set;
     char *rows;
     size_t n, cap;
-    int64_t changes; /* rows inserted, updated or deleted */
+    int64_t changes;             /* rows inserted, updated or deleted */
+    struct pd_arena_mark behind; /* … in which the values of a row are behind this */
     bool (*fn)(void *arg, const void *row);
     void *arg;
     int64_t away_us; /* fn has waited */
@@ -75,18 +75,19 @@ struct pd_site { /* a statement by key and where it was called: the N+1 detector
     unsigned keys;     /* times the key was another one than before */
 };
 
-/* A statement that was noted by pd_later. */
+/* A statement that was noted by pd_later. When it is sent, and when its result comes, it has mostly
+ * left the cache: what each of them needs comes first, and lies together. */
 struct pd_item {
     struct pd_item *next;
     const struct pd_stmt *stmt; /* NULL: nothing to run, a relation that is there or on its way */
     void *params;
-    struct pd_result out;
     void *op;      /* the driver's, while it runs */
-    pd_mono ended; /* 0: not yet; for figures, as is the next */
-    bool replica;
-    struct pd_wanted wanted;
+    pd_mono ended; /* 0: not yet; for figures, as is `replica` */
     const struct pd_relation
         *relation; /* of `set`: whose `load` it is; the row of `key` is wanted */
+    struct pd_wanted wanted;
+    struct pd_result out;
+    bool replica;
     struct pd_rowset *set;
     pd_id key;
     int64_t limit; /* to many: so many of them; 0: to one */

@@ -48,12 +48,16 @@ static bool unmark(struct pd_ctx *c, const char *site, struct pd_wanted *w)
     return w->to;
 }
 
+/* An item with room for its parameters in front of it: when it is sent, both are needed at once. */
 static struct pd_item *note(struct pd_ctx *c, const struct pd_wanted *w, const struct pd_stmt *s,
-                            enum pd_result_kind kind)
+                            enum pd_result_kind kind, size_t params_bytes)
 {
     struct pd_items *all = &c->session->items;
-    struct pd_item *item = pd_arena_alloc(c->arena, sizeof *item);
+    size_t room = (params_bytes + 15) & ~(size_t)15;
+    char *block = pd_arena_alloc(c->arena, room + sizeof(struct pd_item));
+    struct pd_item *item = (struct pd_item *)(void *)(block + room);
     *item = (struct pd_item){ .stmt = s,
+                              .params = room ? block : NULL,
                               .wanted = *w,
                               .out = { .kind = kind, .stmt = s, .arena = c->arena } };
     *(all->first ? &all->last->next : &all->first) = item;
@@ -72,32 +76,23 @@ static bool is_text(const struct pd_column *p)
 
 static size_t width(const struct pd_column *p)
 {
-    if (p->list)
-        return sizeof(struct pd_ids);
-    switch ((enum pd_type)p->type) {
-    case PD_T_BOOL: return sizeof(bool);
-    case PD_T_I32:
-    case PD_T_DATE: return sizeof(int32_t);
-    case PD_T_STR:
-    case PD_T_BYTES:
-    case PD_T_JSON: return sizeof(pd_str);
-    case PD_T_UUID: return sizeof(pd_uuid);
-    case PD_T_OPT: return sizeof(pd_opt_i64);
-    default: return sizeof(int64_t);
-    }
+    static const uint8_t of[] = {
+        [PD_T_BOOL] = sizeof(bool),    [PD_T_I32] = sizeof(int32_t),
+        [PD_T_I64] = sizeof(int64_t),  [PD_T_MONEY] = sizeof(pd_money),
+        [PD_T_ID] = sizeof(pd_id),     [PD_T_STR] = sizeof(pd_str),
+        [PD_T_BYTES] = sizeof(pd_str), [PD_T_TIME] = sizeof(pd_time),
+        [PD_T_DATE] = sizeof(pd_date), [PD_T_UUID] = sizeof(pd_uuid),
+        [PD_T_JSON] = sizeof(pd_str),  [PD_T_OPT] = sizeof(pd_opt_i64),
+    };
+    return p->list ? sizeof(struct pd_ids) : of[p->type];
 }
 
-void *pd_params_copy(struct pd_arena *a, const struct pd_stmt *s, const void *params)
+/* What the parameters point to. */
+static __attribute__((noinline)) void copy_behind(struct pd_arena *a, const struct pd_stmt *s,
+                                                  char *params)
 {
-    size_t size = 0;
     for (uint32_t i = 0; i < s->nparams; i++) {
-        size_t end = s->params[i].offset + width(&s->params[i]);
-        size = end > size ? end : size;
-    }
-    char *to = pd_arena_alloc(a, size);
-    memcpy(to, params, size);
-    for (uint32_t i = 0; i < s->nparams; i++) {
-        void *at = to + s->params[i].offset;
+        void *at = params + s->params[i].offset;
         struct pd_ids *ids = at;
         if (is_text(&s->params[i]) && !pd_str_is_null(*(pd_str *)at))
             *(pd_str *)at = pd_str_dup(a, *(pd_str *)at);
@@ -105,6 +100,29 @@ void *pd_params_copy(struct pd_arena *a, const struct pd_stmt *s, const void *pa
             ids->at =
                 memcpy(pd_arena_alloc(a, ids->n * sizeof(pd_id)), ids->at, ids->n * sizeof(pd_id));
     }
+}
+
+/* Of the struct; *points: does it point to more? */
+static inline size_t params_size(const struct pd_stmt *s, bool *points)
+{
+    size_t size = 0;
+    *points = false;
+    for (uint32_t i = 0; i < s->nparams; i++) {
+        const struct pd_column *p = &s->params[i];
+        size_t end = p->offset + width(p);
+        size = end > size ? end : size;
+        *points |= p->list || is_text(p);
+    }
+    return size;
+}
+
+void *pd_params_copy(struct pd_arena *a, const struct pd_stmt *s, const void *params)
+{
+    bool points;
+    size_t size = params_size(s, &points);
+    char *to = memcpy(pd_arena_alloc(a, size), params, size);
+    if (points)
+        copy_behind(a, s, to);
     return to;
 }
 
@@ -127,10 +145,15 @@ bool pd_item_take(struct pd_ctx *c, enum pd_result_kind kind, const struct pd_st
         no_call(&w);
     if (c->failed != PD_OK)
         return true;
-    if (!pd_ctx_session(c))
+    if (!c->session && !pd_ctx_session(c))
         return false; /* it runs, and says why it cannot */
-    struct pd_item *item = note(c, &w, s, kind);
-    item->params = s->nparams ? pd_params_copy(c->arena, s, params) : NULL;
+    bool points;
+    size_t size = params_size(s, &points);
+    struct pd_item *item = note(c, &w, s, kind, size);
+    if (size)
+        memcpy(item->params, params, size);
+    if (points)
+        copy_behind(c->arena, s, item->params);
     return true;
 }
 
@@ -161,7 +184,7 @@ bool pd_item_take_relation(struct pd_ctx *c, const struct pd_relation *r, const 
         return false; /* it runs, and says why it cannot */
     bool there =
         pd_relation_is_loaded(r, set, limit) || is_noted(&c->session->items, r, set, limit);
-    struct pd_item *item = note(c, &w, there ? NULL : r->load, PD_RESULT_MANY);
+    struct pd_item *item = note(c, &w, there ? NULL : r->load, PD_RESULT_MANY, 0);
     item->relation = r;
     item->set = set;
     item->key = key;
@@ -193,14 +216,20 @@ static pd_err one_by_one(struct pd_session *s, struct pd_items *all, bool commit
     return commit ? driver->commit(s) : PD_OK;
 }
 
-/* The first that writes opens the transaction, for all. */
+/* The first that writes opens the transaction, for all. What holds for one read holds for all:
+ * nothing happens in between. */
 static pd_err ready(struct pd_ctx *c, struct pd_items *all)
 {
+    bool looked = false;
     for (const struct pd_item *i = all->todo; i; i = i->next) {
+        if (!i->stmt)
+            continue;
+        c->statements++;
+        if (looked && (i->stmt->flags & PD_S_READONLY))
+            continue;
         all->failed = i;
-        if (i->stmt)
-            PD_TRY(pd_stmt_ready(c, i->stmt));
-        c->statements += i->stmt != NULL;
+        PD_TRY(pd_stmt_ready(c, i->stmt));
+        looked = true;
     }
     all->failed = NULL;
     return PD_OK;
