@@ -8,7 +8,7 @@
  *   pg_pools.h    which servers: pg_url.c; the pools' life: pg_pools.c; warming up: pg_warm.c; is
  *                 anybody there: pg_ping.c
  *   pg_size.h     how many connections there may be
- *   pg_row.h      C structs <-> PostgreSQL's binary format
+ *   pg_row.h      C structs -> PostgreSQL's binary format: pg_param.c; and back: pg_row.c
  *   pg_error.h    SQLSTATE -> our errors; names of violated constraints
  *   pg_tx.h       sessions, reading, transactions: pg_tx.c; and in a way of their own:
  *                 pg_walk.c (row by row), pg_many.c (pd_later), pg_explain.c (plans)
@@ -41,6 +41,9 @@
 #include "run/loop.h"
 #include <libpq-fe.h>
 
+/* For what is done with each statement: to call a function costs as much as what is in it. */
+#define PG_INLINE inline __attribute__((always_inline))
+
 /* --- a connection ---------------------------------------------------------------------------- */
 
 struct pg_stmt { /* a statement as one connection knows it */
@@ -62,10 +65,10 @@ struct pg_op {               /* a statement in flight */
     struct pg_stmt *stmt;    /* while in flight; NULL: a command */
     struct pd_fiber *waiter; /* NULL: nobody waits for it (any more) */
     struct pd_result *out;   /* where its waiter wants the rows; NULL: it takes `result` itself */
-    bool stored;             /* they are there, and `result` has been freed */
     PGresult *result; /* when done; the first error if there was one; NULL: connection lost */
     unsigned number;  /* of the prepared statement; 0: none */
-    unsigned weight;  /* PG_QUICK, PG_SLOW */
+    uint8_t weight;   /* PG_QUICK, PG_SLOW */
+    bool stored;      /* the rows are in `out`, and `result` has been freed */
     bool parse;       /* the answer to its Parse comes first … */
     bool alone;       /* … and nothing behind it */
     bool sync;        /* a Sync was sent behind it */
@@ -101,10 +104,11 @@ struct pg_conn {
     pd_mono moved;            /* something was answered, or sent when nothing was in flight */
     struct pg_stmt **table;   /* open addressing, keyed by descriptor address */
     unsigned ntable, used, names;
-    bool pooled;  /* at the other end is a pooler */
-    bool timed;   /* `timer` is set */
-    bool watched; /* `io` is open */
-    bool orphan;  /* to be freed by its hook */
+    struct pg_stmt *recent; /* … the one that was asked for last */
+    bool pooled;            /* at the other end is a pooler */
+    bool timed;             /* `timer` is set */
+    bool watched;           /* `io` is open */
+    bool orphan;            /* to be freed by its hook */
     pd_mono retire_at;
     struct pd_list node; /* on pool->conns, if shared or leaving */
     /* With several servers only: */

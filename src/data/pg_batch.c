@@ -191,7 +191,8 @@ static pd_err give_all(struct pg_batch *b, const struct pg_rows *rows, int row)
     return PD_OK;
 }
 
-pd_err pd_pg_batch_store(struct pd_result *out, const PGresult *r)
+/* A call of its own: as a part of pd_pg_store it would cost every other result. */
+__attribute__((noinline)) pd_err pd_pg_batch_store(struct pd_result *out, const PGresult *r)
 {
     struct pg_batch *b = out->arg;
     struct pg_rows rows;

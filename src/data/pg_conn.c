@@ -21,6 +21,10 @@
 /* --- ops -----------------------------------------------------------------------------------------
  */
 
+/* Those of 200 requests with 20 statements each, which is some 400 KB. To free and allocate them
+ * breaks up the memory that libpq uses again for one result after the other. */
+enum { OPS_KEPT = 4096 };
+
 struct pg_op *pd_pg_op_get(struct pg_conn *c, struct pd_fiber *waiter)
 {
     struct pg_pool *pool = c->pool;
@@ -45,7 +49,7 @@ void pd_pg_op_put(struct pg_pool *pool, struct pg_op *op)
     pd_assert(op->done);
     PQclear(op->result);
     op->result = NULL;
-    if (PD_HARD_OR(true, pool->nops >= 256)) {
+    if (PD_HARD_OR(true, pool->nops >= OPS_KEPT)) {
         free(op);
         return;
     }
@@ -62,11 +66,11 @@ static void say(struct pg_pool *pool, const char *why)
     pd_pg_one_line(pool->why);
 }
 
-static void op_done(struct pg_op *op)
+static void op_done(struct pg_op *op, pd_mono now)
 {
     struct pg_conn *c = op->conn;
     op->done = true;
-    op->ended = pd_mono_now();
+    op->ended = now;
     op->conn = NULL;
     if (op->waiter) {
         pd_fiber_wake(op->waiter);
@@ -140,7 +144,7 @@ void pd_pg_lose(struct pg_conn *c, const char *why)
         struct pg_op *op = pd_container(node, struct pg_op, node);
         PQclear(op->result);
         op->result = NULL;
-        op_done(op);
+        op_done(op, pd_mono_now());
     }
     c->nops = c->nslow = c->weight = 0;
     wake_rester(c);
@@ -236,17 +240,27 @@ static void parsed(struct pg_op *op)
 static bool is_astray(const struct pg_op *op)
 {
     bool reads = op->stmt && (op->stmt->of->flags & PD_S_READONLY);
-    return !reads && is_error(op->result) && pd_pg_fate(op->result) == PG_ELSEWHERE;
+    return !reads && pd_pg_fate(op->result) == PG_ELSEWHERE;
 }
 
-static void store_now(struct pg_op *op)
+/* False: its waiter takes the result itself, if there is one. */
+static bool store_now(struct pg_op *op)
 {
     if (!op->out || !op->waiter || !pd_pg_is_good(op) ||
         pd_pg_store(op, op->stmt->of, op->out) != PD_OK)
-        return;
+        return false;
     op->stored = true;
     PQclear(op->result);
     op->result = NULL;
+    return true;
+}
+
+static void look_at_error(struct pg_conn *c, struct pg_op *op)
+{
+    if (op->stmt)
+        note_stale(op, op->stmt);
+    if (is_astray(op))
+        pd_pg_pool_retire(c->pool);
 }
 
 static void op_ended(struct pg_conn *c, struct pg_op *op)
@@ -264,13 +278,10 @@ static void op_ended(struct pg_conn *c, struct pg_op *op)
     c->await_sync = op->sync;
     if (op->left)
         pd_pg_unlimit(c); /* the limit was for this one */
-    store_now(op);
-    if (op->stmt && is_error(op->result))
-        note_stale(op, op->stmt);
-    if (is_astray(op))
-        pd_pg_pool_retire(c->pool);
+    if (!store_now(op) && is_error(op->result))
+        look_at_error(c, op);
     op->stmt = NULL;
-    op_done(op);
+    op_done(op, c->moved);
 }
 
 static void keep(struct pg_op *op, PGresult *r)
@@ -279,12 +290,14 @@ static void keep(struct pg_op *op, PGresult *r)
         op->conn->fatal = true;
         say(op->conn->pool, PQresultErrorMessage(r));
     }
-    if (op->result && is_error(op->result)) {
+    if (!op->result) {
+        op->result = r;
+    } else if (is_error(op->result)) {
         PQclear(r);
-        return;
+    } else {
+        PQclear(op->result);
+        op->result = r;
     }
-    PQclear(op->result);
-    op->result = r;
 }
 
 /* False: this is not what is due. libpq had no memory for it, and what comes next would be taken

@@ -17,11 +17,12 @@
 
 static pd_err send(struct pg_conn *c, struct pd_items *items, bool decode)
 {
+    struct pd_fiber *me = pd_fiber_self();
     for (struct pd_item *i = items->todo; i; i = i->next) {
         if (!i->stmt)
             continue;
         items->failed = i;
-        struct pg_op *op = pd_pg_send(c, i->stmt, i->params, i->out.arena, pd_fiber_self());
+        struct pg_op *op = pd_pg_send(c, i->stmt, i->params, i->out.arena, me);
         i->op = op;
         if (!op)
             return pd_diag()->code;
@@ -99,11 +100,11 @@ static pd_err finish_read(struct pg_session *s, const struct pg_place *at, struc
     return e;
 }
 
-/* One that wants the primary takes the others along. */
-static const struct pd_stmt *choosiest(const struct pd_items *items)
+/* With several servers one that wants the primary takes the others along. */
+static const struct pd_stmt *choosiest(const struct pg_session *s, const struct pd_items *items)
 {
     const struct pd_stmt *found = NULL;
-    for (const struct pd_item *i = items->todo; i; i = i->next)
+    for (const struct pd_item *i = items->todo; i && !(found && !s->home->team); i = i->next)
         if (i->stmt && (!found || (i->stmt->flags & PD_S_PRIMARY)))
             found = i->stmt;
     return found;
@@ -111,7 +112,7 @@ static const struct pd_stmt *choosiest(const struct pd_items *items)
 
 static pd_err read_all(struct pg_session *s, struct pd_items *items)
 {
-    const struct pd_stmt *first = choosiest(items);
+    const struct pd_stmt *first = choosiest(s, items);
     struct pg_conn *c;
     struct pg_place at;
     struct pg_tries t = { 0 };

@@ -24,7 +24,8 @@ pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *par
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-/* Puts the rows of a result into `out`, as long as *more; PD_ECORRUPT if they do not fit. */
+/* Puts the rows of a result into `out`, as long as it wants more, which is told in *more (NULL is
+ * fine); PD_ECORRUPT if they do not fit. */
 pd_err pd_pg_take_rows(const struct pd_stmt *s, const PGresult *r, struct pd_result *out,
                        bool *more) PD_MUST PD_YIELDS;
 /* The same row by row. */

@@ -75,7 +75,8 @@ static bool table_grow(struct pg_conn *c)
     return true;
 }
 
-static struct pg_stmt *stmt_of(struct pg_conn *c, const struct pd_stmt *of)
+static __attribute__((noinline)) struct pg_stmt *find_stmt(struct pg_conn *c,
+                                                           const struct pd_stmt *of)
 {
     if (c->used * 2 >= c->ntable && !table_grow(c))
         return NULL;
@@ -89,6 +90,14 @@ static struct pg_stmt *stmt_of(struct pg_conn *c, const struct pd_stmt *of)
     c->used++;
     *slot = s;
     return s;
+}
+
+/* What runs in a loop is mostly the same one. */
+static inline struct pg_stmt *stmt_of(struct pg_conn *c, const struct pd_stmt *of)
+{
+    if (!c->recent || c->recent->of != of)
+        c->recent = find_stmt(c, of);
+    return c->recent;
 }
 
 static bool is_named(const struct pg_conn *c)
@@ -120,8 +129,9 @@ static int send_prepared(struct pg_conn *c, struct pg_op *op, const struct pg_pa
 }
 
 /* An op, and the parameters as libpq wants them; NULL with a diag. */
-static struct pg_op *begin(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
-                           struct pd_arena *a, struct pd_fiber *waiter, struct pg_params *p)
+static PG_INLINE struct pg_op *begin(struct pg_conn *c, const struct pd_stmt *stmt,
+                                     const void *params, struct pd_arena *a,
+                                     struct pd_fiber *waiter, struct pg_params *p)
 {
     if (c->broken)
         return refused(c);
@@ -129,8 +139,9 @@ static struct pg_op *begin(struct pg_conn *c, const struct pd_stmt *stmt, const 
 }
 
 /* The same for one that may be prepared. */
-static struct pg_op *begin_known(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
-                                 struct pd_arena *a, struct pd_fiber *waiter, struct pg_params *p)
+static PG_INLINE struct pg_op *begin_known(struct pg_conn *c, const struct pd_stmt *stmt,
+                                           const void *params, struct pd_arena *a,
+                                           struct pd_fiber *waiter, struct pg_params *p)
 {
     struct pg_op *op = begin(c, stmt, params, a, waiter, p);
     if (!op)

@@ -86,7 +86,6 @@ static int64_t changes(const PGresult *r)
 
 pd_err pd_pg_store(struct pg_op *op, const struct pd_stmt *stmt, struct pd_result *out)
 {
-    bool more = true;
     if (op->stored)
         return PD_OK;
     if (!(stmt->flags & PD_S_READONLY))
@@ -96,7 +95,7 @@ pd_err pd_pg_store(struct pg_op *op, const struct pd_stmt *stmt, struct pd_resul
     if (out->kind == PD_RESULT_BATCH)
         return pd_pg_batch_store(out, op->result);
     out->n = 0;
-    return pd_pg_take_rows(stmt, op->result, out, &more);
+    return pd_pg_take_rows(stmt, op->result, out, NULL);
 }
 
 /* --- reading -------------------------------------------------------------------------------------
