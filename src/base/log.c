@@ -38,12 +38,12 @@ static struct pd_log_opts options = { .fd = 2, .sync = true };
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake, end;
     pthread_t thread;
     char *bytes;
     uint64_t head, tail; /* counted up for ever; the place is their low bits */
     size_t size;
-    bool resting, waiting, urgent, stopping, running;
+    bool resting, waiting, urgent, stopping, ended, running;
 } ring = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static uint64_t dropped, reported;
@@ -308,6 +308,8 @@ static void *writer(void *unused)
         report_dropped();
         pthread_mutex_lock(&ring.lock);
     }
+    ring.ended = true;
+    pthread_cond_signal(&ring.end);
     pthread_mutex_unlock(&ring.lock);
     return NULL;
 }
@@ -319,6 +321,7 @@ static void start_writer(void)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&ring.wake, &monotonic);
+    pthread_cond_init(&ring.end, &monotonic);
     pthread_condattr_destroy(&monotonic);
     sigset_t all, before;
     sigfillset(&all);
@@ -344,30 +347,42 @@ void pd_log_start(const struct pd_log_opts *opts)
     if (!ring.bytes)
         pd_panic("out of memory: the log's ring of %zu bytes", ring.size);
     ring.head = ring.tail = 0;
-    ring.waiting = ring.resting = ring.urgent = ring.stopping = false;
+    ring.waiting = ring.resting = ring.urgent = ring.stopping = ring.ended = false;
     ring.running = true;
     start_writer();
 }
 
+/* With the lock held. pthread_clockjoin_np would do, but ThreadSanitizer takes a thread that was
+ * joined by it for one that nobody joined. */
 static bool writer_ends(void)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += STOP_S;
-    return pthread_clockjoin_np(ring.thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+    while (!ring.ended && pthread_cond_timedwait(&ring.end, &ring.lock, &until) == 0)
+        ;
+    return ring.ended;
+}
+
+/* Asks the writer to write all there is. False if there is none, or it does not come to its end. */
+static bool stop_writer(void)
+{
+    pthread_mutex_lock(&ring.lock);
+    bool ended = false;
+    ring.stopping = true;
+    if (ring.running) {
+        pthread_cond_signal(&ring.wake);
+        ended = writer_ends();
+    }
+    pthread_mutex_unlock(&ring.lock);
+    return ended;
 }
 
 void pd_log_stop(void)
 {
-    pthread_mutex_lock(&ring.lock);
-    bool was_running = ring.running;
-    ring.stopping = true;
-    pthread_mutex_unlock(&ring.lock);
-    if (!was_running)
-        return;
-    pthread_cond_signal(&ring.wake);
-    if (!writer_ends())
+    if (!stop_writer())
         return; /* it waits for good: what comes is dropped when the ring is full */
+    pthread_join(ring.thread, NULL);
     pthread_mutex_lock(&ring.lock);
     while (ring.head != ring.tail) /* what came in between */
         write_out();
@@ -376,6 +391,7 @@ void pd_log_stop(void)
     pthread_mutex_unlock(&ring.lock);
     report_dropped();
     pthread_cond_destroy(&ring.wake);
+    pthread_cond_destroy(&ring.end);
     free(ring.bytes);
     ring.bytes = NULL;
 }
