@@ -4,6 +4,10 @@
  * minutes of slow ones, and then all are served too late. So each that is served tells how long it
  * has waited behind how many, and who would have to wait beyond its deadline is refused when it
  * comes. A few are let in whatever the last waits were: they are what is measured next.
+ *
+ * Whose turn came behind less than these few has mostly waited for what ran already: one slow
+ * commit or a connection's first statement, which says nothing of a crowd. That can only lower the
+ * measure.
  */
 #ifndef PD_DATA_PACE_H
 #define PD_DATA_PACE_H
@@ -15,11 +19,13 @@ struct pd_pace {
 };
 
 /* One is served, or gives up, that has waited so long; `ahead` waited when it came. Who gives up
- * would have had to wait for longer: that can only raise the measure. */
-static inline void pd_pace_note(struct pd_pace *p, int64_t waited_us, unsigned ahead, bool served)
+ * would have had to wait for longer: that can only raise the measure. `few`: as for is_late. */
+static inline void pd_pace_note(struct pd_pace *p, int64_t waited_us, unsigned ahead, unsigned few,
+                                bool served)
 {
     int64_t each = waited_us > 0 ? waited_us / (ahead + 1) : 0;
-    if (served || each > p->us)
+    bool higher = each > p->us;
+    if (higher ? ahead + 1 >= few : served)
         p->us = p->us ? (3 * p->us + each) / 4 : each;
 }
 

@@ -201,13 +201,19 @@ static struct pg_waiter *first_of(const struct pg_queue *queue)
     return pd_list_empty(all) ? NULL : pd_container(all->next, struct pg_waiter, node);
 }
 
+/* That may wait in any case. */
+static unsigned few(const struct pg_pool *pool)
+{
+    return 2 * pd_pg_pool_limit(pool);
+}
+
 /* Waits without any connection say nothing about the pace. */
 static void note_wait(struct pg_pool *pool, struct pg_queue *queue, const struct pg_waiter *w,
                       bool served)
 {
     pd_mono since = w->since > pool->revived ? w->since : pool->revived;
     if (atomic_load(&pool->open))
-        pd_pace_note(&queue->pace, pd_mono_now() - since, w->ahead, served);
+        pd_pace_note(&queue->pace, pd_mono_now() - since, w->ahead, few(pool), served);
 }
 
 static void hand(struct pg_queue *queue, struct pg_waiter *w, struct pg_conn *c)
@@ -317,9 +323,9 @@ static bool is_crowded(const struct pg_pool *pool)
 static bool is_late(const struct pg_pool *pool, const struct pg_queue *queue, unsigned ahead,
                     int64_t us)
 {
-    unsigned limit = pd_pg_pool_limit(pool);
     int64_t most = pool->pg->db->opts.wait_us;
-    return pd_pace_is_late(&queue->pace, ahead, 2 * limit, limit, us < most ? us : most);
+    return pd_pace_is_late(&queue->pace, ahead, few(pool), pd_pg_pool_limit(pool),
+                           us < most ? us : most);
 }
 
 bool pd_pg_pool_is_full(const struct pg_pool *pool, int64_t us, bool alone)

@@ -102,7 +102,7 @@ static bool dequeue(struct lite_writer *w, struct lite_session *s)
         pd_list_remove(&s->node);
         w->nwaiting--;
         s->queued = false;
-        pd_pace_note(&w->pace, pd_mono_now() - s->since, s->ahead, false);
+        pd_pace_note(&w->pace, pd_mono_now() - s->since, s->ahead, FEW, false);
     }
     pthread_mutex_unlock(&w->lock);
     return queued;
@@ -119,7 +119,7 @@ static bool hand_on(struct lite_writer *w, bool keep)
         next = pd_container(node, struct lite_session, node);
         next->queued = false;
         w->nwaiting--;
-        pd_pace_note(&w->pace, pd_mono_now() - next->since, next->ahead, true);
+        pd_pace_note(&w->pace, pd_mono_now() - next->since, next->ahead, FEW, true);
     } else {
         w->owned = keep;
     }
