@@ -12,6 +12,7 @@
 #ifndef PD_RUN_SANITIZE_H
 #define PD_RUN_SANITIZE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -41,6 +42,7 @@ struct pd_san {
     size_t size;
     void *fake;
     void *tsan;
+    sigset_t mask; /* of the thread, while TSan is told */
     unsigned valgrind;
 };
 
@@ -82,18 +84,26 @@ pd_san_arrive(struct pd_san *me, struct pd_san *from)
 #elif defined(PD_RUN_TSAN)
 #include <sanitizer/tsan_interface.h>
 /* Inlined into the switching function and not instrumented itself: TSan keeps a shadow stack of
- * entries and exits, which must not see half a call. */
+ * entries and exits, which must not see half a call.
+ *
+ * What a signal's handler would do TSan puts off until the context in which it came makes a call
+ * that TSan knows. It may not make one for long: the loop would wait, and nobody wake it. So no
+ * signal comes between its last such call and the switch. */
 __attribute__((no_sanitize("thread"), always_inline)) static inline void
 pd_san_leave(struct pd_san *from, const struct pd_san *to, bool ending)
 {
     (void)ending;
     if (!from->tsan)
         from->tsan = __tsan_get_current_fiber();
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &from->mask);
     __tsan_switch_to_fiber(to->tsan, 0);
 }
 static inline void pd_san_arrive(struct pd_san *me, struct pd_san *from)
 {
-    (void)me, (void)from;
+    (void)me;
+    pthread_sigmask(SIG_SETMASK, &from->mask, NULL);
 }
 #else
 static inline void pd_san_leave(struct pd_san *from, const struct pd_san *to, bool ending)

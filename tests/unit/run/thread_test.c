@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 IN_LOOP_MAIN
@@ -254,6 +255,24 @@ LOOP_TEST(signals_are_counted_and_told_on_the_loop)
     check(ngot == 2 && got[0] + got[1] == SIGTERM + SIGHUP);
 }
 
+static void wake_me(int signo, void *arg)
+{
+    check(signo == SIGTERM);
+    pd_fiber_wake(*(struct pd_fiber **)arg);
+}
+
+/* Not by raise, which sanitizers know. */
+LOOP_TEST(a_signal_right_before_a_switch_wakes_the_loop)
+{
+    struct pd_fiber *me = pd_fiber_self();
+    long pid = getpid(), tid = gettid();
+    pd_loop_on_signal(pd_loop_self(), wake_me, &me);
+    pd_mono old = pd_deadline_within(10 * PD_SECOND);
+    syscall(SYS_tgkill, pid, tid, SIGTERM);
+    check(pd_fiber_park() == PD_OK);
+    pd_deadline_restore(old);
+}
+
 /* --- the watchdog
  * ------------------------------------------------------------------------------------ */
 
@@ -351,6 +370,7 @@ int main(void)
         cmocka_unit_test(queued_work_is_taken_back_also_after_an_idle_wake),
         cmocka_unit_test(io_that_could_not_be_opened_or_is_closed_touches_no_descriptor),
         cmocka_unit_test(signals_are_counted_and_told_on_the_loop),
+        cmocka_unit_test(a_signal_right_before_a_switch_wakes_the_loop),
         cmocka_unit_test(watchdog_names_the_fiber_and_its_stack),
         cmocka_unit_test(loops_come_and_go_at_once),
     };
