@@ -348,7 +348,7 @@ static void seed_owned(struct pd_db *db)
     }
     for (int i = 1; i <= 9; i++) {
         char name[8];
-        struct account *a, row = { .id = i, .name = pd_str_c(name) };
+        struct account *a, row = { .id = i };
         snprintf(name, sizeof name, "%d", i);
         row.name = pd_str_c(name);
         row.owner_id = i == 9 ? PD_NONE : PD_SOME(1 + i % 3);
