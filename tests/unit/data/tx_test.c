@@ -478,7 +478,8 @@ static void full_disk(struct pd_db *db)
 /* Where only this program sees it: it is gone with it, however it ends. */
 static bool mount_small(void)
 {
-    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("tmpfs", test_dir, "tmpfs", 0, "size=1m") == 0;
 }
 static void test_a_full_disk_loses_nothing(void **state)
