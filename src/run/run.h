@@ -109,7 +109,7 @@ struct pd_loop {
     stack_t old_signal_stack;
 };
 
-extern __attribute__((tls_model("initial-exec"))) _Thread_local struct pd_loop *pd_run_loop;
+extern _Thread_local struct pd_loop *pd_run_loop;
 
 /* A counter with one writer needs no locked instruction. */
 static inline void pd_run_bump(_Atomic uint64_t *counter)
