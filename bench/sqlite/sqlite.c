@@ -9,17 +9,26 @@
  * snapshot per turn. Transfers: two balances and one entry changed in one durable transaction (WAL,
  * synchronous=FULL). The bare program commits each alone; pando's clients are fibers of one thread.
  *
- * A machine changes its speed by a third within seconds. So the programs read in turn, in the same
- * threads, for a twentieth of SECONDS (2) each; a ratio is taken between the slices of one round,
- * and the median of the rounds' ratios is shown. CPU time is the threads' own.
+ * Each is a process of its own, as pando sets up SQLite's allocator for its process (see
+ * src/data/sqlite_memory.c). What that alone gives is shown as well: the bare program in pando's
+ * process. Both have SQLite's memory statistics off.
+ *
+ * A machine changes its speed by a third within seconds. So the programs read in turn, for a
+ * twentieth of SECONDS (2) each; a ratio is taken between the slices of one round, and the median
+ * of the rounds' ratios is shown. CPU time is the threads' own.
  */
 #include "data/data.h"
 #include "run/loop.h"
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -195,19 +204,28 @@ static struct pd_db *db;
 /* --- reads
  * ---------------------------------------------------------------------------------------------- */
 
-enum { BARE1, PANDO1, AUTOCOMMIT1, BARE2, PANDO2, CASES };
+enum program { BARE, PANDO, PROGRAMS };
+enum { BARE1, PANDO1, OURS1, AUTOCOMMIT1, BARE2, PANDO2, CASES };
 
-struct reader { /* a thread; it reads with every program, in turn */
+struct reader { /* a thread of a program */
+    enum program program;
     struct pd_arena arena;
     sqlite3 *handle;
     sqlite3_stmt *get, *begin, *commit;
     uint64_t x;
     volatile int64_t sink;
-    pthread_barrier_t *together;
     unsigned number;
     struct rate slices[CASES][ROUNDS];
     double wall_us, cpu_us; /* of all slices */
 };
+
+/* In memory that both programs have. Each writes its own readers. */
+static struct {
+    pthread_barrier_t together; /* all readers */
+    pthread_barrier_t programs; /* both programs, one thread each */
+    struct reader readers[PROGRAMS][READERS];
+    struct rate transfers; /* of the bare program */
+} * shared;
 
 static void bare_reads(struct reader *r)
 {
@@ -255,14 +273,16 @@ static void pando_turn(struct reader *r)
 
 static const struct {
     const char *name;
+    enum program program;
     void (*turn)(struct reader *r); /* READS_PER_TURN reads */
     unsigned threads;
 } cases[CASES] = {
-    [BARE1] = { "bare, held transaction, 1 thread", bare_turn, 1 },
-    [PANDO1] = { "pando, 1 thread", pando_turn, 1 },
-    [AUTOCOMMIT1] = { "bare, autocommit, 1 thread", autocommit_turn, 1 },
-    [BARE2] = { "bare, held transaction, 2 threads", bare_turn, READERS },
-    [PANDO2] = { "pando, 2 threads", pando_turn, READERS },
+    [BARE1] = { "bare, held transaction, 1 thread", BARE, bare_turn, 1 },
+    [PANDO1] = { "pando, 1 thread", PANDO, pando_turn, 1 },
+    [OURS1] = { "bare, in pando's process, 1 thread", PANDO, bare_turn, 1 },
+    [AUTOCOMMIT1] = { "bare, autocommit, 1 thread", BARE, autocommit_turn, 1 },
+    [BARE2] = { "bare, held transaction, 2 threads", BARE, bare_turn, READERS },
+    [PANDO2] = { "pando, 2 threads", PANDO, pando_turn, READERS },
 };
 
 static struct rate slice(struct reader *r, void (*turn)(struct reader *r))
@@ -304,8 +324,8 @@ static pd_err reader_main(void *arg)
     reader_open(r);
     for (int round = 0; round < ROUNDS; round++)
         for (unsigned i = 0; i < CASES; i++) {
-            pthread_barrier_wait(r->together);
-            if (r->number < cases[i].threads)
+            pthread_barrier_wait(&shared->together);
+            if (r->program == cases[i].program && r->number < cases[i].threads)
                 r->slices[i][round] = slice(r, cases[i].turn);
         }
     reader_close(r);
@@ -319,18 +339,16 @@ static void *reader_thread(void *reader)
     return NULL;
 }
 
-static void measure_reads(struct reader *readers)
+static void measure_reads(enum program program)
 {
     pthread_t threads[READERS];
-    pthread_barrier_t together;
-    pthread_barrier_init(&together, NULL, READERS);
     for (unsigned i = 0; i < READERS; i++) {
-        readers[i] = (struct reader){ .number = i, .together = &together };
-        pthread_create(&threads[i], NULL, reader_thread, &readers[i]);
+        struct reader *r = &shared->readers[program][i];
+        *r = (struct reader){ .program = program, .number = i };
+        pthread_create(&threads[i], NULL, reader_thread, r);
     }
     for (unsigned i = 0; i < READERS; i++)
         pthread_join(threads[i], NULL);
-    pthread_barrier_destroy(&together);
 }
 
 /* --- transfers
@@ -416,8 +434,11 @@ static void count_reads(const char *program, const char *reads)
 {
     bool bare = strcmp(program, "bare") == 0;
     struct count count = { bare ? bare_turn : pando_turn, strtol(reads, NULL, 10) };
+    if (!bare)
+        must(pd_loop_main(NULL, open_main, NULL), "open");
     must(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, count_main, &count), "loop");
-    must(pd_loop_main(NULL, close_main, NULL), "close");
+    if (!bare)
+        must(pd_loop_main(NULL, close_main, NULL), "close");
 }
 
 /* --- main
@@ -458,8 +479,9 @@ static double median(double values[ROUNDS])
 }
 
 /* Of one round, the threads of the case together. */
-static struct rate rate_of(const struct reader *readers, unsigned i, int round)
+static struct rate rate_of(unsigned i, int round)
 {
+    const struct reader *readers = shared->readers[cases[i].program];
     struct rate all = { 0, 0 };
     for (unsigned k = 0; k < cases[i].threads; k++) {
         all.per_s += readers[k].slices[i][round].per_s;
@@ -468,22 +490,22 @@ static struct rate rate_of(const struct reader *readers, unsigned i, int round)
     return all;
 }
 
-static struct rate median_rate(const struct reader *readers, unsigned i)
+static struct rate median_rate(unsigned i)
 {
     double per_s[ROUNDS], cpu_us[ROUNDS];
     for (int k = 0; k < ROUNDS; k++) {
-        per_s[k] = rate_of(readers, i, k).per_s;
-        cpu_us[k] = rate_of(readers, i, k).cpu_us;
+        per_s[k] = rate_of(i, k).per_s;
+        cpu_us[k] = rate_of(i, k).cpu_us;
     }
     return (struct rate){ median(per_s), median(cpu_us) };
 }
 
 /* The median of the rounds' ratios: reads per second, and reads per CPU time. */
-static struct rate compare(const struct reader *readers, unsigned i, unsigned with)
+static struct rate compare(unsigned i, unsigned with)
 {
     double per_s[ROUNDS], per_cpu[ROUNDS];
     for (int k = 0; k < ROUNDS; k++) {
-        struct rate a = rate_of(readers, i, k), b = rate_of(readers, with, k);
+        struct rate a = rate_of(i, k), b = rate_of(with, k);
         per_s[k] = a.per_s / b.per_s;
         per_cpu[k] = b.cpu_us / a.cpu_us;
     }
@@ -495,19 +517,19 @@ static void show(const char *what, struct rate r)
     printf("  %-42s %10.0f/s %8.2f us CPU", what, r.per_s, r.cpu_us);
 }
 
-static void show_reads(const struct reader *readers)
+static void show_reads(void)
 {
     double wall = 0, cpu = 0;
     for (unsigned i = 0; i < CASES; i++) {
-        struct rate x = compare(readers, i, cases[i].threads == 1 ? BARE1 : BARE2);
-        show(cases[i].name, median_rate(readers, i));
+        struct rate x = compare(i, cases[i].threads == 1 ? BARE1 : BARE2);
+        show(cases[i].name, median_rate(i));
         printf("   %.2fx   by CPU %.2fx\n", x.per_s, x.cpu_us);
     }
-    printf("  scaling over 2 threads: bare %.2fx, pando %.2fx\n",
-           compare(readers, BARE2, BARE1).per_s, compare(readers, PANDO2, PANDO1).per_s);
-    for (unsigned i = 0; i < READERS; i++) {
-        wall += readers[i].wall_us;
-        cpu += readers[i].cpu_us;
+    printf("  scaling over 2 threads: bare %.2fx, pando %.2fx\n", compare(BARE2, BARE1).per_s,
+           compare(PANDO2, PANDO1).per_s);
+    for (unsigned i = 0; i < PROGRAMS * READERS; i++) {
+        wall += shared->readers[i / READERS][i % READERS].wall_us;
+        cpu += shared->readers[i / READERS][i % READERS].cpu_us;
     }
     if (cpu < 0.9 * wall)
         printf(
@@ -537,7 +559,9 @@ static double transfers(void)
     struct rate pando1 = measure(pando_transfers, &one);
     struct rate pando64 = measure(pando_transfers, &many);
     must(pd_loop_main(NULL, close_main, NULL), "close");
-    struct rate bare = measure(bare_transfers, NULL);
+    pthread_barrier_wait(&shared->programs); /* the file is the bare program's */
+    pthread_barrier_wait(&shared->programs); /* it is done */
+    struct rate bare = shared->transfers;
     show("bare, one commit each", bare);
     show("\n  pando, 1 client", pando1);
     printf("   %.2fx\n", pando1.per_s / bare.per_s);
@@ -546,19 +570,67 @@ static double transfers(void)
     return pando64.per_s / bare.per_s;
 }
 
-static void benchmark(void)
+static void bare_program(void)
 {
-    static struct reader readers[READERS];
-    puts("point reads (x: of the bare program with a held transaction, same threads)");
-    measure_reads(readers);
-    show_reads(readers);
+    measure_reads(BARE);
+    pthread_barrier_wait(&shared->programs);
+    shared->transfers = measure(bare_transfers, NULL);
+    pthread_barrier_wait(&shared->programs);
+}
+
+static void pando_program(void)
+{
+    must(pd_loop_main(NULL, open_main, NULL), "open");
+    puts("point reads (x: of the bare program with a held transaction, as many threads)");
+    measure_reads(PANDO);
+    show_reads();
     puts("durable transfers (x: of the bare program, one commit each)");
     double many = transfers();
     puts("marks");
-    mark("reads, of the bare program's (by CPU time)", compare(readers, PANDO1, BARE1).cpu_us,
-         0.85);
-    mark("reads on 2 threads, of those on 1", compare(readers, PANDO2, PANDO1).per_s, 1.7);
+    mark("reads, of the bare program's (by CPU time)", compare(PANDO1, BARE1).cpu_us, 0.85);
+    mark("reads on 2 threads, of those on 1", compare(PANDO2, PANDO1).per_s, 1.7);
     mark("64 durable clients, of the bare program", many, 5);
+}
+
+/* Runs it in a process of its own; the parent goes on. */
+static pid_t spawn(void (*program)(void))
+{
+    pid_t child = fork();
+    if (child < 0)
+        die("fork", strerror(errno));
+    if (child > 0)
+        return child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    program();
+    exit(0);
+}
+
+static void wait_for(pid_t child)
+{
+    int status;
+    if (waitpid(child, &status, 0) != child || status != 0)
+        die("the other program", "it failed");
+}
+
+static void share(void)
+{
+    pthread_barrierattr_t attr;
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        die("mmap", strerror(errno));
+    pthread_barrierattr_init(&attr);
+    pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_barrier_init(&shared->together, &attr, PROGRAMS * READERS);
+    pthread_barrier_init(&shared->programs, &attr, PROGRAMS);
+    pthread_barrierattr_destroy(&attr);
+}
+
+static void benchmark(void)
+{
+    share();
+    pid_t bare = spawn(bare_program);
+    pando_program();
+    wait_for(bare);
 }
 
 int main(int argc, char **argv)
@@ -568,8 +640,7 @@ int main(int argc, char **argv)
     snprintf(url, sizeof url, "sqlite:%s", path);
     seconds = argc > 2 && !count ? strtod(argv[2], NULL) : seconds;
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* for both, so that it is fair */
-    make_data();
-    must(pd_loop_main(NULL, open_main, NULL), "open");
+    wait_for(spawn(make_data));                 /* SQLite is set up in each program for itself */
     if (count)
         count_reads(argv[3], argv[4]);
     else

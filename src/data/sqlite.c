@@ -15,6 +15,7 @@ static void configure(void)
 {
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD); /* a connection is used by one thread at a time */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    pd_lite_memory_init();
     sqlite3_initialize();
     pd_lite_wait_init();
 }

@@ -6,6 +6,7 @@
  *   sqlite_row.c     C structs <-> SQLite values
  *   sqlite_error.c   SQLite's errors -> ours; names of violated constraints
  *   sqlite_wait.c    SQLite's own waits -> waits of the fiber
+ *   sqlite_memory.c  SQLite's small blocks, kept per thread
  *   sqlite_reader.c  per thread: connections for reading, held snapshots; sessions
  *   sqlite_writer.c  the one writer: queue, savepoints, group commit, checkpoints
  */
@@ -189,6 +190,13 @@ void pd_lite_constraint(struct lite_conn *conn, const struct pd_stmt *stmt, char
 #define PD_LITE_VFS "pando"            /* the system's, but what sleeps there is the fiber */
 void pd_lite_wait_init(void);          /* once per process, after sqlite3_initialize */
 void pd_lite_wait_on(sqlite3 *handle); /* busy: waits a little, as the fiber */
+
+/* --- sqlite_memory.c
+ * ---------------------------------------------------------------------------------------- */
+
+/* Once per process, before sqlite3_initialize. If somebody else has initialized SQLite before, it
+ * keeps the allocator that it has. */
+void pd_lite_memory_init(void);
 
 /* --- sqlite_reader.c
  * ---------------------------------------------------------------------------------------- */
