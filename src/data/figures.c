@@ -95,8 +95,10 @@ static struct pd_figure *figure_of(const struct pd_session *s, const struct pd_s
     return &s->figures->at[place_of(s->db, stmt)];
 }
 
-static int64_t rows_of(const struct pd_result *out)
+static int64_t rows_of(const struct pd_result *out, pd_err e)
 {
+    if (!out || e != PD_OK)
+        return 0;
     return out->kind == PD_RESULT_EXEC ? out->changes : (int64_t)out->n;
 }
 
@@ -184,6 +186,27 @@ static inline bool is_noticed(const struct pd_session *s)
     return pd_os_mono_coarse() - s->ran.began >= s->db->noticed_us;
 }
 
+/* It is timed, or was not and is seen to have taken long. */
+static __attribute__((noinline)) void end_and_tell(const struct pd_session *s,
+                                                   const struct pd_stmt *stmt, const void *params,
+                                                   const char *site, pd_err e,
+                                                   const struct pd_result *out)
+{
+    const struct pd_ran *ran = &s->ran;
+    int64_t us = took(ran, out);
+    end_timed(s, us);
+    if (is_slow(s, us))
+        note_slow_run(s, ran->figure,
+                      &(struct pd_run){ .stmt = stmt,
+                                        .site = site,
+                                        .params = params,
+                                        .took_us = us,
+                                        .waited_us = ran->waited_us,
+                                        .rows = rows_of(out, e),
+                                        .e = e,
+                                        .replica = ran->replica });
+}
+
 void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const void *params,
                     const char *site, pd_err e, const struct pd_result *out,
                     const struct pd_ran *outer)
@@ -191,24 +214,11 @@ void pd_figures_end(struct pd_session *s, const struct pd_stmt *stmt, const void
     if (!s)
         return;
     const struct pd_ran *ran = &s->ran;
-    int64_t rows = out && e == PD_OK ? rows_of(out) : 0;
-    count(ran->figure, rows, ran->replica, e);
-    if (ran->how == PD_RAN_UNTIMED && !is_noticed(s)) {
+    count(ran->figure, rows_of(out, e), ran->replica, e);
+    if (ran->how == PD_RAN_UNTIMED && !is_noticed(s))
         ran->figure->untimed++;
-    } else {
-        int64_t us = took(ran, out);
-        end_timed(s, us);
-        if (is_slow(s, us))
-            note_slow_run(s, ran->figure,
-                          &(struct pd_run){ .stmt = stmt,
-                                            .site = site,
-                                            .params = params,
-                                            .took_us = us,
-                                            .waited_us = ran->waited_us,
-                                            .rows = rows,
-                                            .e = e,
-                                            .replica = ran->replica });
-    }
+    else
+        end_and_tell(s, stmt, params, site, e, out);
     s->ran = *outer;
 }
 
@@ -260,8 +270,8 @@ static void count_item(struct flight *f, const struct pd_item *i, int64_t took_u
         return;
     f->over = failed;
     struct pd_figure *figure = figure_of(f->s, i->stmt);
-    int64_t rows = failed ? 0 : rows_of(&i->out);
     pd_err e = failed ? f->e : PD_OK;
+    int64_t rows = rows_of(&i->out, e);
     count(figure, rows, i->replica, e);
     count_time(figure, took_us, f->waited, 1);
     if (is_slow(f->s, took_us))

@@ -169,9 +169,9 @@ static pd_err stmt_add(struct lite_conn *conn, const struct pd_stmt *s, struct l
     return PD_OK;
 }
 
-static inline __attribute__((always_inline)) pd_err
-run_handle(struct lite_conn *conn, struct lite_session *session, const struct pd_stmt *stmt,
-           sqlite3_stmt *q, const void *params, struct pd_result *out)
+static pd_err run_handle(struct lite_conn *conn, struct lite_session *session,
+                         const struct pd_stmt *stmt, sqlite3_stmt *q, const void *params,
+                         struct pd_result *out)
 {
     PD_TRY(pd_lite_bind(out->arena, stmt, q, params));
     struct lite_run *outer = conn->run; /* a statement inside the callback of another's rows */
@@ -187,15 +187,24 @@ run_handle(struct lite_conn *conn, struct lite_session *session, const struct pd
 }
 
 /* Recursion: rare enough to prepare the statement once more. */
-static PD_COLD pd_err run_copy(struct lite_conn *conn, struct lite_session *session,
-                               const struct pd_stmt *stmt, const void *params,
-                               struct pd_result *out)
+static PD_COLD pd_err copy_make(struct lite_conn *conn, struct lite_stmt **s)
 {
-    sqlite3_stmt *copy = NULL;
-    PD_TRY(prepare(conn, stmt, &copy));
-    pd_err e = run_handle(conn, session, stmt, copy, params, out);
-    sqlite3_finalize(copy);
+    struct lite_stmt *copy = calloc(1, sizeof *copy);
+    if (!copy)
+        return no_memory();
+    copy->of = (*s)->of;
+    pd_err e = prepare(conn, copy->of, &copy->handle);
+    if (e != PD_OK)
+        free(copy);
+    else
+        *s = copy;
     return e;
+}
+
+static PD_COLD void copy_free(struct lite_stmt *copy)
+{
+    sqlite3_finalize(copy->handle);
+    free(copy);
 }
 
 pd_err pd_lite_conn_run(struct lite_conn *conn, struct lite_session *session,
@@ -204,11 +213,14 @@ pd_err pd_lite_conn_run(struct lite_conn *conn, struct lite_session *session,
     struct lite_stmt *s = *slot_of(conn->table, conn->ntable, stmt);
     if (!s)
         PD_TRY(stmt_add(conn, stmt, &s));
-    if (s->busy)
-        return run_copy(conn, session, stmt, params, out);
+    bool copied = s->busy;
+    if (copied)
+        PD_TRY(copy_make(conn, &s));
     s->busy = true;
     pd_err e = run_handle(conn, session, stmt, s->handle, params, out);
     s->busy = false;
+    if (copied)
+        copy_free(s);
     return e;
 }
 

@@ -117,7 +117,7 @@ void pd_lite_pools_close(struct lite_db *lite)
 /* --- connections
  * ----------------------------------------------------------------------------------------- */
 
-static inline pd_err conn_take(struct lite_pool *pool, struct lite_conn **out)
+static pd_err conn_take(struct lite_pool *pool, struct lite_conn **out)
 {
     pd_err e = pd_semaphore_get(&pool->room);
     if (e != PD_OK)
@@ -136,17 +136,15 @@ static inline pd_err conn_take(struct lite_pool *pool, struct lite_conn **out)
     return e;
 }
 
-static inline pd_err conn_take_for(struct lite_session *s, struct lite_conn **out)
+static pd_err conn_take_for(struct lite_session *s, struct lite_conn **out)
 {
-    if (__builtin_expect(s->pool->room.free > 0, 1))
-        return conn_take(s->pool, out);
     pd_mono from = pd_os_mono();
     pd_err e = conn_take(s->pool, out);
     pd_waited_since(&s->base, from);
     return e;
 }
 
-static inline void conn_give(struct lite_pool *pool, struct lite_conn *conn)
+static void conn_give(struct lite_pool *pool, struct lite_conn *conn)
 {
     conn->next = pool->idle;
     pool->idle = conn;
@@ -157,13 +155,17 @@ static inline void conn_give(struct lite_pool *pool, struct lite_conn *conn)
     }
 }
 
+static bool is_fresh(const struct lite_pool *pool, const struct lite_conn *conn)
+{
+    return conn->in_snapshot &&
+           conn->seen == atomic_load_explicit(&pool->lite->commits, memory_order_acquire);
+}
+
 /* The commit count is read before the snapshot is taken, so a newer snapshot is merely renewed once
  * too often. */
-static pd_err snapshot(struct lite_pool *pool, struct lite_conn *conn)
+static __attribute__((noinline)) pd_err snapshot(struct lite_pool *pool, struct lite_conn *conn)
 {
     uint64_t commits = atomic_load_explicit(&pool->lite->commits, memory_order_acquire);
-    if (conn->in_snapshot && conn->seen == commits)
-        return PD_OK;
     PD_TRY(end_snapshot(conn));
     PD_TRY(pd_lite_command(conn, LITE_BEGIN));
     lite_count(&pool->snapshots);
@@ -175,7 +177,6 @@ static pd_err snapshot(struct lite_pool *pool, struct lite_conn *conn)
 /* Of its own from here on: not that of the turn, which others share. */
 static pd_err own_snapshot(struct lite_session *s, struct lite_conn *conn)
 {
-    PD_TRY(end_snapshot(conn));
     PD_TRY(snapshot(s->pool, conn));
     s->held = conn;
     s->base.in_tx = true;
@@ -215,20 +216,39 @@ static pd_err read_held(struct lite_session *s, const struct pd_stmt *stmt, cons
     return e;
 }
 
+static pd_err read_on(struct lite_conn *conn, struct lite_session *s, const struct pd_stmt *stmt,
+                      const void *params, struct pd_result *out)
+{
+    lite_count(&s->pool->reads);
+    pd_err e = is_fresh(s->pool, conn) ? PD_OK : snapshot(s->pool, conn);
+    if (e == PD_OK)
+        e = pd_lite_conn_run(conn, s, stmt, params, out);
+    conn_give(s->pool, conn);
+    return e;
+}
+
+/* On a connection that has to be opened or waited for. */
+static __attribute__((noinline)) pd_err read_later(struct lite_session *s,
+                                                   const struct pd_stmt *stmt, const void *params,
+                                                   struct pd_result *out)
+{
+    struct lite_conn *conn = NULL;
+    PD_TRY(conn_take_for(s, &conn));
+    return read_on(conn, s, stmt, params, out);
+}
+
 pd_err pd_lite_read(struct lite_session *s, const struct pd_stmt *stmt, const void *params,
                     struct pd_result *out)
 {
     struct lite_pool *pool = s->pool;
-    struct lite_conn *conn = NULL;
+    struct lite_conn *conn = pool->idle;
     if (s->held)
         return read_held(s, stmt, params, out);
-    PD_TRY(conn_take_for(s, &conn));
-    lite_count(&pool->reads);
-    pd_err e = snapshot(pool, conn);
-    if (e == PD_OK)
-        e = pd_lite_conn_run(conn, s, stmt, params, out);
-    conn_give(pool, conn);
-    return e;
+    if (!conn || !pool->room.free)
+        return read_later(s, stmt, params, out);
+    PD_TRY(pd_semaphore_get(&pool->room)); /* does not wait */
+    pool->idle = conn->next;
+    return read_on(conn, s, stmt, params, out);
 }
 
 /* A plan costs SQLite some 100 µs and does not depend on parameters. */

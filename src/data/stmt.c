@@ -29,16 +29,20 @@ static __attribute__((noinline)) bool result_grow(struct pd_result *r)
 
 /* A single row lies behind its rowset in one block. One row after the other use the same: what is
  * behind it in the arena goes with the row, what is before it (a list bound as parameter) stays. */
-static void result_single(struct pd_result *r)
+static void *result_single(struct pd_result *r)
 {
+    size_t size = sizeof *r->set + r->stmt->row_size;
     if (!r->set) {
-        r->set = pd_arena_alloc(r->arena, sizeof *r->set + r->stmt->row_size);
+        r->set = pd_arena_alloc(r->arena, size);
         r->rows = (char *)(r->set + 1);
         r->cap = 1;
         if (r->kind == PD_RESULT_EACH)
             r->behind = pd_arena_mark(r->arena);
     }
-    *r->set = (struct pd_rowset){ .rows = r->rows, .row_size = r->stmt->row_size };
+    memset(r->set, 0, size);
+    r->set->rows = r->rows;
+    r->set->row_size = r->stmt->row_size;
+    return r->rows;
 }
 
 _Static_assert(sizeof(struct pd_rowset) % sizeof(void *) == 0, "rows behind it are aligned");
@@ -50,16 +54,20 @@ static PD_COLD pd_err too_many(const struct pd_result *r)
         "add a limit, or read it row by row (:each)");
 }
 
+static pd_err next_of_many(struct pd_result *r, void **slot)
+{
+    size_t size = r->stmt->row_size;
+    if (r->n == r->cap && !result_grow(r))
+        return too_many(r);
+    *slot = memset(r->rows + r->n * size, 0, size);
+    return PD_OK;
+}
+
 pd_err pd_result_slot(struct pd_result *r, void **slot)
 {
-    size_t size = r->stmt->row_size, before = 0;
-    if (r->kind == PD_RESULT_ONE || r->kind == PD_RESULT_EACH)
-        result_single(r);
-    else if (r->n == r->cap && !result_grow(r))
-        return too_many(r);
-    else
-        before = r->n * size;
-    *slot = memset(r->rows + before, 0, size);
+    if (r->kind != PD_RESULT_ONE && r->kind != PD_RESULT_EACH)
+        return next_of_many(r, slot);
+    *slot = result_single(r);
     return PD_OK;
 }
 

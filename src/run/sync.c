@@ -131,11 +131,16 @@ void pd_cond_broadcast(struct pd_cond *c)
 
 /* --- semaphore --------------------------------------------------------------------------- */
 
+static __attribute__((noinline)) pd_err semaphore_wait(struct pd_semaphore *s, struct pd_fiber *me)
+{
+    return wait_in(&s->waiters, &(struct waiter){ .fiber = me });
+}
+
 pd_err pd_semaphore_get(struct pd_semaphore *s)
 {
-    struct waiter me = { .fiber = pd_run_yielding() };
+    struct pd_fiber *me = pd_run_yielding();
     if (s->free == 0)
-        return wait_in(&s->waiters, &me);
+        return semaphore_wait(s, me);
     s->free--;
     return PD_OK;
 }
