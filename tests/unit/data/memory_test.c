@@ -46,7 +46,9 @@ static void change(struct held *h, int size, bool resize)
         fill(h, 0);
         return;
     }
-    h->at = sqlite3_realloc(h->at, size);
+    void *at = sqlite3_realloc(h->at, size);
+    assert_non_null(at);
+    h->at = at;
     h->size = size;
     check(h, old < size ? old : size);
     fill(h, old < size ? old : size);
@@ -71,6 +73,7 @@ static void test_a_freed_block_is_the_next_of_its_size(void **state)
     if (!keeps)
         skip();
     void *small = sqlite3_malloc(65), *big = sqlite3_malloc(400);
+    assert_true(small && big);
     sqlite3_free(small);
     sqlite3_free(big);
     void *again = sqlite3_malloc(128), *other = sqlite3_malloc(129);
@@ -91,37 +94,51 @@ static void test_another_thread_may_free_it(void **state)
     pthread_t thread;
     (void)state;
     void *block = sqlite3_malloc(KEPT_SIZE);
+    assert_non_null(block);
     memset(block, 1, KEPT_SIZE);
     assert_int_equal(pthread_create(&thread, NULL, free_it, block), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+enum { COUNTED = 3 * KEPT };
+
+struct count {
+    unsigned kept;
+    bool all_made;
+};
+
 /* The system's own allocator may give a block again as well: so what is counted is what comes back
  * in the order of a stack. */
 static void *count_kept(void *arg)
 {
-    enum { N = 3 * KEPT };
-    void *blocks[N];
-    unsigned *kept = arg;
-    for (int i = 0; i < N; i++)
-        blocks[i] = sqlite3_malloc(KEPT_SIZE);
-    for (int i = 0; i < N; i++)
+    void *blocks[COUNTED];
+    struct count *c = arg;
+    c->all_made = true;
+    for (int i = 0; i < COUNTED; i++)
+        c->all_made &= (blocks[i] = sqlite3_malloc(KEPT_SIZE)) != NULL;
+    for (int i = 0; i < COUNTED; i++)
         sqlite3_free(blocks[i]);
-    for (int i = KEPT - 1; i >= 0 && sqlite3_malloc(KEPT_SIZE) == blocks[i]; i--)
-        ++*kept;
+    for (unsigned i = 0; i < COUNTED; i++) {
+        void *again = sqlite3_malloc(KEPT_SIZE);
+        c->kept += i == c->kept && i < KEPT && again == blocks[KEPT - 1 - i];
+        blocks[COUNTED - 1 - i] = again;
+    }
+    for (int i = 0; i < COUNTED; i++)
+        sqlite3_free(blocks[i]);
     return NULL;
 }
 
 static void test_a_thread_keeps_no_more_than_that(void **state)
 {
     pthread_t thread;
-    unsigned kept = 0;
+    struct count c = { 0 };
     (void)state;
     if (!keeps)
         skip();
-    assert_int_equal(pthread_create(&thread, NULL, count_kept, &kept), 0);
+    assert_int_equal(pthread_create(&thread, NULL, count_kept, &c), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(kept, KEPT);
+    assert_true(c.all_made);
+    assert_int_equal(c.kept, KEPT);
 }
 
 int main(void)
