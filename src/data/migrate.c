@@ -428,8 +428,10 @@ static pd_err look(struct pd_ctx *c, const struct pd_sql_module *const *modules,
     return PD_OK;
 }
 
-static pd_err migrate_all(struct pd_ctx *c, const struct pd_sql_module *const *modules, unsigned n,
-                          struct pd_migrate_report *report)
+/* Not inlined: a diag is kept here and by the caller, too much for one frame of a fiber. */
+static __attribute__((noinline)) pd_err migrate_all(struct pd_ctx *c,
+                                                    const struct pd_sql_module *const *modules,
+                                                    unsigned n, struct pd_migrate_report *report)
 {
     struct run r = { .c = c, .report = report };
     struct state s;
