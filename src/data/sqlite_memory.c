@@ -5,12 +5,14 @@
  * (sqlite.org/malloc.html), which Debian's build leaves out. So its allocator is replaced: blocks
  * of up to SMALL_MAX bytes are of one of CLASSES sizes, and those that are freed wait in lists of
  * the thread, at most KEPT_MAX in each (73 KiB in all), for the next of their size. All others are
- * the system's, and so is every block where a sanitizer watches.
+ * the system's, and so is every block where a sanitizer watches, or a test that wants to see each
+ * allocation fail (PANDO_KEEPS_NOTHING in the environment, where fault hooks are compiled in).
  *
  * In front of a block stands its size, as in SQLite's own mem1.c: SQLite wants an alignment of 8
  * bytes and to be told the size. A block may be freed by another thread than the one it was made
  * by.
  */
+#include "base/fault.h"
 #include "base/hard.h"
 #include "base/sanitize.h"
 #include "data/sqlite.h"
@@ -40,7 +42,8 @@ struct list {
     unsigned room; /* for so many more; 0 until the thread has told the key */
 };
 static _Thread_local struct list kept[CLASSES];
-static pthread_key_t key; /* its destructor frees what a thread has kept */
+static pthread_key_t key;  /* its destructor frees what a thread has kept */
+static bool keeps_nothing; /* set once, at the start */
 
 static struct block *block_of(void *data)
 {
@@ -105,7 +108,7 @@ static void put(struct block *b, struct list *l)
 static __attribute__((noinline)) void system_free(struct block *b)
 {
     unsigned class = class_of(b->size);
-    if (KEPT_MAX == 0 || class >= CLASSES || pthread_getspecific(key) ||
+    if (KEPT_MAX == 0 || keeps_nothing || class >= CLASSES || pthread_getspecific(key) ||
         pthread_setspecific(key, kept) != 0) {
         free(b);
         return;
@@ -154,6 +157,7 @@ static void *block_resize(void *data, int n)
 static int init(void *arg)
 {
     (void)arg;
+    keeps_nothing = PD_FAULTS && getenv("PANDO_KEEPS_NOTHING");
     return pthread_key_create(&key, thread_ends) == 0 ? SQLITE_OK : SQLITE_NOMEM;
 }
 
