@@ -41,9 +41,10 @@ def sanitizer():
 
 def complaints(result):
     """The lines that a command wrote to stderr; but a hard build begins with a line of its own, and a slow machine may
-    have the watchdog speak."""
+    have the watchdog speak, and statements be slow."""
     return [line for line in result.stderr.splitlines()
-            if line.strip() and not line.startswith("pando: hard build") and "run/watchdog" not in line]
+            if line.strip() and not line.startswith("pando: hard build") and " WARN  run/watchdog: " not in line
+            and " WARN  data/slow: " not in line]
 
 
 def one_clear_line(result, *words):
