@@ -6,7 +6,7 @@
  * of up to SMALL_MAX bytes are of one of CLASSES sizes, and those that are freed wait in lists of
  * the thread, at most KEPT_MAX in each (73 KiB in all), for the next of their size. All others are
  * the system's, and so is every block where a sanitizer watches, or a test that wants to see each
- * allocation fail (PANDO_KEEPS_NOTHING in the environment, where fault hooks are compiled in).
+ * allocation fail (TORTURE_KEEPS_NOTHING in the environment, where fault hooks are compiled in).
  *
  * In front of a block stands its size, as in SQLite's own mem1.c: SQLite wants an alignment of 8
  * bytes and to be told the size. A block may be freed by another thread than the one it was made
@@ -157,7 +157,7 @@ static void *block_resize(void *data, int n)
 static int init(void *arg)
 {
     (void)arg;
-    keeps_nothing = PD_FAULTS && getenv("PANDO_KEEPS_NOTHING");
+    keeps_nothing = PD_FAULTS && getenv("TORTURE_KEEPS_NOTHING");
     return pthread_key_create(&key, thread_ends) == 0 ? SQLITE_OK : SQLITE_NOMEM;
 }
 

@@ -78,7 +78,7 @@ class Workload:
 
     def preload(self, record, site, mode):
         env = {"LD_PRELOAD": str(self.lib), "TORTURE_FILE": str(record), "TORTURE_EXE": os.path.realpath(self.exe),
-               "TORTURE_REQUEST": self.request, "PANDO_KEEPS_NOTHING": "1"}
+               "TORTURE_REQUEST": self.request, "TORTURE_KEEPS_NOTHING": "1"}
         if site:
             env |= {"TORTURE_SITE": f"{site.hash:x}", "TORTURE_MODE": mode}
         which = self.tests(site, mode)

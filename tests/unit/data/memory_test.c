@@ -11,7 +11,7 @@ enum { BLOCKS = 300, STEPS = 20000, SIZE_MAX_TRIED = 2000, KEPT_SIZE = 100, KEPT
 /* With AddressSanitizer it does not, so that it is seen who uses what he has freed. */
 static bool keeps(void)
 {
-    return !PD_HARD && PD_ASAN_GAP == 0 && !getenv("PANDO_KEEPS_NOTHING");
+    return !PD_HARD && PD_ASAN_GAP == 0 && !getenv("TORTURE_KEEPS_NOTHING");
 }
 
 struct held {
