@@ -5,7 +5,10 @@ what one more unit costs, without start and end.
 """
 import collections
 import re
+import socket
 import subprocess
+import sys
+import time
 
 # First-level caches of 8 KiB stand for what the kernel and others leave of them between two requests.
 CACHES = ["--cache-sim=yes", "--I1=8192,8,64", "--D1=8192,8,64", "--LL=1048576,16,64"]
@@ -13,6 +16,19 @@ CACHES = ["--cache-sim=yes", "--I1=8192,8,64", "--D1=8192,8,64", "--LL=1048576,1
 
 def command(out, program, caches=False):
     return ["valgrind", "--tool=callgrind", "-q", f"--callgrind-out-file={out}", *(CACHES if caches else []), *program]
+
+
+def start(server, out, caches):
+    """The process of a server (command, cwd, env, port, name), in a session of its own, when it listens."""
+    process = subprocess.Popen(command(out, server.command, caches), cwd=server.cwd, env=server.env,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", server.port), 1).close()
+            return process
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"{server.name} does not listen under callgrind")
 
 
 def read(out):

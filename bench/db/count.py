@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -52,20 +51,8 @@ def ask(port, path, n, connections):
         sock.close()
 
 
-def start(server, out, caches):
-    process = subprocess.Popen(callgrind.command(out, server.command, caches), cwd=server.cwd, env=server.env,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", server.port), 1).close()
-            return process
-        except OSError:
-            time.sleep(0.1)
-    sys.exit(f"{server.name} does not listen under callgrind")
-
-
 def measure_server(server, out, case, n, args):
-    process = start(server, out, args.caches)
+    process = callgrind.start(server, out, args.caches)
     ask(server.port, run.CASES[case][0], n, args.connections)
     os.killpg(process.pid, signal.SIGTERM)
     process.wait(60)

@@ -12,10 +12,8 @@ import os
 import pathlib
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -45,21 +43,9 @@ def ask(port, path, depth, n, connections):
         sock.close()
 
 
-def start(server, out, caches):
-    process = subprocess.Popen(callgrind.command(out, server.command, caches), cwd=server.cwd, env=server.env,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    for _ in range(300):
-        try:
-            socket.create_connection(("127.0.0.1", server.port), 1).close()
-            return process
-        except OSError:
-            time.sleep(0.1)
-    sys.exit(f"{server.name} does not listen under callgrind")
-
-
 def measure(server, work, case, n, args):
     out = work / f"{case}-{n}"
-    process = start(server, out, args.caches)
+    process = callgrind.start(server, out, args.caches)
     ask(server.port, *CASES[case], n, args.connections)
     os.killpg(process.pid, signal.SIGTERM)
     process.wait(60)
