@@ -41,12 +41,12 @@ enum pd_result_kind {
 struct pd_result {
     enum pd_result_kind kind;
     const struct pd_stmt *stmt;
-    struct pd_arena *arena; /* of the rows; PD_RESULT_EACH: a scratch arena … */
+    struct pd_arena *arena; /* of the rows; PD_RESULT_EACH: a scratch arena */
     struct pd_rowset *set;
     char *rows;
     size_t n, cap;
     int64_t changes;             /* rows inserted, updated or deleted */
-    struct pd_arena_mark behind; /* … in which the values of a row are behind this */
+    struct pd_arena_mark behind; /* PD_RESULT_EACH: there the values of a row are behind this */
     bool (*fn)(void *arg, const void *row);
     void *arg;
     int64_t away_us; /* fn has waited */
@@ -116,7 +116,7 @@ struct pd_session {
     bool wrote;      /* … in which something was written */
     bool own_failed; /* diag is filled */
     bool committed;  /* something of this context is durable */
-    bool alone;      /* … it has wanted a connection for itself */
+    bool alone;      /* it has wanted a connection for itself, as pd_ctx_went_alone */
     struct pd_tx tx; /* what its transaction is; set before `begin` */
     unsigned active; /* statements being stepped inside the transaction: no commit, no rollback */
     struct pd_items items; /* of pd_later */
