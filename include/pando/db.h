@@ -355,7 +355,9 @@ struct pd_rows pd_stmt_many(struct pd_ctx *c, const struct pd_stmt *s, const voi
                             const char *site) PD_YIELDS;
 int64_t pd_stmt_exec(struct pd_ctx *c, const struct pd_stmt *s, const void *params,
                      const char *site) PD_YIELDS; /* rows changed; -1 if the context failed */
-/* Row by row in constant memory: fn is called for each row, which is valid during the call only. */
+/* Row by row in constant memory: fn is called for each row, which is valid during the call only.
+ * Outside of a transaction fn may wait for something else (a client that takes an export slowly),
+ * as long as the fiber's deadline allows; a connection is in use meanwhile. */
 pd_err pd_stmt_each(struct pd_ctx *c, const struct pd_stmt *s, const void *params, const char *site,
                     bool (*fn)(void *arg, const void *row), void *arg) PD_MUST PD_YIELDS;
 /* The related row of `row`; loads them for all its siblings on the first touch. */

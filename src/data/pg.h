@@ -189,6 +189,7 @@ struct pg_session {
     bool savepoint;       /* there is one */
     bool on_replica;      /* a read-only one */
     unsigned walks;       /* cursors so far: their names differ */
+    bool walking;         /* a walk's rows are being handed out, in the transaction */
     unsigned reads_for;   /* so many callers are answered by what it reads; 0: one */
     pd_mono began;        /* when it first wanted a connection; 0: not yet */
     struct pg_session *next_free;

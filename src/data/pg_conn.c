@@ -11,6 +11,7 @@
  * they have not run, so reads are simply sent again by their fibers (pg_tx.c).
  */
 #include "data/pg_conn.h"
+#include "data/pg_connect.h"
 #include "data/pg_error.h"
 #include "data/pg_pool.h"
 #include "data/pg_tx.h"
@@ -188,6 +189,19 @@ void pd_pg_conn_close(struct pg_conn *c)
 /* --- receiving -----------------------------------------------------------------------------------
  */
 
+void pd_pg_told(void *conn, const PGresult *r)
+{
+    struct pg_conn *c = conn;
+    if (!pd_pg_is_fatal(r))
+        return;
+    c->fatal = true;
+    if (strcmp(pd_pg_sqlstate(r), "25P03") == 0)
+        say(c->pool, "the transaction sent nothing for " PG_IDLE_TEXT ", so the server ended it "
+                     "(idle_in_transaction_session_timeout)");
+    else
+        say(c->pool, PQresultErrorMessage(r));
+}
+
 static bool is_error(const PGresult *r)
 {
     ExecStatusType s = PQresultStatus(r);
@@ -349,7 +363,7 @@ static void ready(struct pd_io *io, unsigned events)
         pd_pg_lose(c, PQerrorMessage(c->pq));
         return;
     }
-    while ((c->nops || c->await_sync) && !PQisBusy(c->pq)) {
+    while (!PQisBusy(c->pq) && (c->nops || c->await_sync)) { /* asked in any case: it parses */
         if (receive(c))
             continue;
         pd_pg_lose(c, "no memory for what the server answers");

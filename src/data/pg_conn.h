@@ -60,6 +60,9 @@ void pd_pg_settle(struct pg_conn *c);
 /* Takes in what has arrived, so that the socket tells of what comes next; false: it is lost.
  * `events`: what it has told (PD_OS_READ: the server has sent something). */
 bool pd_pg_consume(struct pg_conn *c, unsigned events);
+/* libpq's receiver of what the server says unasked: notices, which are dropped, and its last words
+ * to a connection on which nothing is in flight. */
+void pd_pg_told(void *conn, const PGresult *r);
 
 /* --- giving up (pg_cancel.c) ----------------------------------------------------------------- */
 

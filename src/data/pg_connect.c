@@ -120,11 +120,6 @@ static pd_err shake_hands(struct pg_conn *c)
     return PD_OK;
 }
 
-static void no_notices(void *arg, const PGresult *r)
-{
-    (void)arg, (void)r;
-}
-
 static pd_err conn_start(struct pg_conn *c)
 {
     bool marked = c->pool->pg->mark;
@@ -133,7 +128,7 @@ static pd_err conn_start(struct pg_conn *c)
     c->pq = s.pq;
     if (!c->pq)
         return pd_fail(PD_ENOMEM, "no memory for a database connection");
-    PQsetNoticeReceiver(c->pq, no_notices, NULL);
+    PQsetNoticeReceiver(c->pq, pd_pg_told, c);
     PQsetErrorVerbosity(c->pq, PQERRORS_VERBOSE);
     PD_TRY(shake_hands(c));
     PQsetErrorVerbosity(c->pq, PQERRORS_DEFAULT);

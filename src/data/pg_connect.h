@@ -8,7 +8,8 @@
 
 #define PG_CONNECT_US (5 * PD_SECOND)    /* for one attempt to connect */
 #define PG_LIFE_US    (1800 * PD_SECOND) /* of a connection, less up to a quarter by chance */
-#define PG_IDLE_MS    5000               /* of a transaction between two statements, at most */
+#define PG_IDLE_MS    5000               /* of a transaction between two statements, at most … */
+#define PG_IDLE_TEXT  "5 s"              /* … in words */
 
 /* Connects, within PG_CONNECT_US. The connection is PG_TAKEN and on no list. */
 pd_err pd_pg_conn_open(struct pg_pool *pool, struct pg_conn **out) PD_MUST PD_YIELDS;

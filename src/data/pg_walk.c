@@ -3,6 +3,11 @@
  * A walk reads through a cursor, some rows at a time: memory is constant on both sides, and between
  * two fetches the callback may run other statements, even on the same connection. Outside a
  * transaction the walk has a read-only one of its own, on a connection of its own.
+ *
+ * Between two fetches the server waits for the callback: for a client that takes a long export
+ * slowly, or for what is made of the rows. Its limit for transactions in which nothing is said
+ * (pg_connect.c) would end the walk, so for as long as it lasts the fiber's own deadline is the
+ * limit. A program that is gone without a word is then noticed by the keepalives alone.
  */
 #include "data/pg_conn.h"
 #include "data/pg_connect.h"
@@ -41,6 +46,21 @@ static pd_err result_of(struct walk *w, struct pg_op *op, struct pg_op **out)
     return e;
 }
 
+/* How long the server waits for the next statement of the transaction: as ever, or until the
+ * fiber's deadline and some more, so that it is the fiber that ends it. */
+static pd_err limit_idle(struct walk *w, bool walks)
+{
+    char text[80];
+    int64_t ms = PG_IDLE_MS, left = pd_deadline();
+    if (walks)
+        ms += left == PD_FOREVER ? INT32_MAX : (left - pd_mono_now()) / 1000;
+    if (ms > INT32_MAX)
+        ms = 0; /* none */
+    snprintf(text, sizeof text, "set local idle_in_transaction_session_timeout = %lld",
+             (long long)ms);
+    return pd_pg_command(w->conn, text, NULL) ? PD_OK : pd_diag()->code;
+}
+
 static pd_err declare(struct walk *w, const void *params)
 {
     char name[32];
@@ -72,14 +92,28 @@ static pd_err fetch_all(struct walk *w)
 
 static pd_err walk_inside(struct walk *w, const void *params)
 {
-    w->conn = w->s->conn;
-    PD_TRY(pd_pg_enter(w->s));
+    char text[64];
     PD_TRY(declare(w, params));
     w->s->ran = true;
     PD_TRY(fetch_all(w));
-    char text[64];
     snprintf(text, sizeof text, "close pd_walk_%s", w->fetch + strcspn(w->fetch, "_") + 6);
     return pd_pg_command(w->conn, text, NULL) ? PD_OK : pd_diag()->code;
+}
+
+/* A callback may begin another walk: the outermost sets the limit. A walk that fails dooms the
+ * transaction. */
+static pd_err walk_patiently(struct walk *w, const void *params)
+{
+    struct pg_session *s = w->s;
+    bool outermost = !s->walking;
+    w->conn = s->conn;
+    PD_TRY(pd_pg_enter(s));
+    if (outermost)
+        PD_TRY(limit_idle(w, true));
+    s->walking = true;
+    pd_err e = walk_inside(w, params);
+    s->walking = !outermost;
+    return e == PD_OK && outermost ? limit_idle(w, false) : e;
 }
 
 /* *lost: the connection was. */
@@ -93,7 +127,7 @@ static pd_err walk_once(struct walk *w, const void *params, struct pg_tries *t, 
     PD_TRY(e);
     w->s->base.ran.replica = at.replica;
     bool begun = pd_pg_command(w->conn, "begin read only", NULL) && pd_pg_localize(w->conn, true);
-    e = begun ? PD_OK : pd_diag()->code;
+    e = begun ? limit_idle(w, true) : pd_diag()->code;
     if (e == PD_OK)
         e = declare(w, params);
     if (e == PD_OK)
@@ -129,5 +163,5 @@ pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *
 {
     struct walk w = { .s = s, .stmt = stmt, .out = out };
     pg_count(&s->home->reads);
-    return s->base.in_tx ? walk_inside(&w, params) : walk_alone(&w, params);
+    return s->base.in_tx ? walk_patiently(&w, params) : walk_alone(&w, params);
 }
