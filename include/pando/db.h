@@ -225,16 +225,18 @@ bool pd_await(struct pd_ctx *c) PD_YIELDS;
  *
  *     -- name: account_get :one
  *     -- batch
- *     select * from ledger_account where id = :id;
+ *     select * from ledger_account where org_id = :org_id and id = :id;
  *
- * A statement that finds one row by one key, and that many requests call at the same time, may say
- * `-- batch`. It is called as ever. On PostgreSQL those calls of it that the contexts of a thread
- * make at the same time, outside transactions, are answered by one statement for all their keys:
+ * A statement that finds one row by its key (all its parameters, of any type), and that many
+ * requests call at the same time, may say `-- batch`. It is called as ever. On PostgreSQL those
+ * calls of it that the contexts of a thread make at the same time, outside transactions, are
+ * answered by one statement for all their keys:
  *
  * - A call leaves at the end of the loop's turn, with those that came in the same turn. While an
  *   answer is on its way the next calls gather, and leave when it has come. So a call that is alone
  *   is the statement itself and waits for nobody, and under load a statement brings the rows of up
- *   to PD_BATCH_MAX keys. Nothing is paced by a timer, but an answer that takes longer than
+ *   to PD_BATCH_MAX keys, which have PD_BATCH_BYTES together; one that has more than a sixteenth of
+ *   them runs by itself. Nothing is paced by a timer, but an answer that takes longer than
  *   PD_BATCH_LATE_US is not waited for any more.
  * - A call never joins a statement that was sent before it: like any other it sees what was
  *   committed when it was made, its own writes included. With replicas a batch is read where what
@@ -248,7 +250,7 @@ bool pd_await(struct pd_ctx *c) PD_YIELDS;
  * It counts as one statement of its context, and as an N+1 when it is called for key after key.
  * What is noted by pd_later leaves with what was noted with it. On SQLite every call runs by
  * itself. */
-enum { PD_BATCH_MAX = 256, PD_BATCH_LATE_US = 20000 };
+enum { PD_BATCH_MAX = 256, PD_BATCH_BYTES = 16 << 10, PD_BATCH_LATE_US = 20000 };
 
 /* --- what generated code is made of ------------------------------------------------------------
  */
@@ -260,6 +262,7 @@ enum pd_stmt_flags {
     PD_S_LOADER = 4,    /* loads a relation for all rows of a set: many keys at once */
     PD_S_PRIMARY = 8,   /* its author wants the newest state, whoever asks: never on a replica */
     PD_S_CHILDREN = 16, /* finds the rows that belong to a key: the same */
+    PD_S_BATCH = 32,    /* the `batch` of another one, which the driver alone runs */
 };
 
 /* How one column or parameter moves between C and the database. */
@@ -290,10 +293,9 @@ struct pd_stmt {
     const struct pd_shape *shape;             /* of the row struct; NULL for :exec */
     const char *const *reads, *const *writes; /* tables, NULL-terminated */
     const struct pd_sql_module *module;
-    /* `-- batch`: the same with a list of keys as its parameter, and which of its columns is the
-     * key. NULL: it has none. */
+    /* `-- batch`: the same on PostgreSQL, each parameter a list, and with a last column that says
+     * for which place of the lists (1 …) a row is. NULL: it has none. */
     const struct pd_stmt *batch;
-    uint32_t batch_key;
 };
 
 /* Every row struct begins with this link to the rows that were loaded with it. */

@@ -8,6 +8,9 @@
  *   - or when it is full, or the answer takes too long.
  * From then on nobody joins it: who came later must not be told what was read before.
  *
+ * A key is all parameters of a call, of whatever types, and is kept as the bytes that will be sent:
+ * equal bytes are one key, which is asked for once. Rows come with the place of their key.
+ *
  * A caller that is alone then is told to run the statement itself, and counts as on its way while
  * it does. Otherwise a fiber of the pool's own reads for all of them, like any other reader
  * (pg_tx.c: replicas, lost connections, retries), so that no caller's deadline or cancel is the
@@ -25,8 +28,9 @@
 
 enum {
     KEYS_MAX = PD_HARD_OR(2, PD_BATCH_MAX),
-    SLOTS = 2 * PD_BATCH_MAX, /* a power of two */
-    KEPT = PD_HARD_OR(1, 16), /* free batches per thread */
+    KEY_BYTES = PD_BATCH_BYTES / 16, /* of one key */
+    SLOTS = 2 * PD_BATCH_MAX,        /* a power of two */
+    KEPT = PD_HARD_OR(1, 16),        /* free batches per thread */
 };
 
 enum verdict {
@@ -57,7 +61,8 @@ struct pg_batch {
     bool over;                  /* everybody has been told; it is free when they have heard */
     unsigned ncallers;          /* that wait, or have not heard yet */
     unsigned nkeys;
-    pd_id keys[PD_BATCH_MAX];
+    unsigned ends[PD_BATCH_MAX]; /* of each key in `bytes` */
+    char bytes[PD_BATCH_BYTES];
     struct pd_list callers[PD_BATCH_MAX]; /* of each key; those who left are not there */
     uint16_t places[PD_BATCH_MAX];        /* of the key in `table` */
     uint16_t table[SLOTS];                /* open addressing: 1 + index of a key; 0: free */
@@ -116,24 +121,47 @@ static void batch_free(struct pg_batch *b)
     pool->nbatches++;
 }
 
-/* Where the key is in the table, or belongs. */
-static unsigned place_of(const struct pg_batch *b, pd_id key)
+static unsigned bytes_used(const struct pg_batch *b)
 {
-    unsigned at = (unsigned)(((uint64_t)key * 0x9e3779b97f4a7c15u) >> 32) & (SLOTS - 1);
-    while (b->table[at] && b->keys[b->table[at] - 1] != key)
+    return b->nkeys ? b->ends[b->nkeys - 1] : 0;
+}
+
+static pd_str key_at(const struct pg_batch *b, unsigned index)
+{
+    unsigned from = index ? b->ends[index - 1] : 0;
+    return pd_str_n(b->bytes + from, b->ends[index] - from);
+}
+
+/* Where the key is in the table, or belongs. Who chooses keys that collide waits for 256 of them to
+ * be compared. */
+static unsigned place_of(const struct pg_batch *b, pd_str key)
+{
+    unsigned at = (unsigned)pd_str_hash(key) & (SLOTS - 1);
+    while (b->table[at] && !pd_str_eq(key_at(b, b->table[at] - 1), key))
         at = (at + 1) & (SLOTS - 1);
     return at;
 }
 
-static void join(struct pg_batch *b, pd_id key, struct caller *me)
+static bool has_room(const struct pg_batch *b, pd_str key)
+{
+    return b->nkeys < KEYS_MAX && bytes_used(b) + key.len <= sizeof b->bytes;
+}
+
+static void add_key(struct pg_batch *b, pd_str key, unsigned at)
+{
+    unsigned used = bytes_used(b);
+    memcpy(b->bytes + used, key.ptr, key.len);
+    pd_list_init(&b->callers[b->nkeys]);
+    b->ends[b->nkeys] = used + (unsigned)key.len;
+    b->places[b->nkeys] = (uint16_t)at;
+    b->table[at] = (uint16_t)++b->nkeys;
+}
+
+static void join(struct pg_batch *b, pd_str key, struct caller *me)
 {
     unsigned at = place_of(b, key);
-    if (!b->table[at]) {
-        pd_list_init(&b->callers[b->nkeys]);
-        b->keys[b->nkeys] = key;
-        b->places[b->nkeys] = (uint16_t)at;
-        b->table[at] = (uint16_t)++b->nkeys;
-    }
+    if (!b->table[at])
+        add_key(b, key, at);
     pd_list_push(&b->callers[b->table[at] - 1], &me->node);
     b->ncallers++;
     if (b->deadline < pd_deadline())
@@ -181,12 +209,10 @@ static void give(const struct pg_rows *rows, int row, struct caller *one)
 static pd_err give_all(struct pg_batch *b, const struct pg_rows *rows, int row)
 {
     struct pd_list *it;
-    pd_id key;
-    PD_TRY(pd_pg_rows_key(rows, row, b->of->stmt->batch_key, &key));
-    unsigned index = b->table[place_of(b, key)];
-    if (!index)
+    int64_t nth = pd_pg_rows_nth(rows, row);
+    if (nth < 1 || nth > b->nkeys)
         return pd_fail(PD_EINTERNAL, "%s: a row came that nobody asked for", rows->stmt->name);
-    pd_list_each (it, &b->callers[index - 1])
+    pd_list_each (it, &b->callers[nth - 1])
         give(rows, row, pd_container(it, struct caller, node));
     return PD_OK;
 }
@@ -214,7 +240,7 @@ static pd_err read_for(struct pg_batch *b, struct pg_session *s)
 {
     struct pg_pool *pool = b->of->pool;
     const struct pd_stmt *stmt = b->of->stmt->batch;
-    const struct pd_ids ids = { b->keys, b->nkeys };
+    const struct pg_keys keys = { b->bytes, b->nkeys };
     struct pd_arena arena; /* of what is sent */
     unsigned n = b->ncallers;
     b->session = s;
@@ -222,7 +248,7 @@ static pd_err read_for(struct pg_batch *b, struct pg_session *s)
     s->reads_for = n;
     pd_arena_init(&arena, &(struct pd_arena_opts){ .name = "pg batch", .refuses = true });
     struct pd_result out = { .kind = PD_RESULT_BATCH, .stmt = stmt, .arena = &arena, .arg = b };
-    pd_err e = pd_pg_read(s, stmt, &ids, &out);
+    pd_err e = pd_pg_read(s, stmt, &keys, &out);
     pd_arena_fini(&arena);
     pg_add(&pool->batched_reads, n);
     pg_count(&pool->read_batches);
@@ -352,8 +378,8 @@ static struct pg_gather *gather_of(struct pg_pool *pool, const struct pd_stmt *s
         g = g->next;
     if (g || !(g = calloc(1, sizeof *g)))
         return g;
-    pd_assert(stmt->nparams == 1 && stmt->batch->nparams == 1 && stmt->batch->params[0].list &&
-              stmt->batch->params[0].offset == 0 && stmt->batch_key < stmt->batch->ncolumns);
+    pd_assert(stmt->nparams && stmt->nparams == stmt->batch->nparams &&
+              stmt->ncolumns == stmt->batch->ncolumns && (stmt->batch->flags & PD_S_BATCH));
     g->pool = pool;
     g->stmt = stmt;
     g->kind = kind;
@@ -396,10 +422,10 @@ static void set_aside(struct pg_gather *g)
 }
 
 /* A batch that the call may join; NULL: none, it runs by itself. */
-static struct pg_batch *find(struct pg_gather *g, const struct pd_reads *r, pd_id key)
+static struct pg_batch *find(struct pg_gather *g, const struct pd_reads *r, pd_str key)
 {
     struct pg_batch *b = g->batch;
-    if (b && b->nkeys == KEYS_MAX && !b->table[place_of(b, key)])
+    if (b && !has_room(b, key) && !b->table[place_of(b, key)])
         set_aside(g);
     if (!g->batch) {
         if (!(g->batch = batch_new(g)))
@@ -426,19 +452,31 @@ static pd_err wait_for(struct pg_session *s, struct caller *me, const struct pd_
     return e;
 }
 
+/* Joins a batch. False: the call runs by itself. */
+static bool enter(struct pg_gather *g, const struct pd_stmt *stmt, const void *params,
+                  const struct pd_reads *reads, struct caller *me)
+{
+    char bytes[KEY_BYTES];
+    struct pd_buf key = { .ptr = bytes, .cap = sizeof bytes, .max = sizeof bytes };
+    if (!pd_pg_put_key(&key, stmt, params))
+        return false;
+    me->batch = find(g, reads, pd_buf_str(&key));
+    if (me->batch)
+        join(me->batch, pd_buf_str(&key), me);
+    return me->batch;
+}
+
 pd_err pd_pg_batch_read(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                         struct pd_result *out)
 {
     struct pd_reads *reads = &s->base.reads;
     struct pg_gather *g = gather_of(s->home, stmt, kind_of(stmt, reads));
-    pd_id key;
-    memcpy(&key, (const char *)params + stmt->params[0].offset, sizeof key);
-    struct pg_batch *b = g && out->kind == PD_RESULT_ONE ? find(g, reads, key) : NULL;
-    if (!b)
-        return pd_pg_read(s, stmt, params, out);
-    struct caller me = { .batch = b, .fiber = pd_fiber_self(), .out = out };
+    struct caller me = { .fiber = pd_fiber_self(), .out = out };
     pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
-    join(b, key, &me);
+    if (!g || out->kind != PD_RESULT_ONE || !enter(g, stmt, params, reads, &me)) {
+        pd_deadline_restore(old);
+        return pd_pg_read(s, stmt, params, out);
+    }
     pd_err e = wait_for(s, &me, stmt);
     pd_deadline_restore(old);
     if (e != PD_OK || me.verdict == ANSWERED)

@@ -63,25 +63,32 @@ static void put_number(struct pg_params *p, int at, enum pd_type type, int64_t v
     }
 }
 
-/* bigint[] with one dimension: dimensions, has nulls, element type, length, lower bound, and each
- * element with its size. */
-static bool put_list(struct pg_params *p, int at, struct pd_arena *a, const struct pd_ids *ids)
+/* An array with one dimension begins with: dimensions, has nulls, element type, length, lower
+ * bound. Behind it there is room for `size` bytes: each element with its size. NULL: no memory. */
+static char *put_array(struct pg_params *p, int at, struct pd_arena *a, Oid array, Oid element,
+                       size_t n, size_t size)
 {
-    size_t head = ids->n ? 20 : 12, size = head + ids->n * 12;
-    char *to = pd_arena_try_grow(a, NULL, 0, size);
+    size_t head = n ? 20 : 12;
+    char *to = pd_arena_try_grow(a, NULL, 0, head + size);
     if (!to)
-        return false;
-    uint32_t header[5] = { htobe32(ids->n ? 1 : 0), 0, htobe32(OID_INT8), htobe32((uint32_t)ids->n),
+        return NULL;
+    uint32_t header[5] = { htobe32(n ? 1 : 0), 0, htobe32(element), htobe32((uint32_t)n),
                            htobe32(1) };
     memcpy(to, header, head);
-    for (size_t i = 0; i < ids->n; i++) {
+    put_bytes(p, at, array, to, head + size);
+    return to + head;
+}
+
+static bool put_list(struct pg_params *p, int at, struct pd_arena *a, const struct pd_ids *ids)
+{
+    char *to = put_array(p, at, a, OID_INT8_ARRAY, OID_INT8, ids->n, ids->n * 12);
+    for (size_t i = 0; to && i < ids->n; i++) {
         uint32_t length = htobe32(8);
         uint64_t v = htobe64((uint64_t)ids->at[i]);
-        memcpy(to + head + i * 12, &length, 4);
-        memcpy(to + head + i * 12 + 4, &v, 8);
+        memcpy(to + i * 12, &length, 4);
+        memcpy(to + i * 12 + 4, &v, 8);
     }
-    put_bytes(p, at, OID_INT8_ARRAY, to, size);
-    return true;
+    return to;
 }
 
 static Oid null_type(enum pd_type type)
@@ -168,6 +175,95 @@ static __attribute__((noinline)) pd_err encode_from(uint32_t i, struct pd_arena 
     return PD_OK;
 }
 
+/* --- keys of a batch: each parameter an array ----------------------------------------------------
+ */
+
+static enum pd_type value_type(const struct pd_column *col)
+{
+    return col->type == PD_T_OPT ? col->as : col->type;
+}
+
+static Oid array_of(enum pd_type type, Oid *element)
+{
+    static const struct {
+        Oid element, array;
+    } arrays[] = {
+        [PD_T_BOOL] = { OID_BOOL, OID_BOOL_ARRAY },
+        [PD_T_I64] = { OID_INT8, OID_INT8_ARRAY },
+        [PD_T_MONEY] = { OID_INT8, OID_INT8_ARRAY },
+        [PD_T_ID] = { OID_INT8, OID_INT8_ARRAY },
+        [PD_T_STR] = { OID_TEXT, OID_TEXT_ARRAY },
+        [PD_T_BYTES] = { OID_BYTEA, OID_BYTEA_ARRAY },
+        [PD_T_TIME] = { OID_TIMESTAMPTZ, OID_TIMESTAMPTZ_ARRAY },
+        [PD_T_DATE] = { OID_DATE, OID_DATE_ARRAY },
+        [PD_T_UUID] = { OID_UUID, OID_UUID_ARRAY },
+        [PD_T_JSON] = { OID_JSONB, OID_JSONB_ARRAY },
+    };
+    pd_assert(type < sizeof arrays / sizeof *arrays);
+    *element = arrays[type].element;
+    return arrays[type].array;
+}
+
+bool pd_pg_put_key(struct pd_buf *b, const struct pd_stmt *s, const void *params)
+{
+    for (uint32_t i = 0; i < s->nparams && !b->failed; i++) {
+        const struct pd_column *col = &s->params[i];
+        const void *v = (const char *)params + col->offset;
+        bool text = col->type == PD_T_STR || col->type == PD_T_JSON;
+        if (text && pd_param_check(s, col, *(const pd_str *)v) != PD_OK)
+            return false;
+        pd_pg_put_field(b, col, v);
+    }
+    return !b->failed;
+}
+
+/* The bytes of a field, its length among them; -1 is null. */
+static size_t field_size(const char *at)
+{
+    uint32_t n;
+    memcpy(&n, at, sizeof n);
+    n = be32toh(n);
+    return sizeof n + (n == UINT32_MAX ? 0 : n);
+}
+
+/* The fields of the keys, each behind the others of its parameter: to[i] moves; NULL: their sizes
+ * only. */
+static void deal(const struct pg_keys *keys, uint32_t nparams, char **to, size_t *sizes)
+{
+    const char *at = keys->at;
+    for (unsigned k = 0; k < keys->n; k++) {
+        for (uint32_t i = 0; i < nparams; i++) {
+            size_t n = field_size(at);
+            if (to) {
+                memcpy(to[i], at, n);
+                to[i] += n;
+            }
+            sizes[i] += n;
+            at += n;
+        }
+    }
+}
+
+static __attribute__((noinline)) pd_err encode_keys(struct pd_arena *a, const struct pd_stmt *s,
+                                                    const struct pg_keys *keys,
+                                                    struct pg_params *out)
+{
+    char *to[PG_PARAMS_MAX];
+    size_t sizes[PG_PARAMS_MAX] = { 0 };
+    deal(keys, s->nparams, NULL, sizes);
+    for (uint32_t i = 0; i < s->nparams; i++) {
+        Oid element, array = array_of(value_type(&s->params[i]), &element);
+        to[i] = put_array(out, (int)i, a, array, element, keys->n, sizes[i]);
+        if (!to[i])
+            return pd_fail(PD_ENOMEM, "%s: no memory for %u keys", s->name, keys->n);
+    }
+    deal(keys, s->nparams, to, sizes);
+    return PD_OK;
+}
+
+/* --- all of them ---------------------------------------------------------------------------------
+ */
+
 /* Mostly all are whole numbers, and nothing needs to be called. */
 pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *params,
                     struct pg_params *out)
@@ -177,6 +273,8 @@ pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *par
         return not_made(s);
     pd_assert(s->nparams <= PG_PARAMS_MAX);
     out->n = (int)s->nparams;
+    if (s->flags & PD_S_BATCH)
+        return encode_keys(a, s, params, out);
     for (; i < s->nparams && is_whole(&s->params[i]) && !s->params[i].list; i++) {
         const void *v = (const char *)params + s->params[i].offset;
         put_i64(out, (int)i, OID_INT8, *(const int64_t *)v);
@@ -212,7 +310,7 @@ bool pd_pg_column_type(Oid oid, bool nullable, struct pd_column *col)
 
 bool pd_pg_holds(const struct pd_column *col, const void *v)
 {
-    uint8_t type = col->type == PD_T_OPT ? col->as : col->type;
+    enum pd_type type = value_type(col);
     bool opt = col->type == PD_T_OPT;
     if (opt && !((const pd_opt_i64 *)v)->has)
         return true;
@@ -220,7 +318,7 @@ bool pd_pg_holds(const struct pd_column *col, const void *v)
                 : type == PD_T_DATE ? *(const int32_t *)v
                 : type == PD_T_TIME ? *(const int64_t *)v
                                     : 0;
-    switch ((enum pd_type)type) {
+    switch (type) {
     case PD_T_BOOL: return !opt || n == 0 || n == 1;
     case PD_T_TIME: return n == INT64_MIN || n >= FIRST_US + EPOCH_US;
     case PD_T_DATE:

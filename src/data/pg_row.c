@@ -76,9 +76,10 @@ static const struct {
 
 static PG_INLINE pd_err find_decoders(const struct pd_stmt *s, const PGresult *r, uint8_t *out)
 {
-    if (PQnfields(r) != (int)s->ncolumns)
-        return pd_fail(PD_EINTERNAL, "%s: %d columns came where %u belong", s->name, PQnfields(r),
-                       s->ncolumns);
+    int expected = (int)s->ncolumns + !!(s->flags & PD_S_BATCH);
+    if (PQnfields(r) != expected)
+        return pd_fail(PD_EINTERNAL, "%s: %d columns came where %d belong", s->name, PQnfields(r),
+                       expected);
     const struct pd_column *col = s->columns;
     for (int i = 0, n = (int)s->ncolumns; i < n; i++, col++) {
         Oid oid = PQftype(r, i);
@@ -261,13 +262,13 @@ pd_err pd_pg_rows_take(const struct pg_rows *rows, int row, struct pd_result *ou
     return take(rows, row, out, more);
 }
 
-pd_err pd_pg_rows_key(const struct pg_rows *rows, int row, uint32_t column, pd_id *out)
+int64_t pd_pg_rows_nth(const struct pg_rows *rows, int row)
 {
-    const char *v = PQgetvalue(rows->result, row, (int)column);
-    int n = PQgetlength(rows->result, row, (int)column);
-    if (!read_number(rows->decoders[column], (const unsigned char *)v, n, out))
-        return unfit(rows->stmt, &rows->stmt->columns[column], "is no key");
-    return PD_OK;
+    int64_t nth = 0;
+    int column = (int)rows->stmt->ncolumns;
+    const char *v = PQgetvalue(rows->result, row, column);
+    int n = PQgetlength(rows->result, row, column);
+    return read_number(DECODE_INT8, (const unsigned char *)v, n, &nth) ? nth : 0;
 }
 
 pd_err pd_pg_take_rows(const struct pd_stmt *s, const PGresult *r, struct pd_result *out,

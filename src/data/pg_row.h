@@ -22,6 +22,15 @@ struct pg_params { /* as libpq wants them; points into the caller's structs */
 pd_err pd_pg_encode(struct pd_arena *a, const struct pd_stmt *s, const void *params,
                     struct pg_params *out) PD_MUST;
 
+/* The parameters of a PD_S_BATCH statement: keys one behind the other, each of them a field
+ * (pd_pg_put_field) for every parameter of the statement that it is the batch of. */
+struct pg_keys {
+    const char *at;
+    unsigned n;
+};
+/* Puts a key. False if a parameter cannot be sent, or has no room. */
+bool pd_pg_put_key(struct pd_buf *b, const struct pd_stmt *s, const void *params);
+
 /* --- rows ------------------------------------------------------------------------------------ */
 
 /* Puts the rows of a result into `out`, as long as it wants more, which is told in *more (NULL is
@@ -38,8 +47,8 @@ struct pg_rows {
 pd_err pd_pg_rows_open(struct pg_rows *rows, const struct pd_stmt *s, const PGresult *r) PD_MUST;
 pd_err pd_pg_rows_take(const struct pg_rows *rows, int row, struct pd_result *out,
                        bool *more) PD_MUST PD_YIELDS;
-/* A column of whole numbers that is not null. */
-pd_err pd_pg_rows_key(const struct pg_rows *rows, int row, uint32_t column, pd_id *out) PD_MUST;
+/* Of a PD_S_BATCH statement: for which key the row is, 1 …; 0 if it does not say so. */
+int64_t pd_pg_rows_nth(const struct pg_rows *rows, int row);
 
 /* --- single values, for COPY's binary format ------------------------------------------------- */
 

@@ -20,14 +20,21 @@ enum { /* those of its pg_type.h; they never change */
        OID_TEXT = 25,
        OID_JSON = 114,
        OID_UNKNOWN = 705,
+       OID_BOOL_ARRAY = 1000,
+       OID_BYTEA_ARRAY = 1001,
+       OID_TEXT_ARRAY = 1009,
        OID_INT8_ARRAY = 1016,
        OID_BPCHAR = 1042,
        OID_VARCHAR = 1043,
        OID_DATE = 1082,
+       OID_DATE_ARRAY = 1182,
        OID_TIMESTAMPTZ = 1184,
+       OID_TIMESTAMPTZ_ARRAY = 1185,
        OID_NUMERIC = 1700,
        OID_UUID = 2950,
+       OID_UUID_ARRAY = 2951,
        OID_JSONB = 3802,
+       OID_JSONB_ARRAY = 3807,
 };
 
 #define EPOCH_DAYS INT64_C(10957) /* 2000-01-01, in days since 1970 */

@@ -19,7 +19,7 @@ struct gen_stmt_fact *gen_facts_stmts(struct gen *g, size_t *n)
                 .module = m->name,
                 .file = st->pos.file,
                 .line = st->pos.line,
-                .keyed = (st->keyed || (st->children && !st->pages)) && !st->loader && !st->one,
+                .keyed = (st->keyed || (st->children && !st->pages)) && !st->loader,
                 .each = st->mode == SQL_EACH,
             };
     }

@@ -74,7 +74,7 @@ static pd_str variant_line(struct sql *s, const struct sql_stmt *st, const struc
         pd_buf_fmt(&b, " plan %.*s", PD_ARG(v->plan));
     if (v->apart.len)
         pd_buf_fmt(&b, " apart %.*s", PD_ARG(v->apart));
-    if (st->many)
+    if (st->batch.len)
         pd_buf_put(&b, PD_STR(" batch"));
     if (st->primary)
         pd_buf_put(&b, PD_STR(" primary"));

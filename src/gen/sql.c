@@ -227,7 +227,7 @@ static void read_statements(struct sql *s)
     for (struct sql_module *m = s->modules; m; m = m->next) {
         for (struct sql_stmt *st = m->stmts; st; st = st->next) {
             sql_check(s, st);
-            sql_batch(s, st); /* adds one more */
+            sql_batch(s, st);
         }
         drop_impossible(m);
     }

@@ -18,7 +18,7 @@
  *   sql_types.c    types and nullability of every expression; types of parameters
  *   sql_functions.c  the same for calls
  *   sql_order.c    ORDER BY
- *   sql_batch.c    `-- batch`: the same statement for a list of keys
+ *   sql_batch.c    `-- batch`: PostgreSQL's text for a list of keys
  *   sql_keys.c     what a statement filters and orders by, as an index would have it
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
  *   sql_index.c    the index that mends a finding, tried; indexes that nobody needs
@@ -176,6 +176,7 @@ enum {
     SQL_FLAGS_MAX = 6,
     SQL_ORDERS_MAX = 16,
     SQL_POSITIONAL_MAX = 6,
+    SQL_BATCH_KEYS_MAX = 4,
     SQL_FILE_MAX = 4 << 20,
     SQL_TEXT_MAX = 64 << 20,
     SQL_NAMES_MAX = 512, /* of columns in a statement; the lint does not look behind them */
@@ -240,9 +241,7 @@ struct sql_stmt {
     bool loader;              /* of a relation: rows for a list of keys */
     bool primary;             /* -- primary: never on a replica */
     struct sql_pos batch_pos; /* of -- batch; line 0: it has none */
-    struct sql_stmt *many;    /* the one for a list of keys, made because of that; … */
-    uint32_t batch_key;       /* … which of the results tells its rows apart */
-    struct sql_stmt *one;     /* of that one: whose it is */
+    pd_str batch;             /* made because of that: PostgreSQL's text for a list of keys */
     pd_str scan_ok;           /* the reason; null: the lint applies */
     struct sql_tokens body;
     struct sql_fragment fragments[SQL_FRAGMENTS_MAX];
@@ -549,6 +548,9 @@ void sql_server_close(struct sql *s);
 /* Puts v->postgres. */
 void sql_postgres(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
                   const struct sql_tokens *tokens);
+/* The same text with a column of pd_key in place of each parameter. */
+pd_str sql_postgres_by_key(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
+                           const struct sql_tokens *tokens);
 void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct sql_analysis *a);
 void sql_needless_indexes(struct sql *s);
 /* A statement uses it, it keeps a promise (unique, foreign key), or its author said why it stays.
@@ -558,7 +560,8 @@ bool sql_index_needed(const struct sql_table *t, const struct sql_index *i);
 void sql_trigger_plan(struct sql *s, struct sql_made *made, pd_str sql);
 bool sql_key_same(const struct sql_key *a, const struct sql_key *b);
 
-void sql_batch(struct sql *s, struct sql_stmt *st); /* of a checked one, if it has -- batch */
+void sql_batch(struct sql *s, struct sql_stmt *st);      /* of a checked one, if it has -- batch */
+void sql_batch_plan(struct sql *s, struct sql_stmt *st); /* s->server is there */
 void sql_crud(struct sql *s, struct sql_table *t);
 pd_str sql_short_name(const struct sql_table *t); /* "entry" */
 pd_str sql_without_id(pd_str column);             /* "account" of "account_id" */

@@ -100,20 +100,28 @@ static void put_tables(struct pd_buf *b, const char *member, struct sql_table **
     pd_buf_put(b, PD_STR("NULL },\n"));
 }
 
-static void put_flags(struct pd_buf *b, const struct sql_stmt *st)
+/* The text for a list of keys is PostgreSQL's alone. */
+static bool is_batch(const struct sql_variant *v)
 {
-    const char *names[5];
+    return !v->sql.len;
+}
+
+static void put_flags(struct pd_buf *b, const struct sql_stmt *st, const struct sql_variant *v)
+{
+    const char *names[6];
     unsigned n = 0;
     if (st->readonly)
         names[n++] = "PD_S_READONLY";
-    if (st->keyed || st->one)
+    if (st->keyed)
         names[n++] = "PD_S_KEYED";
-    if (st->children && !st->keyed && !st->one)
+    if (st->children && !st->keyed)
         names[n++] = "PD_S_CHILDREN";
     if (st->loader)
         names[n++] = "PD_S_LOADER";
     if (st->primary)
         names[n++] = "PD_S_PRIMARY";
+    if (is_batch(v))
+        names[n++] = "PD_S_BATCH";
     pd_buf_fmt(b, "    .flags = %s", n ? names[0] : "0");
     for (unsigned i = 1; i < n; i++)
         pd_buf_fmt(b, " | %s", names[i]);
@@ -154,6 +162,13 @@ static void put_results(struct pd_buf *b, const struct sql_stmt *st)
     pd_buf_fmt(b, "    .shape = &%.*s_shape,\n", PD_ARG(row));
 }
 
+static void put_text(struct pd_buf *b, const char *engine, pd_str sql)
+{
+    pd_buf_fmt(b, "    .sql_%s =\n        ", engine);
+    put_string(b, sql, "        ");
+    pd_buf_put(b, PD_STR(",\n"));
+}
+
 static void put_variant(struct sql *s, struct pd_buf *b, const struct sql_stmt *st,
                         const struct sql_variant *v, unsigned *id)
 {
@@ -162,20 +177,17 @@ static void put_variant(struct sql *s, struct pd_buf *b, const struct sql_stmt *
                "= %u,\n",
                PD_ARG(st->module->name), PD_ARG(st->name), PD_ARG(v->suffix),
                PD_ARG(gen_shown_file(s->g, st->pos.file)), st->pos.line, (*id)++);
-    put_flags(b, st);
-    pd_buf_put(b, PD_STR("    .sql_sqlite =\n        "));
-    put_string(b, v->sql, "        ");
-    pd_buf_put(b, PD_STR(",\n    .sql_postgres =\n        "));
-    put_string(b, v->postgres, "        ");
-    pd_buf_put(b, PD_STR(",\n"));
+    put_flags(b, st, v);
+    if (!is_batch(v))
+        put_text(b, "sqlite", v->sql);
+    put_text(b, "postgres", v->postgres);
     put_params(s, b, st, v);
     if (st->row)
         put_results(b, st);
     put_tables(b, "reads", st->reads, st->nreads);
     put_tables(b, "writes", st->writes, st->nwrites);
-    if (st->many)
-        pd_buf_fmt(b, "    .batch = &%.*s_stmt,\n    .batch_key = %u,\n", PD_ARG(st->many->full),
-                   st->batch_key);
+    if (st->batch.len && !is_batch(v))
+        pd_buf_fmt(b, "    .batch = &%.*s_stmt_batch,\n", PD_ARG(st->full));
     pd_buf_fmt(b, "    .module = &%.*s_sql,\n}", PD_ARG(st->module->name));
 }
 
@@ -196,6 +208,17 @@ static void put_descriptors(struct sql *s, struct pd_buf *b, const struct sql_st
         pd_buf_put(b, PD_STR(",\n"));
     }
     pd_buf_put(b, PD_STR("};\n\n"));
+}
+
+static void put_batch(struct sql *s, struct pd_buf *b, const struct sql_stmt *st, unsigned *id)
+{
+    struct sql_variant many = st->variants[0];
+    many.suffix = PD_STR("[]");
+    many.sql = PD_STR_NULL;
+    many.postgres = st->batch;
+    pd_buf_fmt(b, "static const struct pd_stmt %.*s_stmt_batch = ", PD_ARG(st->full));
+    put_variant(s, b, st, &many, id);
+    pd_buf_put(b, PD_STR(";\n\n"));
 }
 
 /* --- functions ----------------------------------------------------------------------------- */
@@ -280,11 +303,12 @@ static void put_statement(struct sql *s, struct pd_buf *b, const struct sql_stmt
 {
     if (sql_is_positional(st) && st->nparams)
         sql_emit_args(b, st);
-    if (st->many)
-        pd_buf_fmt(b, "static const struct pd_stmt %.*s_stmt;\n", PD_ARG(st->many->full));
+    if (st->batch.len)
+        pd_buf_fmt(b, "static const struct pd_stmt %.*s_stmt_batch;\n", PD_ARG(st->full));
     put_descriptors(s, b, st, id);
-    if (!st->one)
-        put_function(s, b, st);
+    if (st->batch.len)
+        put_batch(s, b, st, id);
+    put_function(s, b, st);
 }
 
 static void put_to_one(struct pd_buf *b, const struct sql_row *row, const struct sql_relation *r)
@@ -384,6 +408,8 @@ static void put_module(struct pd_buf *b, const struct sql_module *m, unsigned ns
             pd_buf_fmt(b, "    &%.*s_stmts[%u],\n", PD_ARG(st->full), i);
         if (st->nvariants == 1)
             pd_buf_fmt(b, "    &%.*s_stmt,\n", PD_ARG(st->full));
+        if (st->batch.len)
+            pd_buf_fmt(b, "    &%.*s_stmt_batch,\n", PD_ARG(st->full));
     }
     if (nstmts)
         pd_buf_put(b, PD_STR("};\n\n"));

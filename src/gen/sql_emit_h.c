@@ -185,8 +185,6 @@ static void put_macro(struct pd_buf *b, const struct sql_stmt *st)
 
 static void put_statement(struct sql *s, struct pd_buf *b, const struct sql_stmt *st)
 {
-    if (st->one) /* nobody calls it */
-        return;
     pd_buf_fmt(b, "/* %.*s.%.*s: %.*s:%d%s */\n", PD_ARG(st->module->name), PD_ARG(st->name),
                PD_ARG(gen_shown_file(s->g, st->pos.file)), st->pos.line,
                st->generated ? ", generated" : "");

@@ -54,6 +54,8 @@ pd_str sql_plan_alias(pd_str detail);
 /* --- sql_server.c; s->server is there -------------------------------------------------------- */
 
 bool sql_server_explain(struct sql_planner *l, struct sql_plan *p);
+/* Whether it can be prepared; reports why not. */
+bool sql_server_takes(struct sql_planner *l);
 /* Prepares the variant and compares what it gives with what SQLite and the analysis said. */
 void sql_server_describe(struct sql_planner *l);
 /* Is there one that plans, too? */

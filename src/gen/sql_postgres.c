@@ -24,6 +24,7 @@ struct writer {
     struct sql_stmt *st;
     struct sql_variant *v;
     const struct sql_tokens *t;
+    bool by_key; /* parameters are columns of pd_key (sql_batch.c) */
     struct pd_buf b;
 };
 
@@ -61,6 +62,14 @@ static uint32_t number_of(struct writer *w, const struct sql_token *t)
               PD_STR("use it in both texts"),
               "parameter \":%.*s\" stands in the text for PostgreSQL only", PD_ARG(t->text));
     return 0;
+}
+
+static void put_param(struct writer *w, const struct sql_token *t)
+{
+    uint32_t number = number_of(w, t);
+    put(w, t,
+        w->by_key ? pd_str_fmt(w->s->arena, "pd_key.%.*s", PD_ARG(sql_quoted(w->s, t->text)))
+                  : pd_str_fmt(w->s->arena, "$%u", number));
 }
 
 static const struct sql_token *at(const struct writer *w, uint32_t i)
@@ -168,22 +177,33 @@ static uint32_t put_token(struct writer *w, uint32_t i)
     switch (t->kind) {
     case SQL_WORD: return put_word(w, i);
     case SQL_QUOTED: put(w, t, quoted(w->s, t)); return i + 1;
-    case SQL_PARAM: put(w, t, pd_str_fmt(w->s->arena, "$%u", number_of(w, t))); return i + 1;
+    case SQL_PARAM: put_param(w, t); return i + 1;
     case SQL_BLOB: put(w, t, blob(w->s, t)); return i + 1;
     default: put(w, t, t->text); return i + 1;
     }
 }
 
+static pd_str written(struct writer *w)
+{
+    const struct sql_tokens *tokens = w->t;
+    pd_buf_init(&w->b, w->s->arena, SQL_TEXT_MAX);
+    for (uint32_t i = 0; i < tokens->n && !w->st->failed;) {
+        i = put_token(w, i);
+        if (tokens->at[i - 1].nulls != SQL_NULLS_AS_IS)
+            pd_buf_put(&w->b, tokens->at[i - 1].nulls == SQL_NULLS_FIRST ? PD_STR(" nulls first")
+                                                                         : PD_STR(" nulls last"));
+    }
+    return pd_buf_str(&w->b);
+}
+
 void sql_postgres(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
                   const struct sql_tokens *tokens)
 {
-    struct writer w = { .s = s, .st = st, .v = v, .t = tokens };
-    pd_buf_init(&w.b, s->arena, SQL_TEXT_MAX);
-    for (uint32_t i = 0; i < tokens->n && !st->failed;) {
-        i = put_token(&w, i);
-        if (tokens->at[i - 1].nulls != SQL_NULLS_AS_IS)
-            pd_buf_put(&w.b, tokens->at[i - 1].nulls == SQL_NULLS_FIRST ? PD_STR(" nulls first")
-                                                                        : PD_STR(" nulls last"));
-    }
-    v->postgres = pd_buf_str(&w.b);
+    v->postgres = written(&(struct writer){ .s = s, .st = st, .v = v, .t = tokens });
+}
+
+pd_str sql_postgres_by_key(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
+                           const struct sql_tokens *tokens)
+{
+    return written(&(struct writer){ .s = s, .st = st, .v = v, .t = tokens, .by_key = true });
 }

@@ -90,11 +90,6 @@ static struct sql_table *whole_table(const struct sql_stmt *st)
 
 static void stmt_row(struct sql *s, struct sql_stmt *st)
 {
-    if (st->one) {
-        st->row = st->one->row;
-        st->own_columns = st->one->own_columns;
-        return;
-    }
     struct sql_table *t = whole_table(st);
     if (t) {
         st->row = t->row;

@@ -319,6 +319,16 @@ static void refused(struct sql_planner *l)
               "PostgreSQL refuses \"%.*s\": %.*s", PD_ARG(l->st->name), PD_ARG(message(l->s)));
 }
 
+bool sql_server_takes(struct sql_planner *l)
+{
+    bool taken = sql_server_command(l->s, PD_STR("savepoint pd_describe")) && sql_server_prepare(l);
+    if (!taken)
+        refused(l);
+    sql_server_command(l->s, PD_STR("rollback to pd_describe; release pd_describe"));
+    sql_server_command(l->s, PD_STR("deallocate all"));
+    return taken;
+}
+
 void sql_server_describe(struct sql_planner *l)
 {
     struct server_nodes *plan = pd_arena_new(l->s->arena, struct server_nodes);

@@ -53,16 +53,16 @@ static const struct pd_column numbered_cols[] = {
     { .name = "n", .type = PD_T_I64, .offset = offsetof(struct numbered, n) },
     { .name = "id", .type = PD_T_ID, .offset = offsetof(struct numbered, id) },
 };
-static const struct pd_column ids_param[] = { { .name = "id", .type = PD_T_ID, .list = true } };
 static const struct pd_stmt get_many = {
-    .name = "pairs.get_batched_batch",
+    .name = "pairs.get_batched[]",
     .file = __FILE__,
-    .flags = PD_S_READONLY | PD_S_KEYED,
-    .sql_postgres = "select n, id from t_pair where id = any($1)",
+    .flags = PD_S_READONLY | PD_S_KEYED | PD_S_BATCH,
+    .sql_postgres = "select r.*, k.n from unnest($1::bigint[]) with ordinality as k(id, n), "
+                    "lateral (select n, id from t_pair where id = k.id offset 0) as r",
     .nparams = 1,
     .ncolumns = 2,
     .row_size = sizeof(struct numbered),
-    .params = ids_param,
+    .params = id_param,
     .columns = numbered_cols,
 };
 static const struct pd_stmt get_batched = {
@@ -76,7 +76,6 @@ static const struct pd_stmt get_batched = {
     .params = id_param,
     .columns = numbered_cols,
     .batch = &get_many,
-    .batch_key = 1,
 };
 
 static struct totals {

@@ -463,26 +463,33 @@ static void every_combination_of_fragments_and_orders_is_a_variant(void **state)
     app_close(&a);
 }
 
+static void assert_batch(struct app *a, const char *name, const char *text)
+{
+    pd_str batch = statement(a, name)->batch;
+    if (!pd_str_eq(batch, pd_str_c(text)))
+        fail_msg("%.*s", PD_ARG(batch));
+}
+
 static void a_batched_statement_has_another_one_for_many_keys(void **state)
 {
     struct app a;
     (void)state;
     app_open(&a);
     app_run(&a);
-    struct sql_stmt *one = statement(&a, "customer_greeted"), *many = one->many;
-    assert_non_null(many);
-    assert_ptr_equal(many->one, one);
-    assert_true(many->readonly && !many->primary && many->mode == SQL_MANY && many->params[0].list);
-    assert_ptr_equal(many->row, one->row);
-    assert_int_equal(one->batch_key, 1); /* name, id, seen_at */
-    assert_true(pd_str_eq(many->variants[0].sql,
-                          PD_STR("select name, id, seen_at from shop_customer c where c.name <> '' "
-                                 "and c.id in (select value from json_each(?1))")));
-    assert_true(pd_str_eq(many->variants[0].postgres,
-                          PD_STR("select name, id, seen_at from shop_customer c where c.name <> '' "
-                                 "and c.id = any($1)")));
-    assert_true(statement(&a, "order_get")->many->primary);
-    assert_null(statement(&a, "customer_by_id")->many);
+    assert_batch(&a, "customer_greeted",
+                 "select pd_row.*, pd_key.\"#\" from unnest($1::bigint[]) with ordinality as "
+                 "pd_key(id, \"#\"), lateral (select name, seen_at from shop_customer c where "
+                 "c.name <> '' and c.id = pd_key.id offset 0) as pd_row");
+    assert_batch(&a, "line_at",
+                 "select pd_row.*, pd_key.\"#\" from unnest($1::bigint[], $2::bigint[]) with "
+                 "ordinality as pd_key(\"order\", position, \"#\"), lateral (select what, price "
+                 "from shop_line where order_id = pd_key.\"order\" and position = pd_key.position "
+                 "offset 0) as pd_row");
+    assert_batch(&a, "label_color",
+                 "select pd_row.*, pd_key.\"#\" from unnest($1::text[]) with ordinality as "
+                 "pd_key(name, \"#\"), lateral (select color from shop_label where name = "
+                 "pd_key.name offset 0) as pd_row");
+    assert_null(statement(&a, "customer_by_id")->batch.ptr);
     app_close(&a);
 }
 

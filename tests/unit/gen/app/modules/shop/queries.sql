@@ -5,7 +5,24 @@ select * from shop_customer where id = :id;
 
 -- name: customer_greeted :one
 -- batch
-select name, id, seen_at from shop_customer c where c.name <> '' and c.id = :id;
+select name, seen_at from shop_customer c where c.name <> '' and c.id = :id;
+
+-- A key of two columns, of which one has a name that SQL knows.
+-- name: line_at :one
+-- batch
+select what, price from shop_line where order_id = :order and position = :position;
+
+-- name: label_color :one
+-- batch
+select color from shop_label where name = :name;
+
+-- What stands where does not matter: for each key it means what it means for one.
+-- name: customer_unless :one
+-- batch
+select c.name, (select count(*) from shop_order o where o.customer_id = :id) as "orders!"
+from shop_customer c where c.key = :key and c.id = :id
+  and not exists (select 1 from shop_order p where p.customer_id = c.id and p.state = :state)
+limit 1;
 
 -- name: order_get :one
 -- batch

@@ -1,0 +1,173 @@
+/* How a real server plans the list of keys of `-- batch`. (What gen makes and refuses is in
+ * sql_test.c, what the driver does with it in tests/unit/data.) */
+#include "gen_app.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char schema[] =
+    "create table shop_t (id id, space_id int not null, key uuid not null, name text not null,\n"
+    "    note text, unique (space_id, name));\n"
+    "create unique index shop_key on shop_t (space_id, key);\n"
+    "create table shop_gone (id id, key uuid not null unique);\n";
+
+static const struct {
+    const char *where, *types, *keys; /* of 200 keys g */
+    const char *plan[2];              /* has both */
+} batched[] = {
+    { "space_id = :space and key = :key",
+      "bigint[], uuid[]",
+      "array_agg(g % 7), array_agg(md5(g::text)::uuid)",
+      { "Index Scan using shop_key on shop_t",
+        "Index Cond: ((space_id = pd_key.space) AND (key = pd_key.key))" } },
+    { "name = :name and space_id = :space",
+      "text[], bigint[]",
+      "array_agg('n' || g), array_agg(g % 7)",
+      { "Index Scan using shop_t_space_id_name_key on shop_t",
+        "Index Cond: ((space_id = pd_key.space) AND (name = pd_key.name))" } },
+    { "id = :id and space_id = :space",
+      "bigint[], bigint[]",
+      "array_agg(g), array_agg(g % 7)",
+      { "Index Scan using shop_t_pkey on shop_t", "Index Cond: (id = pd_key.id)" } },
+    { "id = :id and not exists (select 1 from shop_gone x where x.key = :key)",
+      "bigint[], uuid[]",
+      "array_agg(g), array_agg(md5(g::text)::uuid)",
+      { "Index Cond: (id = pd_key.id)", "using shop_gone_key_key on shop_gone x" } },
+};
+
+static struct sql_stmt *read_batched(struct app *a, const char *where)
+{
+    app_begin(a);
+    app_write(a, "modules/shop/migrations/0001_shop.sql", pd_str_c(schema));
+    app_write(a, "modules/shop/queries.sql",
+              pd_str_fmt(&a->arena,
+                         "-- name: it :one\n-- batch\nselect id, note from shop_t where %s;\n"
+                         "-- name: other :one\nselect id from shop_t where space_id = :a and key = "
+                         ":b;\n",
+                         where));
+    a->g.postgres = pd_str_c(getenv("TEST_POSTGRES"));
+    app_run(a);
+    if (a->said.len)
+        fail_msg("%s: %.*s", where, PD_ARG(pd_buf_str(&a->said)));
+    return sql_stmt_find(a->g.sql->modules, PD_STR("it"));
+}
+
+static PGresult *ask(PGconn *pq, const char *sql)
+{
+    PGresult *r = PQexec(pq, sql);
+    if (PQresultStatus(r) != PGRES_TUPLES_OK && PQresultStatus(r) != PGRES_COMMAND_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(pq));
+    return r;
+}
+static void run(PGconn *pq, const char *sql)
+{
+    PQclear(ask(pq, sql));
+}
+
+static const char fill[] =
+    "insert into shop_t (space_id, key, name, note)\n"
+    "  select g % 7, md5(g::text)::uuid, 'n' || g, 'x' from generate_series(1, 3000) g;\n"
+    "insert into shop_gone (key) select md5(g::text)::uuid from generate_series(1, 3000) g;\n"
+    "analyze shop_t; analyze shop_gone";
+
+static pd_str plan_of(struct app *a, PGconn *pq, const char *keys)
+{
+    struct pd_buf b;
+    pd_buf_init(&b, &a->arena, 1 << 16);
+    char sql[1024];
+    snprintf(sql, sizeof sql,
+             "do $$ declare args text; begin select format('execute it(%%L, %%L)', %s) into args "
+             "from generate_series(1, 200) g; perform set_config('test.it', args, true); end $$",
+             keys);
+    run(pq, sql);
+    PGresult *args = ask(pq, "select 'explain (costs off) ' || current_setting('test.it')");
+    PGresult *r = ask(pq, PQgetvalue(args, 0, 0));
+    for (int i = 0; i < PQntuples(r); i++)
+        pd_buf_fmt(&b, "%s\n", PQgetvalue(r, i, 0));
+    PQclear(args);
+    PQclear(r);
+    return pd_buf_str(&b);
+}
+
+static void assert_plan(size_t i, pd_str plan)
+{
+    bool found = pd_str_find_str(plan, PD_STR("Seq Scan")) == PD_NPOS;
+    for (int j = 0; j < 2; j++)
+        found &= pd_str_find_str(plan, pd_str_c(batched[i].plan[j])) != PD_NPOS;
+    if (!found)
+        fail_msg("%s: %.*s", batched[i].where, PD_ARG(plan));
+}
+
+/* Of a table so small that reading all of it would be cheaper, with as many keys as a tenth of it:
+ * planned for these keys, and for any. */
+static void many_keys_are_found_by_the_index_of_one(void **state)
+{
+    static const char *const modes[] = { "force_custom_plan", "force_generic_plan" };
+    (void)state;
+    if (!getenv("TEST_POSTGRES"))
+        skip();
+    PGconn *pq = PQconnectdb(getenv("TEST_POSTGRES"));
+    for (size_t i = 0; i < sizeof batched / sizeof *batched; i++) {
+        struct app a;
+        struct sql_stmt *st = read_batched(&a, batched[i].where);
+        run(pq, "begin; create schema gen_batch; set local search_path = gen_batch");
+        run(pq, pd_str_cstr(&a.arena, a.g.sql->modules->migrations->postgres));
+        run(pq, fill);
+        run(pq, pd_str_fmt(&a.arena, "prepare it (%s) as %.*s", batched[i].types, PD_ARG(st->batch))
+                    .ptr);
+        for (int m = 0; m < 2; m++) {
+            run(pq, pd_str_fmt(&a.arena, "set local plan_cache_mode = %s", modes[m]).ptr);
+            assert_plan(i, plan_of(&a, pq, batched[i].keys));
+        }
+        run(pq, "rollback; deallocate all");
+        app_close(&a);
+    }
+    PQfinish(pq);
+}
+
+/* No statement is known to be planned so; if gen made one, it would not pass. */
+static void one_that_reads_all_is_refused(void **state)
+{
+    struct app a;
+    (void)state;
+    if (!getenv("TEST_POSTGRES"))
+        skip();
+    struct sql_stmt *st = read_batched(&a, "space_id = :space and key = :key");
+    st->batch = PD_STR("select t.id, t.note, k.n from unnest($1::bigint[], $2::uuid[]) with "
+                       "ordinality as k(space, key, n) join shop_t t on t.note = k.key::text");
+    assert_true(sql_server_open(a.g.sql, a.g.postgres));
+    sql_batch_plan(a.g.sql, st);
+    sql_server_close(a.g.sql);
+    assert_true(pd_str_eq(pd_buf_str(&a.said),
+                          PD_STR("modules/shop/queries.sql:2:3: error PD-SQL-039: \"it\" reads all "
+                                 "of a table that grows when PostgreSQL is asked for many keys\n"
+                                 "  remedy: remove `-- batch`, or say it more simply\n")));
+    app_close(&a);
+}
+
+static void one_that_the_server_does_not_take_is_refused(void **state)
+{
+    struct app a;
+    (void)state;
+    if (!getenv("TEST_POSTGRES"))
+        skip();
+    struct sql_stmt *st = read_batched(&a, "space_id = :space and key = :key");
+    st->batch = PD_STR("select nothing");
+    assert_true(sql_server_open(a.g.sql, a.g.postgres));
+    sql_batch_plan(a.g.sql, st);
+    sql_server_close(a.g.sql);
+    assert_true(pd_str_find_str(pd_buf_str(&a.said),
+                                PD_STR("PD-SQL-062: PostgreSQL refuses \"it\"")) != PD_NPOS);
+    app_close(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_keys_are_found_by_the_index_of_one),
+        cmocka_unit_test(one_that_reads_all_is_refused),
+        cmocka_unit_test(one_that_the_server_does_not_take_is_refused),
+    };
+    return cmocka_run_group_tests_name("gen/batch", tests, NULL, NULL);
+}
