@@ -211,7 +211,6 @@ pd_err pd_app_db_settle(struct pd_app_db *d)
         us = us * 2 < LONGEST_PAUSE_US ? us * 2 : LONGEST_PAUSE_US;
     }
     pd_log_info("database: ready");
-    pd_app_db_warm_up(d);
     return PD_OK;
 }
 

@@ -30,7 +30,7 @@ pd_err pd_app_db_settle(struct pd_app_db *d) PD_MUST PD_YIELDS;
 pd_err pd_app_db_attend(struct pd_app_db *d) PD_MUST PD_YIELDS;
 /* What is waited for, in some words; NULL: nothing. Any thread. */
 const char *pd_app_db_missing(const struct pd_app_db *d);
-/* On a thread that is about to serve; not while it is waited for. */
+/* On each thread that serves, or is about to; does nothing while the database is waited for. */
 void pd_app_db_warm_up(struct pd_app_db *d) PD_YIELDS;
 
 #endif

@@ -146,9 +146,14 @@ void pd_instance_share_listeners(struct pd_instance *in, bool shared)
     in->shared_listeners = shared;
 }
 
-pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
+void pd_instance_warm_up(struct pd_instance *in)
 {
     pd_app_db_warm_up(&in->data);
+}
+
+pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener)
+{
+    pd_instance_warm_up(in);
     struct pd_http_server *server = pd_http_server_new(&(struct pd_http_server_opts){
         .limits = { .request_us = pd_config_int(in->config, "REQUEST_SECONDS") * PD_SECOND },
         .admit = pd_web_admit,

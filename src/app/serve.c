@@ -28,7 +28,7 @@ struct thread { /* a further loop thread */
     pthread_t id;
     struct pd_loop *loop;
     struct pd_fiber *fiber;
-    struct pd_mail told, stop;
+    struct pd_mail told, stop, warm;
     enum thread_state state, seen; /* state: the thread's; seen: what the main loop knows */
     bool stopping;
     pd_err result;
@@ -165,6 +165,19 @@ static void deliver_stop(struct pd_mail *m)
     pd_fiber_wake(t->fiber);
 }
 
+static void warm_up(void *arg)
+{
+    pd_instance_warm_up(arg);
+}
+
+/* In a fiber of its own: that thread serves already, and may be stopped meanwhile. */
+static void deliver_warm(struct pd_mail *m)
+{
+    struct thread *t = pd_container(m, struct thread, warm);
+    if (!t->stopping)
+        (void)!pd_fiber_go("warm", warm_up, t->server->instance, NULL);
+}
+
 static pd_err thread_fiber(void *arg)
 {
     struct thread *t = arg;
@@ -212,6 +225,17 @@ static pd_err start_threads(struct server *s)
             return pd_fail(t->result, "thread %u does not start; see the log", i);
     }
     return PD_OK;
+}
+
+/* All threads at the same time: they serve. */
+static void warm_threads(struct server *s)
+{
+    for (unsigned i = 1; i < s->threads; i++) {
+        struct thread *t = &s->pool[i];
+        t->warm.fn = deliver_warm;
+        pd_loop_post(t->loop, &t->warm);
+    }
+    pd_instance_warm_up(s->instance);
 }
 
 static void stop_threads(struct server *s)
@@ -262,11 +286,14 @@ static void greet(const struct server *s)
 static void settle(void *arg)
 {
     struct server *s = arg;
-    if (pd_instance_unready(s->instance))
+    bool late = pd_instance_unready(s->instance); /* else each was warm before it served */
+    if (late)
         pd_os_notify("STATUS=waiting for the database");
     s->settled = pd_instance_settle(s->instance);
     if (s->settled == PD_OK) {
         pd_os_notify("STATUS=ready");
+        if (late)
+            warm_threads(s);
         s->settled = pd_instance_attend(s->instance);
     }
     s->why = *pd_diag();

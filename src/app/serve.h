@@ -41,6 +41,9 @@ pd_err pd_instance_settle(struct pd_instance *in) PD_MUST PD_YIELDS;
  * too old for its schema and must end (pd_db_attend). */
 pd_err pd_instance_attend(struct pd_instance *in) PD_MUST PD_YIELDS;
 
+/* Opens the first connections of this loop's thread to the database, if it is settled; an attach
+ * does so before it answers, so that it is wanted only on threads that were attached before. */
+void pd_instance_warm_up(struct pd_instance *in) PD_YIELDS;
 /* Starts answering on this loop; takes over the listening socket, also on failure. */
 pd_err pd_instance_attach(struct pd_instance *in, pd_os_sock listener) PD_MUST;
 /* Whether the listeners of the following attaches are handed to the next process too: a drain then

@@ -133,6 +133,18 @@ def test_it_starts_without_its_database_and_is_ready_when_that_is_there(own_serv
     assert own_server.stop() == 0
 
 
+def test_all_threads_are_warm_when_it_has_come(own_server, database):
+    own_server.database, name = database.url, database.url.rpartition("/")[2].partition("?")[0]
+    database.end(signal.SIGINT)
+    start_without(own_server, THREADS=3, DATABASE_CONNECTIONS=3)  # one each
+    database.start()
+    until(lambda: "database: ready" in own_server.log_text(), own_server)
+    # Nobody asks it for anything meanwhile: that would open a connection as well.
+    connected = f"select count(*) from pg_stat_activity where datname = '{name}'"
+    until(lambda: postgres.rows(database.socket, connected)[0][0] >= 3, own_server)
+    assert own_server.stop() == 0
+
+
 def keepalives(port):
     """Of connections to that port: in how many hundredths of a second the kernel will probe each."""
     lines = [line.split() for line in open("/proc/net/tcp").readlines()[1:]]
