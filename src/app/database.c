@@ -124,13 +124,13 @@ static void say_left(const struct pd_app_db *d, unsigned left)
 static pd_err check_schema(struct pd_app_db *d, int64_t wait_us)
 {
     struct pd_migrate_report report = { .waiting = say_busy, .older = say_older, .leave = true };
-    unsigned left = 0;
+    struct pd_await_migrated await = { .us = wait_us, .waiting = say_missing };
     if (!pd_config_is(d->config, "PANDO_ENV", "production"))
         return pd_db_migrate(d->db, d->sql, d->nsql, &report);
-    pd_err e = pd_db_await_migrated(d->db, d->sql, d->nsql, wait_us, say_missing, &left);
+    pd_err e = pd_db_await_migrated(d->db, d->sql, d->nsql, &await);
     if (e == PD_OK && serves(d))
-        say_left(d, left);
-    return e == PD_ECONFIG ? pd_hint(e, "run: %s migrate", d->app->name) : e;
+        say_left(d, await.left);
+    return e == PD_ECONFIG && await.missing ? pd_hint(e, "run: %s migrate", d->app->name) : e;
 }
 
 /* Commands do not wait: who calls them can call again. Nor is anything waited for that cannot come.

@@ -129,12 +129,18 @@ pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *module
  * missing; PD_EUNSUPPORTED: a contract migration was applied that this program does not know. */
 pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
                          unsigned n) PD_MUST PD_YIELDS;
-/* The same, but what is missing may come within `us`: another program migrates. `waiting` is called
- * once if there is something to wait for; the diag then says for what. *left is how many contract
- * migrations are missing; `left` may be NULL. */
+struct pd_await_migrated {
+    /* Given: what is missing may come within that time: another program migrates. */
+    int64_t us;
+    /* Called once if there is something to wait for, which the diag names; may be NULL. */
+    void (*waiting)(void);
+    /* Told: */
+    unsigned left; /* contract migrations that are missing */
+    bool missing;  /* … and others, which is why it is PD_ECONFIG: `migrate` mends that */
+};
+/* The same, with some patience. `a` may be NULL. */
 pd_err pd_db_await_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
-                            unsigned n, int64_t us, void (*waiting)(void),
-                            unsigned *left) PD_MUST PD_YIELDS;
+                            unsigned n, struct pd_await_migrated *a) PD_MUST PD_YIELDS;
 
 /* Keeps this program known to the server as long as it runs, so that no contract migration removes
  * what it uses. Returns when canceled; PD_EUNSUPPORTED: one was applied all the same, while the

@@ -506,24 +506,27 @@ pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modu
 
 pd_err pd_db_is_migrated(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n)
 {
-    return pd_db_await_migrated(db, modules, n, 0, NULL, NULL);
+    return pd_db_await_migrated(db, modules, n, NULL);
 }
 
 /* Nobody else could migrate what is not shared. */
 pd_err pd_db_await_migrated(struct pd_db *db, const struct pd_sql_module *const *modules,
-                            unsigned n, int64_t us, void (*waiting)(void), unsigned *left)
+                            unsigned n, struct pd_await_migrated *a)
 {
+    struct pd_await_migrated none = { 0 };
     struct state s;
-    pd_mono until = pd_mono_now() + (pd_db_is_shared(db) ? us : 0);
+    a = a ? a : &none;
+    pd_mono until = pd_mono_now() + (pd_db_is_shared(db) ? a->us : 0);
     for (bool said = false;; said = true) {
+        a->missing = false;
         PD_TRY(look_alone(db, modules, n, &s));
+        a->left = s.contract;
+        a->missing = s.module;
         pd_err e = is_missing(&s);
-        if (left)
-            *left = s.contract;
         if (e == PD_OK || pd_mono_now() >= until)
             return e;
-        if (!said && waiting)
-            waiting();
+        if (!said && a->waiting)
+            a->waiting();
         PD_TRY(pd_sleep(ASK_US));
     }
 }

@@ -44,6 +44,15 @@ def test_a_server_newer_than_the_schema_refuses_in_one_line(own_server):
     one_clear_line(own_server.command("serve"), "0001_ledger", "run: finflow migrate")
 
 
+def test_what_migrate_does_not_mend_has_its_own_hint(own_server):
+    own_server.settings.update(PRODUCTION)
+    assert own_server.command("migrate").returncode == 0
+    own_server.alter("update pando_migration set checksum = 'ff' where name = '0001_ledger'")
+    done = own_server.command("serve")
+    one_clear_line(done, "0001_ledger", "has changed since it was applied", "put its old text back")
+    assert "run: finflow migrate" not in done.stderr
+
+
 @on_sqlite
 def test_on_sqlite_it_does_not_wait_for_what_cannot_come(own_server):
     own_server.settings.update(PRODUCTION, MIGRATION_WAIT_SECONDS=3600)

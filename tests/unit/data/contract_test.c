@@ -64,7 +64,11 @@ static void start_migrated(struct program *p, unsigned knows)
 }
 static pd_err look(struct program *p, unsigned *left)
 {
-    return pd_db_await_migrated(p->db, p->modules, 1, 0, NULL, left);
+    struct pd_await_migrated a = { 0 };
+    pd_err e = pd_db_await_migrated(p->db, p->modules, 1, &a);
+    if (left)
+        *left = a.left;
+    return e;
 }
 /* What a program would be told that starts now. */
 static pd_err try_start(unsigned knows)

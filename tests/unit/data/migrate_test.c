@@ -22,8 +22,8 @@ static pd_err migrate(struct pd_db *db, unsigned n, struct pd_migrate_report *r)
 static pd_err await(struct pd_db *db, unsigned n, int64_t us, void (*waiting)(void))
 {
     const struct pd_sql_module m = { "m", all, n, NULL, 0 };
-    return pd_db_await_migrated(db, (const struct pd_sql_module *const[]){ &m }, 1, us, waiting,
-                                NULL);
+    struct pd_await_migrated a = { .us = us, .waiting = waiting };
+    return pd_db_await_migrated(db, (const struct pd_sql_module *const[]){ &m }, 1, &a);
 }
 
 /* --- another program -----------------------------------------------------------------------------
