@@ -140,7 +140,7 @@ struct pg_team;
 struct pg_pool { /* connections of a thread to one server */
     struct pg_db *pg;
     struct pd_loop *loop;
-    const struct pg_host *host;
+    struct pg_host *host;
     struct pg_team *team; /* the thread's pools; NULL: there is one server */
     unsigned index;       /* of the server */
     unsigned reading;     /* reads that run there now; counted in a team only */
@@ -202,6 +202,7 @@ struct pg_host {                      /* a server */
     char *name, *addr, *port;         /* instead of what the URL says; NULL: as there */
     char label[64];                   /* for messages: "db1:5432" */
     char why[PD_DIAG_TEXT / 2];       /* it did not answer; guarded by pg->lock */
+    _Atomic(bool) contracts;          /* it has a table of contract migrations: it was seen */
     _Atomic(unsigned) limit;          /* connections per thread, as found out; 0: not yet; … */
     _Atomic(int64_t) room, instances; /* … from these */
 };
@@ -219,7 +220,7 @@ struct pg_db {
     unsigned nhosts;
     uint64_t serial;            /* tells databases at the same address apart */
     _Atomic(bool) unnamed;      /* a pooler without prepared statements sits in between */
-    char *known;                /* a statement that every connection begins with; NULL: none */
+    char *known;                /* a part of how every connection begins; NULL: none */
     _Atomic(bool) outdated;     /* the server has said that this program is too old: … */
     struct pd_diag too_old;     /* … written once, before, with `lock` */
     uint32_t mark;              /* tells this process from others, to the server */

@@ -18,6 +18,7 @@
 #include "data/pg_team.h"
 #include "data/pg_tx.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 struct start { /* on the waiting fiber's stack: pd_offload returns only when it has run */
     const struct pg_host *host;
@@ -148,18 +149,34 @@ int64_t pd_pg_statement_ms(const struct pg_db *pg)
     return (longest < PG_COMMIT_US ? PG_COMMIT_US : longest) / 1000 + 1000;
 }
 
+/* --- what it is set to ---------------------------------------------------------------------------
+ */
+
+/* All of it leaves at once, and is answered at once: a connection is opened when somebody waits. */
+struct setup {
+    struct pg_op *settled, *placed, *looked; /* to be given back; NULL: not asked, or taken */
+    bool asks_rows;                          /* `looked` does */
+};
+
 /* What every connection is set to, whatever the server's configuration says. Only transactions that
  * ask for it can write: a statement that was taken for a read cannot. If the way to here is lost,
  * the server must let go of our locks: it knows after PG_IDLE_MS inside a transaction (in which
  * nothing but statements is waited for), otherwise by the keepalives. A pooler's connection is not
- * touched: others use it as well. */
-static pd_err conn_settle(struct pg_conn *c)
+ * touched: others use it as well. Nor does it get the locks that tell what the program knows. */
+static struct pg_op *settle(struct pg_conn *c)
 {
-    char text[1024], mark[24] = "";
-    if (c->pool->pg->mark)
-        pd_pg_size_mark(c->pool->pg, mark, sizeof mark);
-    snprintf(text, sizeof text,
-             "select set_config('statement_timeout', '%lld', false), set_config('timezone', "
+    const struct pg_db *pg = c->pool->pg;
+    char mark[24] = "";
+    size_t max = 1024 + (pg->known ? strlen(pg->known) : 0);
+    char *text = malloc(max);
+    if (!text) {
+        pd_fail(PD_ENOMEM, "no memory for a database connection");
+        return NULL;
+    }
+    if (pg->mark)
+        pd_pg_size_mark(pg, mark, sizeof mark);
+    snprintf(text, max,
+             "select %s, set_config('statement_timeout', '%lld', false), set_config('timezone', "
              "'UTC', false), set_config('idle_in_transaction_session_timeout', '%lld', false), "
              "set_config('default_transaction_read_only', 'on', false), "
              "set_config('client_connection_check_interval', '2000', false), "
@@ -169,30 +186,72 @@ static pd_err conn_settle(struct pg_conn *c)
              "set_config('application_name', "
              "ltrim(left(current_setting('application_name'), 40) || '%s'), false) "
              "where pg_backend_pid() = %d",
-             (long long)pd_pg_statement_ms(c->pool->pg), (long long)PG_IDLE_MS, mark,
-             PQbackendPID(c->pq));
+             pg->known ? pg->known : "true", (long long)pd_pg_statement_ms(pg),
+             (long long)PG_IDLE_MS, mark, PQbackendPID(c->pq));
     struct pg_op *op = pd_pg_command(c, text, pd_fiber_self());
-    if (!op)
-        return pd_diag()->code;
+    free(text);
+    return op;
+}
+
+static pd_err settled(struct pg_conn *c, struct pg_op *op)
+{
     PD_TRY(pd_pg_wait(op));
-    pd_err e = PQresultStatus(op->result) == PGRES_TUPLES_OK
-                   ? PD_OK
-                   : pd_pg_fail(c->pool, NULL, op->result);
-    if (e == PD_OK && PQntuples(op->result) == 0)
-        e = pd_pg_pooler_found(c);
-    pd_pg_op_put(c->pool, op);
-    return e;
+    if (PQresultStatus(op->result) != PGRES_TUPLES_OK)
+        return pd_pg_fail(c->pool, NULL, op->result);
+    if (PQntuples(op->result) == 0)
+        return pd_pg_pooler_found(c);
+    return *PQgetvalue(op->result, 0, 0)
+               ? PD_OK
+               : pd_fail(PD_EUNAVAIL,
+                         "a migration is being applied that this program does not know");
 }
 
 /* Which of several servers it is, that only it can tell. */
-static pd_err conn_place(struct pg_conn *c)
+static struct pg_op *place(struct pg_conn *c)
 {
-    struct pg_team *t = c->pool->team;
-    if (!t)
-        return PD_OK;
-    c->generation = pd_pg_team_look(t)->hosts[c->pool->index].generation;
+    c->generation = pd_pg_team_look(c->pool->team)->hosts[c->pool->index].generation;
     c->asked = pd_mono_now();
-    return pd_pg_ask(c, &c->said);
+    return pd_pg_ask(c);
+}
+
+/* What is behind "commit" sees what was committed until then, whatever the server's configuration
+ * says of isolation: see pg_known.c. */
+static pd_err setup_send(struct pg_conn *c, struct setup *s)
+{
+    bool sent = pd_pg_command(c, "begin isolation level read committed", NULL) &&
+                (s->settled = settle(c)) && (!c->pool->team || (s->placed = place(c))) &&
+                pd_pg_command(c, "commit", NULL) &&
+                (!c->pool->pg->known || (s->looked = pd_pg_known_look(c, &s->asks_rows)));
+    return sent ? PD_OK : pd_diag()->code;
+}
+
+/* The op is the callee's from now on. */
+static struct pg_op *taken(struct pg_op **from)
+{
+    struct pg_op *op = *from;
+    *from = NULL;
+    return op;
+}
+
+static pd_err setup_take(struct pg_conn *c, struct setup *s)
+{
+    PD_TRY(settled(c, s->settled));
+    if (s->looked && !c->pooled)
+        PD_TRY(pd_pg_known_heard(c, taken(&s->looked), s->asks_rows));
+    return s->placed ? pd_pg_answered(c, taken(&s->placed), &c->said) : PD_OK;
+}
+
+static pd_err conn_setup(struct pg_conn *c)
+{
+    struct setup s = { 0 };
+    pd_err e = setup_send(c, &s);
+    if (e == PD_OK)
+        e = setup_take(c, &s);
+    struct pg_op *left[] = { s.settled, s.placed, s.looked };
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        if (left[i])
+            pd_pg_op_forget(c->pool, left[i]);
+    return e;
 }
 
 static int64_t lifetime(void)
@@ -210,11 +269,7 @@ pd_err pd_pg_conn_open(struct pg_pool *pool, struct pg_conn **out)
     pd_mono old = pd_deadline_within(PG_CONNECT_US);
     pd_err e = conn_start(c);
     if (e == PD_OK)
-        e = conn_settle(c);
-    if (e == PD_OK && !c->pooled)
-        e = pd_pg_known_say(c);
-    if (e == PD_OK)
-        e = conn_place(c);
+        e = conn_setup(c);
     pd_deadline_restore(old);
     if (e != PD_OK) {
         struct pd_diag why = *pd_diag();

@@ -12,7 +12,9 @@
  *     program knows 4    │ key 4 shared ──────────────────────────────────────────────
  *
  * A connection first gets its lock and then, in a transaction of its own, looks what was applied:
- * so it either sees the migration's row, or has a lock that the migration would need. Both sides
+ * so it either sees the migration's row, or has a lock that the migration would need. Both leave
+ * with the rest of its set-up (pg_connect.c), so they cost no time; only the first connection that
+ * finds the table there asks once more. Both sides
  * only try, since who waits in a statement has a snapshot (pg_migrate.c). The locks of a
  * transaction go after its rows are seen by all. A connection that is lost takes its lock along,
  * and the next one is asked again: there is nothing to renew, and no time in which a forgotten lock
@@ -47,9 +49,9 @@ static int64_t hash_of(const struct pd_sql_module *m)
 
 pd_err pd_pg_known_make(struct pg_db *pg)
 {
-    static const char head[] =
-        "select bool_and(pg_try_advisory_lock_shared(" KEY("k.module") ", k.number)) from (values ";
-    static const char tail[] = ") as k (module, number)";
+    static const char head[] = "(select bool_and(pg_try_advisory_lock_shared(" KEY(
+        "k.module") ", k.number)) from (values ";
+    static const char tail[] = ") as k (module, number))";
     const struct pd_db_opts *o = &pg->db->opts;
     size_t max = sizeof head + sizeof tail + o->nmodules * ROW_TEXT, at = sizeof head - 1;
     if (!o->nmodules)
@@ -70,32 +72,6 @@ void pd_pg_known_free(struct pg_db *pg)
     free(pg->known);
 }
 
-/* Rows of a text of ours; given back by the caller. */
-static pd_err ask(struct pg_conn *c, const char *text, struct pg_op **out)
-{
-    struct pg_op *op = pd_pg_command(c, text, pd_fiber_self());
-    if (!op)
-        return pd_diag()->code;
-    PD_TRY(pd_pg_wait(op));
-    if (PQresultStatus(op->result) == PGRES_TUPLES_OK) {
-        *out = op;
-        return PD_OK;
-    }
-    pd_err e = pd_pg_fail(c->pool, NULL, op->result);
-    pd_pg_op_put(c->pool, op);
-    return e;
-}
-
-static pd_err ask_bool(struct pg_conn *c, const char *text, bool *yes)
-{
-    struct pg_op *op;
-    PD_TRY(ask(c, text, &op));
-    *yes = PQntuples(op->result) == 1 && PQgetlength(op->result, 0, 0) == 1 &&
-           *PQgetvalue(op->result, 0, 0);
-    pd_pg_op_put(c->pool, op);
-    return PD_OK;
-}
-
 static pd_str text_at(const PGresult *r, int row, int column)
 {
     return pd_str_n(PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column));
@@ -114,15 +90,41 @@ static pd_err judge(const struct pg_db *pg, const PGresult *r)
     return PD_OK;
 }
 
-static pd_err look(struct pg_conn *c)
+static const char is_there[] = "select to_regclass('pando_contract') is not null";
+static const char rows[] = "select module, name, number::text from pando_contract";
+
+struct pg_op *pd_pg_known_look(struct pg_conn *c, bool *asks_rows)
 {
-    struct pg_op *op;
-    bool there = false;
-    PD_TRY(ask_bool(c, "select to_regclass('pando_contract') is not null", &there));
-    if (!there)
-        return PD_OK;
-    PD_TRY(ask(c, "select module, name, number::text from pando_contract", &op));
-    pd_err e = judge(c->pool->pg, op->result);
+    *asks_rows = atomic_load(&c->pool->host->contracts);
+    return pd_pg_command(c, *asks_rows ? rows : is_there, pd_fiber_self());
+}
+
+static bool is_true(const PGresult *r)
+{
+    return PQntuples(r) == 1 && PQgetlength(r, 0, 0) == 1 && *PQgetvalue(r, 0, 0);
+}
+
+/* The table was there on that server, and is not any more; or there has been no other one. */
+static bool is_gone(struct pg_conn *c, const PGresult *r)
+{
+    bool gone = strcmp(pd_pg_sqlstate(r), "42P01") == 0;
+    if (gone)
+        atomic_store(&c->pool->host->contracts, false);
+    return gone;
+}
+
+/* *there: the rows are to be asked for. */
+static pd_err looked(struct pg_conn *c, struct pg_op *op, bool asks_rows, bool *there)
+{
+    *there = false;
+    PD_TRY(pd_pg_wait(op));
+    pd_err e = PD_OK;
+    if (PQresultStatus(op->result) != PGRES_TUPLES_OK)
+        e = asks_rows && is_gone(c, op->result) ? PD_OK : pd_pg_fail(c->pool, NULL, op->result);
+    else if (asks_rows)
+        e = judge(c->pool->pg, op->result);
+    else
+        *there = is_true(op->result);
     pd_pg_op_put(c->pool, op);
     return e;
 }
@@ -141,18 +143,17 @@ pd_err pd_pg_known_outdated(struct pg_db *pg)
     return atomic_load(&pg->outdated) ? pd_diag_restore(&pg->too_old) : PD_OK;
 }
 
-pd_err pd_pg_known_say(struct pg_conn *c)
+pd_err pd_pg_known_heard(struct pg_conn *c, struct pg_op *op, bool asks_rows)
 {
-    struct pg_db *pg = c->pool->pg;
-    bool got = false;
-    if (!pg->known)
-        return PD_OK;
-    PD_TRY(ask_bool(c, pg->known, &got));
-    if (!got)
-        return pd_fail(PD_EUNAVAIL, "a migration is being applied that this program does not know");
-    pd_err e = look(c);
+    bool there;
+    pd_err e = looked(c, op, asks_rows, &there);
+    if (e == PD_OK && there) {
+        atomic_store(&c->pool->host->contracts, true);
+        op = pd_pg_known_look(c, &asks_rows);
+        e = op ? looked(c, op, asks_rows, &there) : pd_diag()->code;
+    }
     if (e == PD_EUNSUPPORTED)
-        remember(pg);
+        remember(c->pool->pg);
     return e;
 }
 

@@ -12,10 +12,11 @@
 pd_err pd_pg_known_make(struct pg_db *pg) PD_MUST;
 void pd_pg_known_free(struct pg_db *pg);
 
-/* Says it on a new connection that leads to no pooler. PD_EUNAVAIL: a migration is being applied
- * that this program does not know; PD_EUNSUPPORTED: one was, and the program is too old for good.
- */
-pd_err pd_pg_known_say(struct pg_conn *c) PD_MUST PD_YIELDS;
+/* Every connection that leads to no pooler begins with pg->known, an expression that is true if the
+ * locks were got, and looks behind that, in another transaction: asks, and hears what was answered,
+ * which gives the op back. PD_EUNSUPPORTED: the program is too old for good. */
+struct pg_op *pd_pg_known_look(struct pg_conn *c, bool *asks_rows); /* NULL with a diag */
+pd_err pd_pg_known_heard(struct pg_conn *c, struct pg_op *op, bool asks_rows) PD_MUST PD_YIELDS;
 /* PD_EUNSUPPORTED, as it was said to a connection before; PD_OK if it was not. Any thread. */
 pd_err pd_pg_known_outdated(struct pg_db *pg) PD_MUST;
 

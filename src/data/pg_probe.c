@@ -60,9 +60,13 @@ static pd_err read_claim(struct pg_conn *c, const PGresult *r, struct pg_claim *
     return PD_OK;
 }
 
-pd_err pd_pg_ask(struct pg_conn *c, struct pg_claim *out)
+struct pg_op *pd_pg_ask(struct pg_conn *c)
 {
-    struct pg_op *op = pd_pg_command(c, question, pd_fiber_self());
+    return pd_pg_command(c, question, pd_fiber_self());
+}
+
+pd_err pd_pg_answered(struct pg_conn *c, struct pg_op *op, struct pg_claim *out)
+{
     if (!op)
         return pd_diag()->code;
     PD_TRY(pd_pg_wait(op));
@@ -76,7 +80,7 @@ static pd_err ask(struct pg_probe *p, struct pg_claim *out)
 {
     if (p->conn && !p->conn->broken) {
         pd_mono old = pd_deadline_within(PG_ANSWER_US);
-        pd_err e = pd_pg_ask(p->conn, out);
+        pd_err e = pd_pg_answered(p->conn, pd_pg_ask(p->conn), out);
         pd_deadline_restore(old);
         if (e == PD_OK)
             return e;

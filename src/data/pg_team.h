@@ -59,8 +59,10 @@ void pd_pg_team_abandon(struct pg_team *t);
 /* --- pg_probe.c
  * --------------------------------------------------------------------------------------------- */
 
-/* Asks the server at the other end what it is. */
-pd_err pd_pg_ask(struct pg_conn *c, struct pg_claim *out) PD_MUST PD_YIELDS;
+/* Asks the server at the other end what it is, and waits for the answer. `op` NULL: it could not be
+ * asked, and the diag says why. */
+struct pg_op *pd_pg_ask(struct pg_conn *c);
+pd_err pd_pg_answered(struct pg_conn *c, struct pg_op *op, struct pg_claim *out) PD_MUST PD_YIELDS;
 /* Starts asking those that are not being asked. From a timer. */
 void pd_pg_probe_all(struct pg_team *t);
 /* Asks all of them once, side by side, and waits. PD_OK if one has answered; else the error of one

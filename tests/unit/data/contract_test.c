@@ -417,6 +417,21 @@ TEST(each_connection_is_known)
     end(&old);
 }
 
+/* What a connection says, and what it asks, leaves at once. */
+TEST(it_costs_a_new_connection_no_time)
+{
+    struct program old, new, newest;
+    die_of(start(&old, OLD));
+    assert_int_equal(stats(old.db).batches, 1);
+    end(&old);
+    start_migrated(&new, NEW);
+    die_of(start(&newest, NEWEST)); /* its first one looks whether there was one, … */
+    assert_int_equal(stats(newest.db).batches, 2);
+    kill_connections();
+    end(&newest);
+    end(&new);
+}
+
 TEST(a_program_may_have_many_modules)
 {
     enum { MANY = 300 };
@@ -482,6 +497,7 @@ int main(void)
         PG_TEST(who_has_lost_all_connections_gets_one_again),
         PG_TEST(who_was_not_seen_finds_out_that_it_is_too_old),
         PG_TEST(each_connection_is_known),
+        PG_TEST(it_costs_a_new_connection_no_time),
         PG_TEST(a_program_may_have_many_modules),
     };
     return cmocka_run_group_tests_name("data/contract", tests, NULL, NULL);
