@@ -11,8 +11,10 @@
 
 #define FIRST_PAUSE_US   (50 * INT64_C(1000))
 #define LONGEST_PAUSE_US PD_SECOND
+#define PRIMARY_US       PD_SECOND /* for one to be found: all servers are asked some times */
 
 static const char no_server[] = "starting: the database does not answer";
+static const char no_primary[] = "starting: no database server takes writes";
 static const char no_schema[] = "starting: the database waits for a migration";
 
 unsigned pd_app_sql(const struct pd_app *app, const struct pd_sql_module **out)
@@ -133,6 +135,20 @@ static pd_err check_schema(struct pd_app_db *d, int64_t wait_us)
     return e == PD_ECONFIG && await.missing ? pd_hint(e, "run: %s migrate", d->app->name) : e;
 }
 
+/* Where no server takes writes, replicas that have the schema can serve what only reads, as they
+ * would if the primary had been lost a moment later. */
+static pd_err check_replicas(struct pd_app_db *d)
+{
+    struct pd_await_migrated await = { .replicas = true };
+    pd_err e = pd_db_await_migrated(d->db, d->sql, d->nsql, &await);
+    if (await.missing)
+        return pd_fail(PD_EUNAVAIL, "no database server takes writes, and replicas lack a "
+                                    "migration that may be on its way");
+    if (e == PD_OK)
+        pd_log_warn("database: no server takes writes: until one does only what reads is served");
+    return e;
+}
+
 /* Commands do not wait: who calls them can call again. Nor is anything waited for that cannot come.
  */
 static int64_t migration_wait(const struct pd_app_db *d)
@@ -147,10 +163,13 @@ static int64_t migration_wait(const struct pd_app_db *d)
 
 static pd_err attempt(struct pd_app_db *d, int64_t wait_us)
 {
-    atomic_store(&d->missing, no_server);
-    PD_TRY(pd_db_connect(d->db));
-    atomic_store(&d->missing, no_schema);
-    PD_TRY(check_schema(d, wait_us));
+    pd_err e = pd_db_connect(d->db);
+    if (e != PD_OK)
+        atomic_store(&d->missing, no_server);
+    PD_TRY(e);
+    bool writes = !serves(d) || pd_db_await_primary(d->db, PRIMARY_US);
+    atomic_store(&d->missing, writes ? no_schema : no_primary);
+    PD_TRY(writes ? check_schema(d, wait_us) : check_replicas(d));
     pd_db_admit(d->db);
     atomic_store(&d->missing, NULL);
     return PD_OK;
@@ -180,6 +199,7 @@ pd_err pd_app_db_open(struct pd_app_db *d, struct pd_arena *a)
     PD_TRY(check_connections(d));
     if (d->mode == PD_OPEN_MIGRATE)
         return PD_OK;
+    atomic_store(&d->missing, no_server);
     if (d->mode != PD_OPEN_PATIENT)
         return attempt(d, migration_wait(d));
     pd_err e = attempt(d, 0);

@@ -78,6 +78,11 @@ pd_err pd_db_open(pd_str url, const struct pd_db_opts *opts, struct pd_db **out)
 pd_err pd_db_connect(struct pd_db *db) PD_MUST PD_YIELDS;
 /* From now on it is there for everybody, and pd_db_connect does nothing. */
 void pd_db_admit(struct pd_db *db);
+/* Is there somebody that takes writes? Of several servers perhaps none does, which is known for
+ * sure when all have been asked: it is waited for a primary so long. True at once if there is no
+ * choice.
+ */
+bool pd_db_await_primary(struct pd_db *db, int64_t us) PD_YIELDS;
 /* Can other programs use it at the same time? A server, not a SQLite file. */
 bool pd_db_is_shared(const struct pd_db *db);
 /* For a thread that is about to serve: opens its first connection to each PostgreSQL server and
@@ -134,6 +139,7 @@ struct pd_await_migrated {
     int64_t us;
     /* Called once if there is something to wait for, which the diag names; may be NULL. */
     void (*waiting)(void);
+    bool replicas; /* asks them: there is no primary. What is missing may be on its way to them */
     /* Told: */
     unsigned left; /* contract migrations that are missing */
     bool missing;  /* … and others, which is why it is PD_ECONFIG: `migrate` mends that */

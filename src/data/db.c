@@ -6,6 +6,8 @@
 #include "data/slow.h"
 #include <stdlib.h>
 
+#define LOOK_US (20 * INT64_C(1000)) /* who waits for a primary looks so often */
+
 static bool is_env(const char *name)
 {
     const char *env = getenv("PANDO_ENV");
@@ -122,6 +124,26 @@ pd_err pd_db_connect(struct pd_db *db)
 void pd_db_admit(struct pd_db *db)
 {
     atomic_store(&db->only, NULL);
+}
+
+static bool has_primary(struct pd_db *db)
+{
+    struct pd_db_server all[PD_SERVERS_MAX];
+    unsigned n = pd_db_servers(db, all, PD_SERVERS_MAX);
+    for (unsigned i = 0; i < n && i < PD_SERVERS_MAX; i++)
+        if (all[i].role == PD_SERVER_PRIMARY)
+            return true;
+    return !n;
+}
+
+bool pd_db_await_primary(struct pd_db *db, int64_t us)
+{
+    pd_mono until = pd_mono_now() + us;
+    bool there;
+    while (!(there = has_primary(db)) && pd_mono_now() < until)
+        if (pd_sleep(LOOK_US) != PD_OK)
+            break;
+    return there;
 }
 
 bool pd_db_is_shared(const struct pd_db *db)

@@ -477,12 +477,14 @@ pd_err pd_db_migrate(struct pd_db *db, const struct pd_sql_module *const *module
 }
 
 static pd_err look_alone(struct pd_db *db, const struct pd_sql_module *const *modules, unsigned n,
-                         struct state *s)
+                         bool replicas, struct state *s)
 {
     struct pd_arena a;
     struct pd_ctx c;
     pd_arena_init(&a, &(struct pd_arena_opts){ .name = "migrate" });
     pd_ctx_init(&c, db, &a);
+    if (replicas)
+        pd_ctx_read_replicas(&c, NULL);
     return finish(&c, &a, look(&c, modules, n, s));
 }
 
@@ -499,7 +501,7 @@ pd_err pd_migrate_look(struct pd_db *db, const struct pd_sql_module *const *modu
                        unsigned *newer)
 {
     struct state s;
-    PD_TRY(look_alone(db, modules, n, &s));
+    PD_TRY(look_alone(db, modules, n, false, &s));
     *newer = s.newer;
     return is_missing(&s);
 }
@@ -519,7 +521,7 @@ pd_err pd_db_await_migrated(struct pd_db *db, const struct pd_sql_module *const 
     pd_mono until = pd_mono_now() + (pd_db_is_shared(db) ? a->us : 0);
     for (bool said = false;; said = true) {
         a->missing = false;
-        PD_TRY(look_alone(db, modules, n, &s));
+        PD_TRY(look_alone(db, modules, n, a->replicas, &s));
         a->left = s.contract;
         a->missing = s.module;
         pd_err e = is_missing(&s);

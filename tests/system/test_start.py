@@ -12,6 +12,7 @@ import uuid
 
 import httpx
 import pytest
+from cluster import Cluster
 from conftest import API, ENGINE, Person, one_clear_line
 from test_database_restart import Database
 from test_migrations import PRODUCTION
@@ -101,8 +102,8 @@ def unready(server, why):
     assert why in answer.text
 
 
-def refused(server):
-    answer = httpx.post(f"{server.url}{API}/login", json={"email": "a@example.com", "password": "p" * 12})
+def refused(server, timeout=5):
+    answer = httpx.post(f"{server.url}{API}/login", json={"email": "a@example.com", "password": "p" * 12}, timeout=timeout)
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["retry-after"]) > 0
     assert answer.headers["content-type"] == "application/problem+json"
@@ -142,6 +143,52 @@ def test_all_threads_are_warm_when_it_has_come(own_server, database):
     # Nobody asks it for anything meanwhile: that would open a connection as well.
     connected = f"select count(*) from pg_stat_activity where datname = '{name}'"
     until(lambda: postgres.rows(database.socket, connected)[0][0] >= 3, own_server)
+    assert own_server.stop() == 0
+
+
+@pytest.fixture
+def replicated():
+    c = Cluster(replicas=1)
+    yield c
+    c.remove()
+
+
+NO_PRIMARY = "no server takes writes: until one does"
+
+
+def test_with_replicas_alone_it_starts_to_read(own_server, replicated):
+    own_server.database = replicated.url
+    own_server.start()
+    ada = Person(own_server)
+    account = ada.account()
+    ada.deposit(account, 100)
+    assert own_server.stop() == 0
+    assert NO_PRIMARY not in own_server.log_text()
+    replicated("down", 0)  # the replica has all of it
+    start_without(own_server)
+    own_server.wait_ready()
+    assert own_server.log_text().count(NO_PRIMARY) == 1
+    assert httpx.get(own_server.url + "/livez").status_code == 200
+    assert ada.balance(account) == 100
+    refused(own_server, timeout=30)
+    replicated.promote(1)
+    until(lambda: ada.post(f"/accounts/{account['id']}/deposits", amount=1, memo="pay").status_code == 201, own_server)
+    assert ada.balance(account) == 101
+    assert own_server.stop() == 0
+
+
+def test_replicas_without_its_schema_are_no_start(own_server, replicated):
+    own_server.database = replicated.url
+    replicated("down", 0)
+    start_without(own_server)
+    until(lambda: "replicas lack a migration" in own_server.log_text(), own_server)
+    unready(own_server, "no database server takes writes")
+    refused(own_server)
+    replicated("up", 0)
+    own_server.wait_ready()
+    ada = Person(own_server)
+    ada.deposit(ada.account(), 100)
+    assert NO_PRIMARY not in own_server.log_text()
     assert own_server.stop() == 0
 
 
