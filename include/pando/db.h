@@ -288,6 +288,9 @@ struct pd_stmt {
     uint32_t flags;
     const char *sql_sqlite;   /* parameters are ?1 … ?n */
     const char *sql_postgres; /* $1 … $n; NULL if not generated */
+    /* For SQLite, of one that finds a row by key: with columns k1 … k4 of table pd_keys in place of
+     * parameters, so that it can stay open from one key to the next. NULL: it cannot. */
+    const char *sql_sqlite_keys;
     uint32_t nparams, ncolumns, row_size;
     const struct pd_column *params, *columns;
     const struct pd_shape *shape;             /* of the row struct; NULL for :exec */

@@ -3,6 +3,7 @@
  *   sqlite.c         the driver's table; open, close, check, statistics
  *   sqlite_open.c    the file: folder, lock, header
  *   sqlite_conn.c    one connection: settings, prepared statements, stepping, interruption
+ *   sqlite_keys.c    statements that stay open from one key to the next
  *   sqlite_row.c     C structs <-> SQLite values
  *   sqlite_error.c   SQLite's errors -> ours; names of violated constraints
  *   sqlite_wait.c    SQLite's own waits -> waits of the fiber
@@ -26,7 +27,10 @@
 struct lite_stmt { /* a prepared statement */
     const struct pd_stmt *of;
     sqlite3_stmt *handle;
-    bool busy; /* being stepped; a second run at the same time gets a copy of its own */
+    bool busy;    /* being stepped; a second run at the same time gets a copy of its own */
+    bool by_keys; /* it has the text for pd_keys */
+    bool rests;   /* it is among conn->resting */
+    struct lite_stmt *next_resting;
 };
 
 /* Plain commands that every connection may need; prepared on first use. */
@@ -42,9 +46,13 @@ enum lite_command {
 };
 
 struct lite_run { /* the statement being stepped; kept on its caller's stack */
+    const struct pd_stmt *stmt;
+    const void *params;
     pd_mono deadline, next_yield;
     bool may_yield; /* a reader: lets other fibers run now and then */
     bool writes;
+    bool key_taken; /* by table pd_keys; true from the start if it is not asked … */
+    bool keys_end;  /* … and asked for one more */
     pd_err stopped; /* why the progress handler interrupted it */
 };
 
@@ -54,9 +62,10 @@ struct lite_conn {
     struct lite_stmt **table; /* open addressing, keyed by descriptor address */
     unsigned ntable, used;    /* size (a power of two) and entries */
     sqlite3_stmt *commands[LITE_COMMANDS];
-    struct lite_run *run; /* NULL between statements */
-    bool in_snapshot;     /* reader: BEGIN was done */
-    uint64_t seen;        /* reader: commits known when the snapshot was opened */
+    struct lite_run *run;      /* NULL between statements */
+    struct lite_stmt *resting; /* reader: statements that are open until the snapshot ends */
+    bool in_snapshot;          /* reader: BEGIN was done */
+    uint64_t seen;             /* reader: commits known when the snapshot was opened */
     struct lite_conn *next;
 };
 
@@ -167,11 +176,24 @@ pd_err pd_lite_conn_plan(struct lite_conn *conn, const struct pd_stmt *stmt, str
 /* One integer from a query without parameters ("pragma page_count"). */
 pd_err pd_lite_conn_int(struct lite_conn *conn, const char *sql, int64_t *out) PD_MUST;
 
+/* --- sqlite_keys.c
+ * ----------------------------------------------------------------------------------------- */
+
+int pd_lite_keys_init(struct lite_conn *conn); /* makes table pd_keys; a code of SQLite's */
+/* A step gave `rc` before the key was taken: the steps that are needed besides. */
+int pd_lite_keys_catch_up(const struct lite_run *run, sqlite3_stmt *q, int rc);
+void pd_lite_keys_rest(struct lite_conn *conn, struct lite_stmt *s); /* instead of a reset */
+void pd_lite_keys_end(struct lite_conn *conn);                       /* resets those that rest */
+
 /* --- sqlite_row.c
  * ------------------------------------------------------------------------------------------ */
 
 pd_err pd_lite_bind(struct pd_arena *a, const struct pd_stmt *s, sqlite3_stmt *q,
                     const void *params) PD_MUST;
+/* Text and bytes are copied. */
+void pd_lite_result(sqlite3_context *to, const struct pd_column *p, const void *v);
+/* What pd_lite_bind refuses of the parameters, where they are not bound. */
+pd_err pd_lite_params_check(const struct pd_stmt *s, const void *params) PD_MUST;
 pd_err pd_lite_decode(struct pd_arena *a, const struct pd_stmt *s, sqlite3_stmt *q,
                       char *row) PD_MUST;
 

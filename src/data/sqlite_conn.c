@@ -65,13 +65,19 @@ static pd_err take_row(const struct pd_stmt *stmt, sqlite3_stmt *q, struct pd_re
     return pd_result_take(out, more);
 }
 
+static int next_row(const struct lite_conn *conn, sqlite3_stmt *q)
+{
+    int rc = sqlite3_step(q);
+    return __builtin_expect(conn->run->key_taken, 1) ? rc : pd_lite_keys_catch_up(conn->run, q, rc);
+}
+
 /* A write is always stepped to its end: foreign keys are checked there, even behind RETURNING. */
 static pd_err step(struct lite_conn *conn, struct lite_session *session, const struct pd_stmt *stmt,
                    sqlite3_stmt *q, struct pd_result *out)
 {
     bool more = out->kind != PD_RESULT_EXEC;
     int rc;
-    while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+    while ((rc = next_row(conn, q)) == SQLITE_ROW) {
         if (more)
             PD_TRY(take_row(stmt, q, out, &more));
         if (!more && !conn->run->writes)
@@ -121,12 +127,18 @@ static pd_err table_grow(struct lite_conn *conn)
     return PD_OK;
 }
 
-/* The descriptor was made from a schema: it must fit the one found here. */
-static pd_err check_shape(const struct pd_stmt *s, sqlite3_stmt *q)
+static bool is_writer(const struct lite_conn *conn)
 {
-    if (sqlite3_bind_parameter_count(q) != (int)s->nparams)
-        return pd_fail(PD_EINTERNAL, "%s: %d parameters in SQL, %u in its descriptor (%s:%d)",
-                       s->name, sqlite3_bind_parameter_count(q), s->nparams, s->file, s->line);
+    return conn == conn->lite->writer.conn;
+}
+
+/* The descriptor was made from a schema: it must fit the one found here. */
+static pd_err check_shape(const struct pd_stmt *s, sqlite3_stmt *q, bool by_keys)
+{
+    int wanted = by_keys ? 0 : (int)s->nparams;
+    if (sqlite3_bind_parameter_count(q) != wanted)
+        return pd_fail(PD_EINTERNAL, "%s: %d parameters in SQL, %d in its descriptor (%s:%d)",
+                       s->name, sqlite3_bind_parameter_count(q), wanted, s->file, s->line);
     if (s->ncolumns && sqlite3_column_count(q) != (int)s->ncolumns)
         return pd_fail(PD_EINTERNAL, "%s: %d columns in SQL, %u in its descriptor (%s:%d)", s->name,
                        sqlite3_column_count(q), s->ncolumns, s->file, s->line);
@@ -136,14 +148,15 @@ static pd_err check_shape(const struct pd_stmt *s, sqlite3_stmt *q)
     return PD_OK;
 }
 
-static pd_err prepare(struct lite_conn *conn, const struct pd_stmt *s, sqlite3_stmt **out)
+static pd_err prepare(struct lite_conn *conn, const struct pd_stmt *s, bool by_keys,
+                      sqlite3_stmt **out)
 {
     sqlite3_stmt *q = NULL;
-    int rc =
-        sqlite3_prepare_v3(conn->handle, s->sql_sqlite, -1, SQLITE_PREPARE_PERSISTENT, &q, NULL);
+    const char *sql = by_keys ? s->sql_sqlite_keys : s->sql_sqlite;
+    int rc = sqlite3_prepare_v3(conn->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &q, NULL);
     if (rc != SQLITE_OK)
         return pd_lite_fail(conn, s, rc);
-    pd_err e = check_shape(s, q);
+    pd_err e = check_shape(s, q, by_keys);
     if (e != PD_OK)
         sqlite3_finalize(q);
     else
@@ -156,32 +169,47 @@ static pd_err stmt_add(struct lite_conn *conn, const struct pd_stmt *s, struct l
     if ((conn->used + 1) * 2 > conn->ntable)
         PD_TRY(table_grow(conn));
     sqlite3_stmt *q = NULL;
-    PD_TRY(prepare(conn, s, &q));
+    bool by_keys = s->sql_sqlite_keys && !is_writer(conn);
+    PD_TRY(prepare(conn, s, by_keys, &q));
     struct lite_stmt *new = calloc(1, sizeof *new);
     if (!new) {
         sqlite3_finalize(q);
         return no_memory();
     }
-    *new = (struct lite_stmt){ .of = s, .handle = q };
+    *new = (struct lite_stmt){ .of = s, .handle = q, .by_keys = by_keys };
     *slot_of(conn->table, conn->ntable, s) = new;
     conn->used++;
     *out = new;
     return PD_OK;
 }
 
-static pd_err run_handle(struct lite_conn *conn, struct lite_session *session,
-                         const struct pd_stmt *stmt, sqlite3_stmt *q, const void *params,
-                         struct pd_result *out)
+/* After an error SQLite may have ended the snapshot: then none rests in it. */
+static void put_away(struct lite_conn *conn, struct lite_stmt *s, pd_err e)
 {
-    PD_TRY(pd_lite_bind(out->arena, stmt, q, params));
+    if (s->by_keys && e == PD_OK)
+        pd_lite_keys_rest(conn, s);
+    else
+        sqlite3_reset(s->handle); /* repeats the step's error */
+    if (e != PD_OK)
+        pd_lite_keys_end(conn);
+}
+
+static pd_err run_prepared(struct lite_conn *conn, struct lite_session *session,
+                           struct lite_stmt *s, const void *params, struct pd_result *out)
+{
+    const struct pd_stmt *stmt = s->of;
+    PD_TRY(s->by_keys ? pd_lite_params_check(stmt, params)
+                      : pd_lite_bind(out->arena, stmt, s->handle, params));
     struct lite_run *outer = conn->run; /* a statement inside the callback of another's rows */
-    bool writer = conn == conn->lite->writer.conn;
-    struct lite_run run = { .deadline = pd_deadline(),
-                            .may_yield = !writer,
-                            .writes = !(stmt->flags & PD_S_READONLY) };
+    struct lite_run run = { .stmt = stmt,
+                            .params = params,
+                            .deadline = pd_deadline(),
+                            .may_yield = !is_writer(conn),
+                            .writes = !(stmt->flags & PD_S_READONLY),
+                            .key_taken = !s->by_keys };
     conn->run = &run;
-    pd_err e = step(conn, session, stmt, q, out);
-    sqlite3_reset(q); /* repeats the step's error */
+    pd_err e = step(conn, session, stmt, s->handle, out);
+    put_away(conn, s, e);
     conn->run = outer;
     return e;
 }
@@ -193,7 +221,7 @@ static PD_COLD pd_err copy_make(struct lite_conn *conn, struct lite_stmt **s)
     if (!copy)
         return no_memory();
     copy->of = (*s)->of;
-    pd_err e = prepare(conn, copy->of, &copy->handle);
+    pd_err e = prepare(conn, copy->of, false, &copy->handle);
     if (e != PD_OK)
         free(copy);
     else
@@ -217,7 +245,7 @@ pd_err pd_lite_conn_run(struct lite_conn *conn, struct lite_session *session,
     if (copied)
         PD_TRY(copy_make(conn, &s));
     s->busy = true;
-    pd_err e = run_handle(conn, session, stmt, s->handle, params, out);
+    pd_err e = run_prepared(conn, session, s, params, out);
     s->busy = false;
     if (copied)
         copy_free(s);
@@ -349,6 +377,8 @@ static pd_err conn_fill(struct lite_conn *conn, bool writer)
         return pd_lite_fail(conn, NULL, rc);
     PD_TRY(table_grow(conn));
     PD_TRY(settings(conn, writer));
+    if (!writer && (rc = pd_lite_keys_init(conn)) != SQLITE_OK)
+        return pd_lite_fail(conn, NULL, rc);
     sqlite3_progress_handler(conn->handle, PROGRESS_OPS, progress, conn);
     return PD_OK;
 }

@@ -31,6 +31,7 @@ static pd_err end_snapshot(struct lite_conn *conn)
 {
     if (!conn->in_snapshot)
         return PD_OK;
+    pd_lite_keys_end(conn);
     PD_TRY(pd_lite_command(conn, LITE_COMMIT));
     conn->in_snapshot = false;
     return PD_OK;

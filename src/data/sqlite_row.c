@@ -74,6 +74,43 @@ static int bind_one(struct pd_arena *a, sqlite3_stmt *q, int at, const struct pd
     }
 }
 
+static void result_bytes(sqlite3_context *to, pd_str s, bool text)
+{
+    if (pd_str_is_null(s))
+        sqlite3_result_null(to);
+    else if (text)
+        sqlite3_result_text64(to, s.ptr, s.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+    else
+        sqlite3_result_blob64(to, s.ptr, s.len, SQLITE_TRANSIENT);
+}
+
+void pd_lite_result(sqlite3_context *to, const struct pd_column *p, const void *v)
+{
+    if (is_wide(p->type)) {
+        sqlite3_result_int64(to, *(const int64_t *)v);
+        return;
+    }
+    switch ((enum pd_type)p->type) {
+    case PD_T_BOOL: sqlite3_result_int(to, *(const bool *)v); break;
+    case PD_T_I32:
+    case PD_T_DATE: sqlite3_result_int(to, *(const int32_t *)v); break;
+    case PD_T_STR: result_bytes(to, *(const pd_str *)v, true); break;
+    case PD_T_BYTES: result_bytes(to, *(const pd_str *)v, false); break;
+    case PD_T_UUID: sqlite3_result_blob64(to, v, sizeof(pd_uuid), SQLITE_TRANSIENT); break;
+    default: sqlite3_result_error_code(to, SQLITE_MISUSE); /* gen makes no such keys */
+    }
+}
+
+pd_err pd_lite_params_check(const struct pd_stmt *s, const void *params)
+{
+    for (uint32_t i = 0; i < s->nparams; i++) {
+        const struct pd_column *p = &s->params[i];
+        if (p->type == PD_T_STR)
+            PD_TRY(pd_param_check(s, p, *(const pd_str *)((const char *)params + p->offset)));
+    }
+    return PD_OK;
+}
+
 pd_err pd_lite_bind(struct pd_arena *a, const struct pd_stmt *s, sqlite3_stmt *q,
                     const void *params)
 {

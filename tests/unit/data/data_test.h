@@ -161,7 +161,9 @@ STMT(account_add, 0,
 STMT(account_get, PD_S_READONLY | PD_S_KEYED,
      "select id, owner_id, name, balance from t_account where id = ?1",
      "select id, owner_id, name, balance from t_account where id = $1", id_param, account_cols,
-     sizeof(struct account));
+     sizeof(struct account),
+     .sql_sqlite_keys = "select id, owner_id, name, balance from pd_keys cross join t_account "
+                        "where id = +pd_keys.k1");
 STMT(account_list, PD_S_READONLY, "select id, owner_id, name, balance from t_account order by id",
      "select id, owner_id, name, balance from t_account order by id", none, account_cols,
      sizeof(struct account));
