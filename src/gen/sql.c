@@ -232,6 +232,7 @@ static void read_statements(struct sql *s)
         drop_impossible(m);
     }
     sql_needless_indexes(s);
+    sql_resting(s);
     sql_rows(s);
 }
 

@@ -19,6 +19,7 @@
  *   sql_functions.c  the same for calls
  *   sql_order.c    ORDER BY
  *   sql_batch.c    `-- batch`: PostgreSQL's text for a list of keys
+ *   sql_resting.c  the text of a statement that stays open from one key to the next
  *   sql_keys.c     what a statement filters and orders by, as an index would have it
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
  *   sql_index.c    the index that mends a finding, tried; indexes that nobody needs
@@ -222,6 +223,7 @@ struct sql_variant {
     pd_str suffix;   /* "?status,q newest"; empty for the plain one */
     pd_str sql;      /* for SQLite */
     pd_str postgres; /* the same for PostgreSQL */
+    pd_str keys;     /* for SQLite, with keys from a table; null: it has none */
     uint32_t nparams;
     uint16_t params[SQL_PARAMS_MAX]; /* ?1 … ?n -> index in the statement's params */
     pd_str plan;
@@ -563,6 +565,7 @@ bool sql_key_same(const struct sql_key *a, const struct sql_key *b);
 void sql_batch(struct sql *s, struct sql_stmt *st);      /* of a checked one, if it has -- batch */
 void sql_batch_plan(struct sql *s, struct sql_stmt *st); /* s->server is there */
 void sql_crud(struct sql *s, struct sql_table *t);
+void sql_resting(struct sql *s); /* once all have been checked: puts the variants' keys */
 pd_str sql_short_name(const struct sql_table *t); /* "entry" */
 pd_str sql_without_id(pd_str column);             /* "account" of "account_id" */
 void sql_rows(struct sql *s);                     /* row structs and relations of all modules */

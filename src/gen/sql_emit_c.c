@@ -181,6 +181,8 @@ static void put_variant(struct sql *s, struct pd_buf *b, const struct sql_stmt *
     if (!is_batch(v))
         put_text(b, "sqlite", v->sql);
     put_text(b, "postgres", v->postgres);
+    if (v->keys.len)
+        put_text(b, "sqlite_keys", v->keys);
     put_params(s, b, st, v);
     if (st->row)
         put_results(b, st);

@@ -384,6 +384,74 @@ static void a_statement_that_finds_one_row_by_a_unique_key_is_keyed(void **state
     app_close(&a);
 }
 
+/* What finds a row by plain comparisons can stay open; what else is computed could not be told
+ * from what was computed for the key before. */
+static void a_keyed_statement_of_names_and_values_may_rest(void **state)
+{
+    static const struct {
+        const char *title, *sql, *keys; /* NULL: it may not */
+    } cases[] = {
+        { "one key", "select * from shop_currency where id = :id",
+          "select id, code, digits from pd_keys cross join shop_currency where id = "
+          "+pd_keys.k1" },
+        { "a text, an alias, a name in quotes",
+          "select c.code as \"order\" from shop_currency as c where c.code = :code",
+          "select c.code as \"order\" from pd_keys cross join shop_currency as c where c.code "
+          "= +pd_keys.k1" },
+        { "two keys, and a value",
+          "select price from shop_line where price > 0 and position = :p and order_id = :o",
+          "select price from pd_keys cross join shop_line where price > 0 and position = "
+          "+pd_keys.k1 and order_id = +pd_keys.k2" },
+        { "a join",
+          "select o.total, c.name from shop_order o join shop_customer c on c.id = "
+          "o.customer_id where o.id = :id and c.email = :email",
+          "select o.total, c.name from pd_keys cross join shop_order o join shop_customer c on "
+          "c.id = o.customer_id where o.id = +pd_keys.k1 and c.email = +pd_keys.k2" },
+        { "a key twice",
+          "select b.name as \"name?\" from shop_customer a left join shop_customer b on b.id = "
+          "a.seller_id where a.id = :id and a.name = :name and a.email = :name",
+          "select b.name as name from pd_keys cross join shop_customer a left join "
+          "shop_customer b on b.id = a.seller_id where a.id = +pd_keys.k1 and a.name = "
+          "+pd_keys.k2 and a.email = +pd_keys.k2" },
+        { "a function", "select lower(code) as code from shop_currency where id = :id", NULL },
+        { "a subquery",
+          "select id, (select name from shop_label where name = 'a') as \"a?\" from "
+          "shop_currency "
+          "where id = :id",
+          NULL },
+        { "a key among the results", "select :id as x from shop_currency where id = :id", NULL },
+        { "a key that is computed", "select code from shop_currency where id = :id + 0", NULL },
+        { "a key on the left", "select code from shop_currency where :id = id", NULL },
+        { "a range", "select code from shop_currency where id = :id and digits > :digits", NULL },
+        { "a limit", "select code from shop_currency where id = :id limit 1", NULL },
+        { "the clock", "select current_timestamp as \"at!\" from shop_currency where id = :id",
+          NULL },
+        { "no key", "select code from shop_currency where id = 1", NULL },
+        { "five keys",
+          "select code from shop_currency where id = :a and digits = :b and digits = :e and "
+          "digits = :f and digits = :g",
+          NULL },
+        { "several rows", "select name from shop_customer where name = :name", NULL },
+        { "a piece of it",
+          "select code from shop_currency where id = :id\n-- ?digits and digits = :digits\n",
+          NULL },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct app a;
+        app_open(&a);
+        app_write(
+            &a, "modules/shop/queries.sql",
+            pd_str_fmt(&a.arena, "-- name: it :one\n-- scan ok: a test\n%s;\n", cases[i].sql));
+        app_run(&a);
+        pd_str keys = statement(&a, "it")->variants[0].keys;
+        pd_str want = cases[i].keys ? pd_str_c(cases[i].keys) : PD_STR_NULL;
+        if (a.g.errors || !pd_str_eq(keys, want))
+            fail_msg("%s: %.*s%.*s", cases[i].title, PD_ARG(pd_buf_str(&a.said)), PD_ARG(keys));
+        app_close(&a);
+    }
+}
+
 static void a_statement_that_finds_what_belongs_to_a_key_says_which_key(void **state)
 {
     struct app a;
@@ -815,6 +883,7 @@ int main(void)
         cmocka_unit_test(a_page_and_a_statement_do_not_share_a_function),
         cmocka_unit_test(pages_of_two_modules_do_not_share_a_function),
         cmocka_unit_test(a_statement_that_finds_one_row_by_a_unique_key_is_keyed),
+        cmocka_unit_test(a_keyed_statement_of_names_and_values_may_rest),
         cmocka_unit_test(a_statement_that_finds_what_belongs_to_a_key_says_which_key),
         cmocka_unit_test(a_row_leads_to_the_rows_that_point_to_it),
         cmocka_unit_test(only_statements_that_do_not_write_are_readonly),
