@@ -184,6 +184,9 @@ static const struct pd_stmt item_get = { .name = "item_get",
                                          .file = __FILE__,
                                          .flags = PD_S_READONLY | PD_S_KEYED,
                                          .sql_sqlite = "select id, n, body from item where id = ?1",
+                                         .sql_sqlite_keys =
+                                             "select id, n, body from pd_keys cross join item "
+                                             "where id = +pd_keys.k1",
                                          .nparams = 1,
                                          .params = three_params,
                                          .ncolumns = 3,
