@@ -4,7 +4,7 @@
  * JSON is written. One request at a time, without a router, a log, limits or deadlines; a request
  * that does not come in one piece, or is for something else, ends the program.
  */
-#include "bare.h"
+#include "put.h"
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -21,41 +21,6 @@ static void die(const char *what)
 {
     perror(what);
     exit(1);
-}
-
-/* --- JSON ------------------------------------------------------------------------------------- */
-
-static char *put(char *to, const char *text)
-{
-    size_t n = strlen(text);
-    memcpy(to, text, n);
-    return to + n;
-}
-
-static char *put_number(char *to, uint64_t v)
-{
-    char digits[20];
-    int at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + v % 10);
-    while (v /= 10);
-    memcpy(to, digits + at, sizeof digits - (size_t)at);
-    return to + sizeof digits - at;
-}
-
-static char *put_world(char *to, const struct world *w)
-{
-    to = put_number(put(to, "{\"id\":\""), w->id);
-    to = put_number(put(to, "\",\"random_number\":"), w->random_number);
-    return put(to, "}");
-}
-
-static char *put_worlds(char *to, const struct world *all)
-{
-    to = put(to, "{\"worlds\":[");
-    for (int i = 0; i < MANY; i++)
-        to = put_world(i ? put(to, ",") : to, &all[i]);
-    return put(to, "]}");
 }
 
 /* --- HTTP ------------------------------------------------------------------------------------- */

@@ -13,5 +13,5 @@ select * from bench_fortune;
 -- name: items :many
 select * from bench_item where category = :category order by id desc limit :limit;
 
--- name: item_set :exec
-update bench_item set price = :price, stock = :stock where id = :id;
+-- name: item_set :one
+update bench_item set price = :price, stock = :stock where id = :id returning category;
