@@ -7,6 +7,7 @@
  * first row; a database without it has had none.
  */
 #include "data/driver.h"
+#include "data/own.h"
 
 static const struct pd_migration create = {
     .name = "pando_contract",
@@ -32,44 +33,28 @@ struct note_params {
 };
 static const struct pd_column module_param[] = { { .name = "module", .type = PD_T_STR } };
 static const struct pd_column contract_columns[] = {
-    { .name = "name", .type = PD_T_STR, .offset = offsetof(struct contract, name) },
-    { .name = "number", .type = PD_T_I64, .offset = offsetof(struct contract, number) },
+    PD_COLUMN(struct contract, name, PD_T_STR),
+    PD_COLUMN(struct contract, number, PD_T_I64),
 };
 static const struct pd_column note_columns[] = {
-    { .name = "module", .type = PD_T_STR, .offset = offsetof(struct note_params, module) },
-    { .name = "name", .type = PD_T_STR, .offset = offsetof(struct note_params, name) },
-    { .name = "number", .type = PD_T_I64, .offset = offsetof(struct note_params, number) },
+    PD_COLUMN(struct note_params, module, PD_T_STR),
+    PD_COLUMN(struct note_params, name, PD_T_STR),
+    PD_COLUMN(struct note_params, number, PD_T_I64),
 };
 static const char *const table[] = { "pando_contract", NULL };
 
-static const struct pd_stmt look_stmt = {
-    .name = "pando.contract",
-    .file = __FILE__,
-    .line = __LINE__,
-    .flags = PD_S_READONLY,
-    .sql_sqlite = "select name, number from pando_contract where module = ?1",
-    .sql_postgres = "select name, number from pando_contract where module = $1",
-    .nparams = 1,
-    .ncolumns = 2,
-    .row_size = sizeof(struct contract),
-    .params = module_param,
-    .columns = contract_columns,
-    .reads = table,
-};
-static const struct pd_stmt note_stmt = {
-    .name = "pando.contract_note",
-    .file = __FILE__,
-    .line = __LINE__,
+PD_OWN_STMT(look_stmt, "pando.contract", .flags = PD_S_READONLY, PD_TAKES(module_param),
+            PD_GIVES(struct contract, contract_columns), .reads = table,
+            .sql_sqlite = "select name, number from pando_contract where module = ?1",
+            .sql_postgres = "select name, number from pando_contract where module = $1");
+PD_OWN_STMT(
+    note_stmt, "pando.contract_note", PD_TAKES(note_columns), .writes = table,
     .sql_sqlite =
         "insert into pando_contract (module, name, number) values (?1, ?2, ?3) "
         "on conflict (module) do update set name = excluded.name, number = excluded.number",
     .sql_postgres =
         "insert into pando_contract (module, name, number) values ($1, $2, $3) "
-        "on conflict (module) do update set name = excluded.name, number = excluded.number",
-    .nparams = 3,
-    .params = note_columns,
-    .writes = table,
-};
+        "on conflict (module) do update set name = excluded.name, number = excluded.number");
 
 pd_err pd_contract_note(struct pd_ctx *c, const struct pd_sql_module *m, uint32_t number)
 {

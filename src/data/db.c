@@ -3,6 +3,7 @@
  * The URL's scheme picks the driver; everything else about the engine is behind it.
  */
 #include "data/driver.h"
+#include "data/own.h"
 #include "data/slow.h"
 #include <stdlib.h>
 
@@ -197,21 +198,16 @@ pd_err pd_db_check(struct pd_db *db)
     return db->driver->check(db);
 }
 
+struct one {
+    struct pd_row pd;
+    int64_t one;
+};
+static const struct pd_column one_column[] = { PD_COLUMN(struct one, one, PD_T_I64) };
+PD_OWN_STMT(ping, "pando.ping", .flags = PD_S_READONLY, PD_GIVES(struct one, one_column),
+            .sql_sqlite = "select 1 as one", .sql_postgres = "select 1::bigint as one");
+
 pd_err pd_db_ping(struct pd_db *db)
 {
-    static const struct pd_column one[] = {
-        { .name = "one", .type = PD_T_I64, .offset = sizeof(struct pd_row) }
-    };
-    static const struct pd_stmt ping = {
-        .name = "pando.ping",
-        .file = __FILE__,
-        .flags = PD_S_READONLY,
-        .sql_sqlite = "select 1 as one",
-        .sql_postgres = "select 1::bigint as one",
-        .ncolumns = 1,
-        .row_size = sizeof(struct pd_row) + sizeof(int64_t),
-        .columns = one,
-    };
     struct pd_arena arena;
     struct pd_ctx c;
     if (db->driver->ping && !atomic_load(&db->only))

@@ -18,6 +18,7 @@
  * without it, too; so where others may hold it up, it may be missing.
  */
 #include "data/driver.h"
+#include "data/own.h"
 #include "os/os.h"
 #include <stdio.h>
 
@@ -58,61 +59,40 @@ struct add_params {
     pd_time applied_at;
 };
 
-#define COLUMN(struct_, field, kind)                                                               \
-    {                                                                                              \
-        .name = #field, .type = kind, .offset = offsetof(struct struct_, field)                    \
-    }
 static const struct pd_column module_param[] = { { .name = "module", .type = PD_T_STR } };
-static const struct pd_column history_columns[] = { COLUMN(history_row, name, PD_T_STR),
-                                                    COLUMN(history_row, checksum, PD_T_STR) };
-static const struct pd_column exists_columns[] = { COLUMN(exists_row, history, PD_T_I64),
-                                                   COLUMN(exists_row, contract, PD_T_I64) };
-static const struct pd_column add_columns[] = { COLUMN(add_params, module, PD_T_STR),
-                                                COLUMN(add_params, name, PD_T_STR),
-                                                COLUMN(add_params, checksum, PD_T_STR),
-                                                COLUMN(add_params, applied_at, PD_T_TIME) };
+static const struct pd_column history_columns[] = {
+    PD_COLUMN(struct history_row, name, PD_T_STR),
+    PD_COLUMN(struct history_row, checksum, PD_T_STR),
+};
+static const struct pd_column exists_columns[] = {
+    PD_COLUMN(struct exists_row, history, PD_T_I64),
+    PD_COLUMN(struct exists_row, contract, PD_T_I64),
+};
+static const struct pd_column add_columns[] = {
+    PD_COLUMN(struct add_params, module, PD_T_STR),
+    PD_COLUMN(struct add_params, name, PD_T_STR),
+    PD_COLUMN(struct add_params, checksum, PD_T_STR),
+    PD_COLUMN(struct add_params, applied_at, PD_T_TIME),
+};
 static const char *const table[] = { "pando_migration", NULL };
 
-static const struct pd_stmt history_stmt = {
-    .name = "pando.migrations",
-    .file = __FILE__,
-    .line = __LINE__,
-    .flags = PD_S_READONLY,
+PD_OWN_STMT(
+    history_stmt, "pando.migrations", .flags = PD_S_READONLY, PD_TAKES(module_param),
+    PD_GIVES(struct history_row, history_columns), .reads = table,
     .sql_sqlite = "select name, checksum from pando_migration where module = ?1 order by name",
     .sql_postgres = "select name, checksum from pando_migration where module = $1 "
-                    "order by name collate \"C\"",
-    .nparams = 1,
-    .ncolumns = 2,
-    .row_size = sizeof(struct history_row),
-    .params = module_param,
-    .columns = history_columns,
-    .reads = table,
-};
-static const struct pd_stmt exists_stmt = {
-    .name = "pando.migration_table",
-    .file = __FILE__,
-    .line = __LINE__,
-    .flags = PD_S_READONLY,
-    .sql_sqlite = "select count(*) filter (where name = 'pando_migration'), "
-                  "count(*) filter (where name = 'pando_contract') from sqlite_schema",
-    .sql_postgres = "select count(to_regclass('pando_migration')), "
-                    "count(to_regclass('pando_contract'))",
-    .ncolumns = 2,
-    .row_size = sizeof(struct exists_row),
-    .columns = exists_columns,
-};
-static const struct pd_stmt add_stmt = {
-    .name = "pando.migration_add",
-    .file = __FILE__,
-    .line = __LINE__,
-    .sql_sqlite = "insert into pando_migration (module, name, checksum, applied_at) "
-                  "values (?1, ?2, ?3, ?4)",
-    .sql_postgres = "insert into pando_migration (module, name, checksum, applied_at) "
-                    "values ($1, $2, $3, $4)",
-    .nparams = 4,
-    .params = add_columns,
-    .writes = table,
-};
+                    "order by name collate \"C\"");
+PD_OWN_STMT(exists_stmt, "pando.migration_table", .flags = PD_S_READONLY,
+            PD_GIVES(struct exists_row, exists_columns),
+            .sql_sqlite = "select count(*) filter (where name = 'pando_migration'), "
+                          "count(*) filter (where name = 'pando_contract') from sqlite_schema",
+            .sql_postgres = "select count(to_regclass('pando_migration')), "
+                            "count(to_regclass('pando_contract'))");
+PD_OWN_STMT(add_stmt, "pando.migration_add", PD_TAKES(add_columns), .writes = table,
+            .sql_sqlite = "insert into pando_migration (module, name, checksum, applied_at) "
+                          "values (?1, ?2, ?3, ?4)",
+            .sql_postgres = "insert into pando_migration (module, name, checksum, applied_at) "
+                            "values ($1, $2, $3, $4)");
 
 /* --- comparing
  * --------------------------------------------------------------------------------------- */

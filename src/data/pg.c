@@ -3,6 +3,7 @@
  * Before anything is served one connection is opened, so that a wrong URL or a server that is not
  * there is told. From then on connections come and go by themselves (pg_pool.c).
  */
+#include "data/own.h"
 #include "data/pg_connect.h"
 #include "data/pg_hand.h"
 #include "data/pg_known.h"
@@ -101,20 +102,11 @@ struct unchecked {
     struct pd_row pd;
     pd_str name;
 };
-static const struct pd_column unchecked_columns[] = {
-    { .name = "name", .type = PD_T_STR, .offset = offsetof(struct unchecked, name) },
-};
-static const struct pd_stmt unchecked_stmt = {
-    .name = "pando.unchecked",
-    .file = __FILE__,
-    .line = __LINE__,
-    .flags = PD_S_READONLY,
-    .sql_postgres = "select conrelid::regclass::text || '.' || conname from pg_constraint "
-                    "where not convalidated and conrelid <> 0 order by 1 limit 1",
-    .ncolumns = 1,
-    .row_size = sizeof(struct unchecked),
-    .columns = unchecked_columns,
-};
+static const struct pd_column unchecked_columns[] = { PD_COLUMN(struct unchecked, name, PD_T_STR) };
+PD_OWN_STMT(unchecked_stmt, "pando.unchecked", .flags = PD_S_READONLY,
+            PD_GIVES(struct unchecked, unchecked_columns),
+            .sql_postgres = "select conrelid::regclass::text || '.' || conname from pg_constraint "
+                            "where not convalidated and conrelid <> 0 order by 1 limit 1");
 
 static pd_err pg_check(struct pd_db *db)
 {

@@ -12,6 +12,7 @@
  *     raise exception   what it said, word for word
  */
 #include "data/pg_error.h"
+#include "data/own.h"
 #include "data/pg_tx.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -194,25 +195,13 @@ struct told {
     pd_str text;
 };
 static const struct pd_column ask_columns[] = {
-    { .name = "table", .type = PD_T_STR, .offset = offsetof(struct ask, table) },
-    { .name = "name", .type = PD_T_STR, .offset = offsetof(struct ask, name) },
+    PD_COLUMN(struct ask, table, PD_T_STR),
+    PD_COLUMN(struct ask, name, PD_T_STR),
 };
-static const struct pd_column told_columns[] = {
-    { .name = "text", .type = PD_T_STR, .offset = offsetof(struct told, text) },
-};
+static const struct pd_column told_columns[] = { PD_COLUMN(struct told, text, PD_T_STR) };
 #define ASK(var, title, sql)                                                                       \
-    static const struct pd_stmt var = {                                                            \
-        .name = title,                                                                             \
-        .file = __FILE__,                                                                          \
-        .line = __LINE__,                                                                          \
-        .flags = PD_S_READONLY,                                                                    \
-        .sql_postgres = sql,                                                                       \
-        .nparams = 2,                                                                              \
-        .params = ask_columns,                                                                     \
-        .ncolumns = 1,                                                                             \
-        .row_size = sizeof(struct told),                                                           \
-        .columns = told_columns,                                                                   \
-    }
+    PD_OWN_STMT(var, title, .flags = PD_S_READONLY, PD_TAKES(ask_columns),                         \
+                PD_GIVES(struct told, told_columns), .sql_postgres = (sql))
 /* A name that the server made itself is no name for people. */
 ASK(check_text, "pando.check_text",
     "select case when conname ~ ('^' || $1 || '(_.*)?_check[0-9]*$') then pg_get_constraintdef(oid)"

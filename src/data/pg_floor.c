@@ -9,35 +9,24 @@
  * says what the newest commit of this process was told, not only the caller's own: a higher floor
  * is never wrong.
  */
+#include "data/own.h"
 #include "data/pg_conn.h"
 #include "data/pg_send.h"
 #include "data/pg_team.h"
 #include "data/pg_tx.h"
 #include <endian.h>
 
-static const struct pd_column position_column[] = {
-    { .name = "lsn", .type = PD_T_I64, .offset = sizeof(struct pd_row) },
+struct position {
+    struct pd_row pd;
+    int64_t lsn;
 };
-static const struct pd_stmt written = {
-    .name = "pando.written",
-    .file = __FILE__,
-    .line = __LINE__,
-    .flags = PD_S_READONLY,
-    .sql_postgres = "select pg_current_wal_insert_lsn()",
-    .ncolumns = 1,
-    .row_size = sizeof(struct pd_row) + sizeof(int64_t),
-    .columns = position_column,
-};
-static const struct pd_stmt replayed = {
-    .name = "pando.replayed",
-    .file = __FILE__,
-    .line = __LINE__,
-    .flags = PD_S_READONLY,
-    .sql_postgres = "select pg_last_wal_replay_lsn()",
-    .ncolumns = 1,
-    .row_size = sizeof(struct pd_row) + sizeof(int64_t),
-    .columns = position_column,
-};
+static const struct pd_column position_column[] = { PD_COLUMN(struct position, lsn, PD_T_I64) };
+PD_OWN_STMT(written, "pando.written", .flags = PD_S_READONLY,
+            PD_GIVES(struct position, position_column),
+            .sql_postgres = "select pg_current_wal_insert_lsn()");
+PD_OWN_STMT(replayed, "pando.replayed", .flags = PD_S_READONLY,
+            PD_GIVES(struct position, position_column),
+            .sql_postgres = "select pg_last_wal_replay_lsn()");
 
 /* 0: there was no answer. */
 static uint64_t position(const PGresult *r)

@@ -22,6 +22,7 @@
  */
 #include "data/pg_known.h"
 #include "base/siphash.h"
+#include "data/own.h"
 #include "data/pg_conn.h"
 #include "data/pg_error.h"
 #include "data/pg_pool.h"
@@ -173,50 +174,38 @@ struct barred {
     bool all;
 };
 static const struct pd_column bar_columns[] = {
-    { .name = "module", .type = PD_T_I64, .offset = offsetof(struct bar, module) },
-    { .name = "number", .type = PD_T_I64, .offset = offsetof(struct bar, number) },
+    PD_COLUMN(struct bar, module, PD_T_I64),
+    PD_COLUMN(struct bar, number, PD_T_I64),
 };
 static const struct pd_column older_columns[] = {
-    { .name = "n", .type = PD_T_I64, .offset = offsetof(struct older, n) },
-    { .name = "who", .type = PD_T_STR, .offset = offsetof(struct older, who) },
+    PD_COLUMN(struct older, n, PD_T_I64),
+    PD_COLUMN(struct older, who, PD_T_STR),
 };
-static const struct pd_column barred_columns[] = {
-    { .name = "barred", .type = PD_T_BOOL, .offset = offsetof(struct barred, all) },
-};
-#define ASK(var, title, sql, row, cols)                                                            \
-    static const struct pd_stmt var = {                                                            \
-        .name = title,                                                                             \
-        .file = __FILE__,                                                                          \
-        .line = __LINE__,                                                                          \
-        .flags = PD_S_READONLY,                                                                    \
-        .sql_postgres = sql,                                                                       \
-        .nparams = 2,                                                                              \
-        .params = bar_columns,                                                                     \
-        .ncolumns = sizeof(cols) / sizeof *(cols),                                                 \
-        .row_size = sizeof(row),                                                                   \
-        .columns = cols,                                                                           \
-    }
+static const struct pd_column barred_columns[] = { PD_COLUMN(struct barred, all, PD_T_BOOL) };
 /* A program by its name, its address and what it knows, with one of its processes; three of them.
  */
-ASK(older_stmt, "pando.older",
-    "select coalesce(sum(n), 0)::bigint, "
-    "coalesce(string_agg(who, ', ') filter (where place <= 3), '') from ("
-    "select count(*) as n, row_number() over (order by min(l.pid)) as place, "
-    "format('%s at %s (pid %s)', coalesce(nullif(a.application_name, ''), 'a program'), "
-    "case when a.client_addr is not null then host(a.client_addr) "
-    "when a.client_port = -1 then 'the server itself' else 'an address hidden from this role' end, "
-    "min(l.pid)) as who from pg_locks l left join pg_stat_activity a on a.pid = l.pid "
-    "where l.locktype = 'advisory' and l.objsubid = 2 and l.granted "
-    "and l.database = (select oid from pg_database where datname = current_database()) "
-    "and l.classid = (" KEY(
-        "$1::int") ")::oid and l.objid::bigint < $2::bigint "
-                   "group by a.application_name, a.client_addr, a.client_port = -1) as older",
-    struct older, older_columns);
-ASK(bar_stmt, "pando.bar",
-    "select bool_and(pg_try_advisory_xact_lock(" KEY(
-        "$1::int") ", n::int)) "
-                   "from generate_series(0, $2::bigint - 1) as n",
-    struct barred, barred_columns);
+PD_OWN_STMT(
+    older_stmt, "pando.older", .flags = PD_S_READONLY, PD_TAKES(bar_columns),
+    PD_GIVES(struct older, older_columns),
+    .sql_postgres =
+        "select coalesce(sum(n), 0)::bigint, "
+        "coalesce(string_agg(who, ', ') filter (where place <= 3), '') from ("
+        "select count(*) as n, row_number() over (order by min(l.pid)) as place, "
+        "format('%s at %s (pid %s)', coalesce(nullif(a.application_name, ''), 'a program'), "
+        "case when a.client_addr is not null then host(a.client_addr) "
+        "when a.client_port = -1 then 'the server itself' else 'an address hidden from this role' "
+        "end, "
+        "min(l.pid)) as who from pg_locks l left join pg_stat_activity a on a.pid = l.pid "
+        "where l.locktype = 'advisory' and l.objsubid = 2 and l.granted "
+        "and l.database = (select oid from pg_database where datname = current_database()) "
+        "and l.classid = (" KEY(
+            "$1::int") ")::oid and l.objid::bigint < $2::bigint "
+                       "group by a.application_name, a.client_addr, a.client_port = -1) as older");
+PD_OWN_STMT(bar_stmt, "pando.bar", .flags = PD_S_READONLY, PD_TAKES(bar_columns),
+            PD_GIVES(struct barred, barred_columns),
+            .sql_postgres = "select bool_and(pg_try_advisory_xact_lock(" KEY(
+                "$1::int") ", n::int)) "
+                           "from generate_series(0, $2::bigint - 1) as n");
 
 static pd_err held_up(const struct pd_sql_module *m, uint32_t number, const struct older *by)
 {

@@ -15,6 +15,7 @@
  *
  * Few are enough, as statements share connections: the upper bound is what a thread can use.
  */
+#include "data/own.h"
 #include "data/pg_conn.h"
 #include "data/pg_error.h"
 #include "data/pg_pool.h"
@@ -33,16 +34,13 @@ struct size {
     int64_t room, instances;
 };
 static const struct pd_column size_columns[] = {
-    { .name = "room", .type = PD_T_I64, .offset = offsetof(struct size, room) },
-    { .name = "instances", .type = PD_T_I64, .offset = offsetof(struct size, instances) },
+    PD_COLUMN(struct size, room, PD_T_I64),
+    PD_COLUMN(struct size, instances, PD_T_I64),
 };
 /* The kind of another role's backend is not told to everybody, but only those of clients (and a
  * few workers) have a database. */
-static const struct pd_stmt size_stmt = {
-    .name = "pando.size",
-    .file = __FILE__,
-    .line = __LINE__,
-    .flags = PD_S_READONLY,
+PD_OWN_STMT(
+    size_stmt, "pando.size", .flags = PD_S_READONLY, PD_GIVES(struct size, size_columns),
     .sql_postgres =
         "select least(current_setting('max_connections')::bigint"
         " - current_setting('superuser_reserved_connections')::bigint"
@@ -52,11 +50,7 @@ static const struct pd_stmt size_stmt = {
         "seen.instances from (select "
         "count(*) filter (where application_name !~ '" MARK "') as others, "
         "count(distinct substring(application_name from '" MARK "')) as instances "
-        "from pg_stat_activity where datid is not null) as seen",
-    .ncolumns = 2,
-    .row_size = sizeof(struct size),
-    .columns = size_columns,
-};
+        "from pg_stat_activity where datid is not null) as seen");
 
 void pd_pg_size_mark(const struct pg_db *pg, char *out, size_t n)
 {

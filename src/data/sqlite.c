@@ -6,6 +6,7 @@
  * without mutexes, and SQLite's global memory statistics, whose lock would keep threads from
  * scaling, are off.
  */
+#include "data/own.h"
 #include "data/sqlite.h"
 #include <stdlib.h>
 
@@ -36,18 +37,8 @@ static const struct pd_column text_columns[] = {
       .offset = offsetof(struct text_row, text) },
 };
 #define TEXT_STMT(var, title, sql)                                                                 \
-    static const struct pd_stmt var = {                                                            \
-        .name = title,                                                                             \
-        .file = __FILE__,                                                                          \
-        .line = __LINE__,                                                                          \
-        .flags = PD_S_READONLY,                                                                    \
-        .sql_sqlite = sql,                                                                         \
-        .ncolumns = 1,                                                                             \
-        .row_size = sizeof(struct text_row),                                                       \
-        .columns = text_columns,                                                                   \
-        .reads = no_tables,                                                                        \
-        .writes = no_tables,                                                                       \
-    }
+    PD_OWN_STMT(var, title, .flags = PD_S_READONLY, PD_GIVES(struct text_row, text_columns),       \
+                .reads = no_tables, .writes = no_tables, .sql_sqlite = (sql))
 TEXT_STMT(quick_check, "pando.quick_check", "pragma quick_check(1)");
 TEXT_STMT(integrity_check, "pando.integrity_check", "pragma integrity_check(1)");
 TEXT_STMT(
