@@ -192,14 +192,15 @@ void pd_pg_conn_close(struct pg_conn *c)
 void pd_pg_told(void *conn, const PGresult *r)
 {
     struct pg_conn *c = conn;
-    if (!pd_pg_is_fatal(r))
+    const char *says = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    if (!pd_pg_is_fatal(r) || !says)
         return;
     c->fatal = true;
     if (strcmp(pd_pg_sqlstate(r), "25P03") == 0)
         say(c->pool, "the transaction sent nothing for " PG_IDLE_TEXT ", so the server ended it "
                      "(idle_in_transaction_session_timeout)");
     else
-        say(c->pool, PQresultErrorMessage(r));
+        say(c->pool, says);
 }
 
 static bool is_error(const PGresult *r)

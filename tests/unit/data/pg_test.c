@@ -659,6 +659,40 @@ TEST_WITH_DB(a_read_survives_lost_connections)
     }
 }
 
+/* Blocks the thread once something was sent, until the answer has come and what comes behind it. */
+static void block_once(void *arg)
+{
+    struct pd_db *db = arg;
+    uint64_t before = stats(db).batches;
+    while (stats(db).batches == before)
+        die_of(pd_yield());
+    usleep(150000);
+}
+
+/* The server ends sessions that are idle for 30 ms: its last words come with the answers to what a
+ * new connection was asked. */
+TEST_WITH_DB(a_connection_that_is_lost_as_it_is_made_is_not_used)
+{
+    char url[400];
+    struct pd_db *other;
+    struct pd_db_opts opts = { .nplus1 = PD_NPLUS1_FAIL, .connections = 1 };
+    struct pd_group g;
+    snprintf(url, sizeof url, "%s", test_url);
+    char *at = strstr(url, "&application_name");
+    snprintf(at, sizeof url - (size_t)(at - url), "%%20-cidle_session_timeout%%3D30%s",
+             strstr(test_url, "&application_name"));
+    (void)db;
+    die_of(pd_db_open(pd_str_c(url), &opts, &other));
+    die_of(pd_sleep(100000)); /* the first is gone */
+    struct reader r = { .stmt = &divides, .arg = 1 };
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "block", block_once, other));
+    read_all(other, &r, 1);
+    die_of(pd_group_wait(&g));
+    assert_int_equal(r.n, 1);
+    pd_db_close(other);
+}
+
 static bool add_up(void *arg, const void *row)
 {
     *(int64_t *)arg += ((const struct number *)row)->n;
@@ -922,6 +956,7 @@ int main(void)
         PG_TEST(a_migration_may_take_longer_than_a_statement),
         PG_TEST(a_script_cannot_copy),
         PG_TEST(a_read_survives_lost_connections),
+        PG_TEST(a_connection_that_is_lost_as_it_is_made_is_not_used),
         PG_TEST(a_walk_that_has_not_begun_survives_them),
         PG_TEST(a_transaction_does_not_survive_them),
         PG_TEST(a_server_that_does_not_write_is_left),
