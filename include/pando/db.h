@@ -232,12 +232,13 @@ bool pd_await(struct pd_ctx *c) PD_YIELDS;
  * calls of it that the contexts of a thread make at the same time, outside transactions, are
  * answered by one statement for all their keys:
  *
- * - A call leaves at the end of the loop's turn, with those that came in the same turn. While an
- *   answer is on its way the next calls gather, and leave when it has come. So a call that is alone
- *   is the statement itself and waits for nobody, and under load a statement brings the rows of up
- *   to PD_BATCH_MAX keys, which have PD_BATCH_BYTES together; one that has more than a sixteenth of
- *   them runs by itself. Nothing is paced by a timer, but an answer that takes longer than
- *   PD_BATCH_LATE_US is not waited for any more.
+ * - A call leaves at the end of the loop's turn, with those that came in the same turn. While
+ *   PD_BATCH_AWAY answers are on their way the next calls gather, and leave when one of these has
+ *   come. Fewer than PD_BATCH_FEW leave as the statements themselves, in one write. So few calls
+ *   wait for nobody, and under load a statement brings the rows of up to PD_BATCH_MAX keys, which
+ *   have PD_BATCH_BYTES together; one that has more than a sixteenth of them runs by itself.
+ * Nothing is paced by a timer, but an answer that takes longer than PD_BATCH_LATE_US is not waited
+ * for any more.
  * - A call never joins a statement that was sent before it: like any other it sees what was
  *   committed when it was made, its own writes included. With replicas a batch is read where what
  *   all of its callers must see is there; and who reads on the primary is never answered with those
@@ -250,7 +251,13 @@ bool pd_await(struct pd_ctx *c) PD_YIELDS;
  * It counts as one statement of its context, and as an N+1 when it is called for key after key.
  * What is noted by pd_later leaves with what was noted with it. On SQLite every call runs by
  * itself. */
-enum { PD_BATCH_MAX = 256, PD_BATCH_BYTES = 16 << 10, PD_BATCH_LATE_US = 20000 };
+enum {
+    PD_BATCH_MAX = 256,
+    PD_BATCH_BYTES = 16 << 10,
+    PD_BATCH_AWAY = 4,
+    PD_BATCH_FEW = 4,
+    PD_BATCH_LATE_US = 20000,
+};
 
 /* --- what generated code is made of ------------------------------------------------------------
  */

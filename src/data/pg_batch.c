@@ -3,7 +3,7 @@
  *
  * Per thread, statement and place to read there is a gather. It holds the batch that may be joined:
  * its keys, each with the callers that wait for it. The batch leaves
- *   - at the end of the turn, if no answer is on its way;
+ *   - at the end of the turn, if few answers are on their way;
  *   - else when one has come, in the fiber that waited for it;
  *   - or when it is full, or the answer takes too long.
  * From then on nobody joins it: who came later must not be told what was read before.
@@ -11,11 +11,11 @@
  * A key is all parameters of a call, of whatever types, and is kept as the bytes that will be sent:
  * equal bytes are one key, which is asked for once. Rows come with the place of their key.
  *
- * A caller that is alone then is told to run the statement itself, and counts as on its way while
- * it does. Otherwise a fiber of the pool's own reads for all of them, like any other reader
- * (pg_tx.c: replicas, lost connections, retries), so that no caller's deadline or cancel is the
- * batch's. Its deadline is the latest of its callers'; when the last of them has left it is
- * canceled.
+ * Few callers are told to run the statement themselves, and count as on their way while they do:
+ * one write takes all of them along, and several keys cost more than one. Otherwise a fiber of the
+ * pool's own reads for all of them, like any other reader (pg_tx.c: replicas, lost connections,
+ * retries), so that no caller's deadline or cancel is the batch's. Its deadline is the latest of
+ * its callers'; when the last of them has left it is canceled.
  *
  * The rows are decoded where the result is received, straight into the arena of each caller: there
  * is no copy, and a row that one caller has no room for is that one's error.
@@ -28,6 +28,7 @@
 
 enum {
     KEYS_MAX = PD_HARD_OR(2, PD_BATCH_MAX),
+    FEW = PD_HARD_OR(2, PD_BATCH_FEW),
     KEY_BYTES = PD_BATCH_BYTES / 16, /* of one key */
     SLOTS = 2 * PD_BATCH_MAX,        /* a power of two */
     KEPT = PD_HARD_OR(1, 16),        /* free batches per thread */
@@ -36,7 +37,7 @@ enum {
 enum verdict {
     WAITS,
     ANSWERED,
-    FIRST, /* runs by itself, and the next batch waits for that */
+    FIRST, /* runs by itself, and is on its way meanwhile */
     ALONE, /* runs by itself */
     FAILED,
 };
@@ -285,9 +286,11 @@ static struct pg_batch *leave(struct pg_gather *g)
     g->came = false;
     if (!b)
         return NULL;
-    g->away += b->ncallers > 0;
-    if (b->ncallers > 1)
+    if (b->ncallers >= FEW) {
+        g->away++;
         return b;
+    }
+    g->away += b->ncallers;
     tell(b, FIRST);
     if (!b->ncallers)
         batch_free(b);
@@ -343,7 +346,7 @@ static void turn_ends(struct pd_turn_hook *h)
         g->away++;
         start(b); /* also if all have left it since: it ends at once */
     }
-    if ((g->came || !g->away) && (b = leave(g)))
+    if ((g->came || g->away < PD_BATCH_AWAY) && (b = leave(g)))
         start(b);
 }
 
@@ -430,7 +433,7 @@ static struct pg_batch *find(struct pg_gather *g, const struct pd_reads *r, pd_s
     if (!g->batch) {
         if (!(g->batch = batch_new(g)))
             return NULL;
-        if (g->away)
+        if (g->away >= PD_BATCH_AWAY)
             pd_timer_set(&g->late, pd_mono_now() + PD_BATCH_LATE_US, is_late);
         else
             pd_turn_end(&g->hook);

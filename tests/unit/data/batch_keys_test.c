@@ -19,7 +19,7 @@ struct place {
 };
 static const struct pd_column place_params[] = { COL(place, owner_id, ID), COL(place, name, STR) };
 BATCH(account_named, "owner_id = ?1 and name = ?2", "owner_id = $1 and name = $2",
-      "$1::bigint[], $2::text[]", "owner_id, name",
+      "(select $1::bigint[]), (select $2::text[])", "owner_id, name",
       "select id, owner_id, name, balance from t_account ",
       "owner_id = k.owner_id and name = k.name", place_params, account_cols,
       sizeof(struct account));
@@ -162,8 +162,10 @@ BATCH(
     "b = $1 and i = $2 and m = $3 and id = $4 and s is not distinct from $5 and y is not distinct "
     "from $6 and t = $7 and d = $8 and u = $9 and j is not distinct from $10 and o is not "
     "distinct from $11",
-    "$1::boolean[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bytea[], "
-    "$7::timestamptz[], $8::date[], $9::uuid[], $10::jsonb[], $11::bigint[]",
+    "(select $1::boolean[]), (select $2::bigint[]), (select $3::bigint[]), (select $4::bigint[]), "
+    "(select $5::text[]), (select $6::bytea[]), "
+    "(select $7::timestamptz[]), (select $8::date[]), (select $9::uuid[]), (select $10::jsonb[]), "
+    "(select $11::bigint[])",
     "b, i, m, id, s, y, t, d, u, j, o", "select b, i, m, id, s, y, t, d, u, j, o from t_all ",
     "b = k.b and i = k.i and m = k.m and id = k.id and s is not distinct from k.s and y is not "
     "distinct from k.y and t = k.t and d = k.d and u = k.u and j is not distinct from k.j and o "

@@ -7,7 +7,8 @@
 
 /* `nth` says for which key a row is, `where` which row is for the key k.id. */
 #define MANY_OF(nth, select, where)                                                                \
-    "select r.*, " nth " from unnest($1::bigint[]) with ordinality as k(id, n), lateral (" select  \
+    "select r.*, " nth                                                                             \
+    " from unnest((select $1::bigint[])) with ordinality as k(id, n), lateral (" select            \
     "where " where " offset 0) as r"
 #define BATCHED(v, sqlite, postgres, many)                                                         \
     STMT(v##_many, PD_S_READONLY | PD_S_KEYED | PD_S_BATCH, NULL, many, id_param, account_cols,    \
@@ -86,6 +87,18 @@ static void start_calls(struct pd_group *g, struct pd_db *db, struct call *all, 
     for (int i = 0; i < n; i++) {
         all[i].db = db;
         die_of(pd_group_go(g, "call", call_one, &all[i]));
+    }
+}
+
+/* Each in a turn of its own, so that each leaves by itself; then no more do. */
+static void start_apart(struct pd_group *g, struct pd_db *db, struct call *all)
+{
+    pd_group_init(g);
+    for (int i = 0; i < PD_BATCH_AWAY; i++) {
+        all[i].db = db;
+        die_of(pd_group_go(g, "call", call_one, &all[i]));
+        die_of(pd_yield());
+        die_of(pd_yield());
     }
 }
 
@@ -202,9 +215,10 @@ TEST_WITH_DB(one_bad_key_fails_its_caller_alone)
 TEST_WITH_DB(what_does_not_fit_one_caller_fails_him_alone)
 {
     struct pd_arena small;
-    struct call all[3] = { { .stmt = &get, .id = 1 },
-                           { .stmt = &get, .id = 1 },
-                           { .stmt = &get, .id = 2 } };
+    struct call all[] = { { .stmt = &get, .id = 1 },
+                          { .stmt = &get, .id = 1 },
+                          { .stmt = &get, .id = 2 },
+                          { .stmt = &get, .id = 2 } };
     struct unit u;
     static char long_name[100000];
     memset(long_name, 'x', sizeof long_name - 1);
@@ -215,7 +229,7 @@ TEST_WITH_DB(what_does_not_fit_one_caller_fails_him_alone)
     unit_end(&u);
     pd_arena_init(&small, &(struct pd_arena_opts){ .budget = 4096, .refuses = true });
     all[1].arena = &small;
-    make_calls(db, all, 3);
+    make_calls(db, all, PD_BATCH_FEW);
     assert_int_equal(all[0].found, 1);
     assert_int_equal(all[1].failed, PD_ENOMEM);
     assert_int_equal(all[2].found, 2);
@@ -353,10 +367,19 @@ static void open_two(struct pd_db *db)
     assert_true(stats(db).connections >= 2);
 }
 
+/* As if so many answers more were on their way; real ones would take all connections. */
+static void pretend_away(struct pd_db *db, const struct pd_stmt *stmt, unsigned n)
+{
+    struct pd_session *s = pd_pg_session_get(db);
+    struct pg_gather *g = gather_of(((struct pg_session *)s)->home, stmt, kind_of(stmt, &s->reads));
+    g->away += n;
+    pd_pg_session_put(s);
+}
+
 TEST_WITH_DB(what_was_sent_is_not_joined_and_not_waited_for_when_it_is_late)
 {
     struct pd_group g, h;
-    struct call stuck = { .stmt = &slow, .id = 1 }, behind[3];
+    struct call stuck = { .stmt = &slow, .id = 1 }, behind[5];
     struct unit u;
     seed(db, 10);
     open_two(db);
@@ -366,35 +389,56 @@ TEST_WITH_DB(what_was_sent_is_not_joined_and_not_waited_for_when_it_is_late)
     assert_int_equal(change(c, 2, 11), 1);
     die_of(pd_commit(c));
     unit_end(&u);
-    for (int i = 0; i < 3; i++)
+    pretend_away(db, &slow, PD_BATCH_AWAY - 1);
+    for (int i = 0; i < 5; i++)
         behind[i] = (struct call){ .stmt = &slow, .id = 2 + i };
-    start_calls(&h, db, behind, 3);
+    start_calls(&h, db, behind, 5);
     die_of(pd_group_wait(&h));
     assert_false(stuck.done);
-    assert_all_found(behind, 3);
+    assert_all_found(behind, 5);
     assert_int_equal(behind[0].balance, 111);
     pd_group_cancel(&g);
     (void)!pd_group_wait(&g);
     assert_int_equal(stuck.failed, PD_ECANCELED);
 }
 
-TEST_WITH_DB(while_an_answer_is_on_its_way_the_next_gather)
+TEST_WITH_DB(while_answers_are_on_their_way_the_next_gather)
 {
-    struct pd_group g, h;
-    struct call first[2] = { { .stmt = &get, .id = 1 }, { .stmt = &get, .id = 2 } }, next[20];
+    struct pd_group g, h, more;
+    struct call first[PD_BATCH_AWAY], next[20];
     seed(db, 30);
     struct pd_db_stats before = stats(db);
-    start_calls(&g, db, first, 2);
-    die_of(pd_yield()); /* it has left */
+    for (int i = 0; i < PD_BATCH_AWAY; i++)
+        first[i] = (struct call){ .stmt = &slow, .id = 2 };
+    start_apart(&g, db, first);
     for (int i = 0; i < 20; i++)
-        next[i] = (struct call){ .stmt = &get, .id = 3 + i };
-    start_calls(&h, db, next, 20);
+        next[i] = (struct call){ .stmt = &slow, .id = 3 + i };
+    start_calls(&h, db, next, 10);
+    die_of(pd_yield()); /* the others come in another turn */
+    die_of(pd_yield());
+    start_calls(&more, db, next + 10, 10);
     die_of(pd_group_wait(&g));
     die_of(pd_group_wait(&h));
-    assert_all_found(first, 2);
+    die_of(pd_group_wait(&more));
+    assert_all_found(first, PD_BATCH_AWAY);
     assert_all_found(next, 20);
-    if (!PD_HARD)
-        assert_in_range(stats(db).read_batches - before.read_batches, 2, 3);
+    assert_true(PD_HARD || stats(db).read_batches - before.read_batches == 1);
+}
+
+/* Few callers in a turn are the statement itself, and nobody waits for it. */
+TEST_WITH_DB(a_few_run_by_themselves)
+{
+    struct call all[PD_BATCH_FEW];
+    int few = PD_HARD_OR(1, PD_BATCH_FEW - 1);
+    seed(db, 10);
+    for (int i = 0; i < PD_BATCH_FEW; i++)
+        all[i] = (struct call){ .stmt = &get, .id = 1 + i };
+    make_calls(db, all, few);
+    assert_all_found(all, few);
+    assert_int_equal(stats(db).read_batches, 0);
+    make_calls(db, all, PD_BATCH_FEW);
+    assert_all_found(all, PD_BATCH_FEW);
+    assert_true(stats(db).read_batches > 0);
 }
 
 /* --- on PostgreSQL: leaving and failing ----------------------------------------------------------
@@ -451,9 +495,9 @@ TEST_WITH_DB(those_who_give_up_before_it_leaves_are_not_missed)
     struct call all[4], gone[3];
     struct pd_group g, h;
     seed(db, 10);
-    start_calls(&g, db, (all[0] = (struct call){ .stmt = &slow, .id = 2 }, all), 1);
-    die_of(pd_yield());
-    die_of(pd_yield());
+    for (int i = 0; i < PD_BATCH_AWAY; i++)
+        all[i] = (struct call){ .stmt = &slow, .id = 2 };
+    start_apart(&g, db, all);
     for (int i = 0; i < 3; i++)
         gone[i] = (struct call){ .stmt = &slow, .id = 3 + i };
     start_calls(&h, db, gone, 3);
@@ -463,7 +507,7 @@ TEST_WITH_DB(those_who_give_up_before_it_leaves_are_not_missed)
     die_of(pd_group_wait(&g));
     for (int i = 0; i < 3; i++)
         assert_int_equal(gone[i].failed, PD_ECANCELED);
-    assert_all_found(all, 1);
+    assert_all_found(all, PD_BATCH_AWAY);
     for (int i = 0; i < 4; i++)
         all[i] = (struct call){ .stmt = &slow, .id = 2 + i };
     make_calls(db, all, 4);
@@ -624,7 +668,8 @@ int main(void)
         PG_TEST(more_than_fit_go_into_the_next),
         PG_TEST(a_key_is_asked_for_once),
         PG_TEST(what_was_sent_is_not_joined_and_not_waited_for_when_it_is_late),
-        PG_TEST(while_an_answer_is_on_its_way_the_next_gather),
+        PG_TEST(while_answers_are_on_their_way_the_next_gather),
+        PG_TEST(a_few_run_by_themselves),
         PG_TEST(who_gives_up_leaves_the_others_alone),
         PG_TEST(when_all_give_up_the_server_stops),
         PG_TEST(those_who_give_up_before_it_leaves_are_not_missed),

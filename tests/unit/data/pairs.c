@@ -57,8 +57,9 @@ static const struct pd_stmt get_many = {
     .name = "pairs.get_batched[]",
     .file = __FILE__,
     .flags = PD_S_READONLY | PD_S_KEYED | PD_S_BATCH,
-    .sql_postgres = "select r.*, k.n from unnest($1::bigint[]) with ordinality as k(id, n), "
-                    "lateral (select n, id from t_pair where id = k.id offset 0) as r",
+    .sql_postgres =
+        "select r.*, k.n from unnest((select $1::bigint[])) with ordinality as k(id, n), "
+        "lateral (select n, id from t_pair where id = k.id offset 0) as r",
     .nparams = 1,
     .ncolumns = 2,
     .row_size = sizeof(struct numbered),

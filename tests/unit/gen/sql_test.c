@@ -544,19 +544,22 @@ static void a_batched_statement_has_another_one_for_many_keys(void **state)
     (void)state;
     app_open(&a);
     app_run(&a);
-    assert_batch(&a, "customer_greeted",
-                 "select pd_row.*, pd_key.\"#\" from unnest($1::bigint[]) with ordinality as "
-                 "pd_key(id, \"#\"), lateral (select name, seen_at from shop_customer c where "
-                 "c.name <> '' and c.id = pd_key.id offset 0) as pd_row");
+    assert_batch(
+        &a, "customer_greeted",
+        "select pd_row.*, pd_key.\"#\" from unnest((select $1::bigint[])) with ordinality as "
+        "pd_key(id, \"#\"), lateral (select name, seen_at from shop_customer c where "
+        "c.name <> '' and c.id = pd_key.id offset 0) as pd_row");
     assert_batch(&a, "line_at",
-                 "select pd_row.*, pd_key.\"#\" from unnest($1::bigint[], $2::bigint[]) with "
+                 "select pd_row.*, pd_key.\"#\" from unnest((select $1::bigint[]), (select "
+                 "$2::bigint[])) with "
                  "ordinality as pd_key(\"order\", position, \"#\"), lateral (select what, price "
                  "from shop_line where order_id = pd_key.\"order\" and position = pd_key.position "
                  "offset 0) as pd_row");
-    assert_batch(&a, "label_color",
-                 "select pd_row.*, pd_key.\"#\" from unnest($1::text[]) with ordinality as "
-                 "pd_key(name, \"#\"), lateral (select color from shop_label where name = "
-                 "pd_key.name offset 0) as pd_row");
+    assert_batch(
+        &a, "label_color",
+        "select pd_row.*, pd_key.\"#\" from unnest((select $1::text[])) with ordinality as "
+        "pd_key(name, \"#\"), lateral (select color from shop_label where name = "
+        "pd_key.name offset 0) as pd_row");
     assert_null(statement(&a, "customer_by_id")->batch.ptr);
     app_close(&a);
 }
