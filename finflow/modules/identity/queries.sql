@@ -11,6 +11,7 @@ order by m.id limit 1;
 
 -- Asked once per request: may this session still come in, and as what? One row, found by keys.
 -- name: member_in_session :one
+-- batch
 select m.role
 from identity_member m
 where m.user_id = :user_id and m.org_id = :org_id
@@ -18,6 +19,7 @@ where m.user_id = :user_id and m.org_id = :org_id
 
 -- Who is signed in, for the page head and GET /me.
 -- name: person :one
+-- batch
 select u.id, u.email, u.name, o.id as org_id, o.name as org_name, m.role
 from identity_member m
 join identity_user u on u.id = m.user_id

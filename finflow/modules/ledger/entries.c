@@ -8,8 +8,9 @@
  * more than a few milliseconds it looks at SEARCH_WINDOW of them per page, and the cursor then says
  * where it stopped: a page may be short or empty and still have a next one.
  *
- * Accounts and categories of a page are relations: the first row that is asked for its account
- * loads those of all rows. Two statements, whatever the length of the page.
+ * Accounts and categories of a page are relations: one row that is asked for its account loads
+ * those of all rows. Two statements, whatever the length of the page, and one wait for both. The
+ * entries of a transfer are a relation, too: a receipt is read level by level.
  */
 #include "ledger/post.h"
 
@@ -98,17 +99,35 @@ static bool cut_search(struct pd_ctx *c, const struct ledger_entry_query *q, str
 
 /* --- views ----------------------------------------------------------------------------------- */
 
+/* The accounts and categories of all entries: those of one bring all. */
+static void load_names(struct pd_ctx *c, struct ledger_entry_list entries)
+{
+    struct ledger_account *account;
+    struct insights_category *category;
+    size_t one = 0;
+    while (one + 1 < entries.n && !entries.rows[one].category_id.has)
+        one++;
+    if (!entries.n)
+        return;
+    pd_later(c, &account, ledger_entry_account, &entries.rows[one]);
+    pd_later(c, &category, ledger_entry_category, &entries.rows[one]);
+    pd_await(c);
+}
+
 struct ledger_entry_view_list ledger_entry_views(struct pd_ctx *c, struct ledger_entry_list entries)
 {
     struct ledger_entry_view_list list = {
         pd_arena_new_n(c->arena, struct ledger_entry_view, entries.n), 0
     };
+    load_names(c, entries);
     for (size_t i = 0; i < entries.n; i++) {
         struct ledger_entry *e = &entries.rows[i];
         struct ledger_account *account = ledger_entry_account(c, e);
         struct insights_category *category = ledger_entry_category(c, e);
         if (!account)
             break; /* the context has failed: every entry has its account */
+        if (e->external)
+            continue;
         struct ledger_entry_view *v = &list.rows[list.n++];
         *v = (struct ledger_entry_view){
             .id = e->id,
@@ -158,7 +177,7 @@ struct ledger_entry_view_list ledger_entries_of(struct pd_ctx *c, pd_uuid transf
     struct ledger_transfer *t = ledger_transfer_by_key(c, c->org_id, transfer);
     if (!t)
         return (struct ledger_entry_view_list){ NULL, 0 };
-    return ledger_entry_views(c, ledger_entries_of_transfer(c, t->id));
+    return ledger_entry_views(c, ledger_transfer_entry_list(c, t, LEDGER_ENTRIES_EACH));
 }
 
 /* --- categories ------------------------------------------------------------------------------ */

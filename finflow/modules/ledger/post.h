@@ -33,7 +33,10 @@ void ledger_post_balance(struct pd_ctx *c, const struct ledger_account *account)
 int64_t ledger_shard_of(pd_uuid key);
 bool ledger_is_external(const struct ledger_account *account);
 
-/* Views of rows. entry_views loads accounts and categories of all rows in two statements. */
+enum { LEDGER_ENTRIES_EACH = 2 }; /* of a transfer */
+
+/* Views of rows; entry_views leaves out entries of external accounts. It loads accounts and
+ * categories of all rows in two statements, which wait together. */
 struct ledger_transfer_view ledger_transfer_view_of(const struct ledger_transfer *t);
 struct ledger_account_view ledger_account_view_of(const struct ledger_account *a);
 struct ledger_entry_view_list ledger_entry_views(struct pd_ctx *c,

@@ -8,6 +8,7 @@ order by id
 limit :limit;
 
 -- name: account_in_org :one
+-- batch
 select id, org_id, name, currency, kind, shard, balance, created_at
 from ledger_account
 where id = :id and org_id = :org_id and kind <> 'external';
@@ -51,6 +52,7 @@ update ledger_account set balance = :balance where id = :id;
 -- --- transfers and entries -----------------------------------------------------------------------
 
 -- name: transfer_by_key :one
+-- batch
 select id, org_id, key, from_id, to_id, amount, currency, memo, created_at
 from ledger_transfer
 where org_id = :org_id and key = :key;
@@ -90,14 +92,6 @@ where org_id = :org_id and not external
   and (at, id) > (:floor_at, :floor_id)
 order by at desc, id desc
 limit 1 offset :skip;
-
--- The entries that people see of one transfer.
--- name: entries_of_transfer :many
-select id, org_id, account_id, transfer_id, amount, balance_after, currency, memo, category_id,
-       external, outside, at
-from ledger_entry
-where transfer_id = :transfer_id and not external
-order by id;
 
 -- name: entry_in_org :one
 select id, org_id, account_id, transfer_id, amount, balance_after, currency, memo, category_id,

@@ -158,7 +158,7 @@ enum ledger_outcome ledger_deposit(struct pd_ctx *c, pd_id account_id, pd_uuid k
     if (outcome != LEDGER_MADE && outcome != LEDGER_REPEATED)
         return outcome;
     struct ledger_entry_view_list entries =
-        ledger_entry_views(c, ledger_entries_of_transfer(c, transfer->id));
+        ledger_entry_views(c, ledger_transfer_entry_list(c, transfer, LEDGER_ENTRIES_EACH));
     if (!entries.n)
         return LEDGER_FAILED;
     *out = entries.rows[0];
