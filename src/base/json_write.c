@@ -52,8 +52,8 @@ static size_t put_escaped(struct pd_buf *b, const char *p, size_t left)
 
 static pd_bytes16 maybe_escaped(pd_bytes16 x)
 {
-    return (pd_bytes16)((x < ' ') | (x >= 127) | (x == '"') | (x == '\\') | (x == '<') |
-                        (x == '>') | (x == '&'));
+    return pd_bytes_outside(x, ' ') |
+           (pd_bytes16)((x == '"') | (x == '\\') | (x == '<') | (x == '>') | (x == '&'));
 }
 
 /* Where, from `i` on, the first byte is that cannot be copied. */

@@ -72,7 +72,7 @@ static bool is_plain(char c)
 
 static pd_bytes16 not_plain(pd_bytes16 x)
 {
-    return (pd_bytes16)((x < 0x20) | (x >= 0x7f));
+    return pd_bytes_outside(x, 0x20);
 }
 
 static size_t plain_run(pd_str s, size_t from)

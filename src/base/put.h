@@ -63,12 +63,12 @@ static inline char *pd_put_small(char *to, unsigned v)
     return pd_put2(to, v % 100);
 }
 
+/* Any other. */
+char *pd_put_large(char *to, uint64_t v);
+
 static inline char *pd_put_u64(char *to, uint64_t v)
 {
-    char digits[PD_U64_DIGITS];
-    if (v < 10000)
-        return pd_put_small(to, (unsigned)v);
-    return pd_put(to, pd_u64_format(v, digits));
+    return v < 10000 ? pd_put_small(to, (unsigned)v) : pd_put_large(to, v);
 }
 
 #endif

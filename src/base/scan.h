@@ -21,6 +21,14 @@ typedef uint8_t pd_bytes16 __attribute__((vector_size(16)));
 /* Bytes for which it says "stop" become 0xff, others 0. Comparisons of vectors do that. */
 typedef pd_bytes16 pd_scan_test(pd_bytes16 x);
 
+/* What most tests begin with: bytes that are not in [least, '~'], ASCII's end. One comparison for
+ * both ends: plus one, DEL and all behind it are negative, or 0. `least` > 0. */
+static inline pd_bytes16 pd_bytes_outside(pd_bytes16 x, char least)
+{
+    typedef int8_t signed16 __attribute__((vector_size(16)));
+    return (pd_bytes16)((signed16)(x + 1) <= (int8_t)least);
+}
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 

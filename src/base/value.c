@@ -8,12 +8,18 @@
  */
 #include <pando/value.h>
 
-#include "base/digits.h"
+#include "base/put.h"
 
 const char pd_digit_pairs[201] = "00010203040506070809101112131415161718192021222324"
                                  "25262728293031323334353637383940414243444546474849"
                                  "50515253545556575859606162636465666768697071727374"
                                  "75767778798081828384858687888990919293949596979899";
+
+char *pd_put_large(char *to, uint64_t v)
+{
+    char digits[PD_U64_DIGITS];
+    return pd_put(to, pd_u64_format(v, digits));
+}
 
 #define TEXT_TIME_MIN ((pd_time)-719528 * PD_DAY)     /* 0000-01-01 */
 #define TEXT_TIME_MAX ((pd_time)2932897 * PD_DAY - 1) /* the last microsecond of 9999 */

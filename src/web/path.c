@@ -65,7 +65,7 @@ static bool decode_path(struct pd_arena *a, pd_str raw, pd_str *path)
 
 static pd_bytes16 not_plain_or_dot(pd_bytes16 x)
 {
-    return (pd_bytes16)((x <= ' ') | (x >= 0x7f) | (x == '%') | (x == '\\') | (x == '.'));
+    return pd_bytes_outside(x, '!') | (pd_bytes16)((x == '%') | (x == '\\') | (x == '.'));
 }
 
 bool pd_path_normalise(struct pd_arena *a, pd_str raw, pd_str *path)

@@ -67,6 +67,19 @@ static void test_comparisons_are_of_unsigned_bytes(void **state)
     }
 }
 
+static void test_outside_is_all_but_the_range(void **state)
+{
+    (void)state;
+    for (int least = 1; least < '~'; least++)
+        for (int c = 0; c < 256; c++) {
+            pd_bytes16 x = { 0 };
+            x += (uint8_t)c;
+            pd_bytes16 hit = pd_bytes_outside(x, (char)least);
+            assert_int_equal(hit[0], c >= least && c <= '~' ? 0 : 0xff);
+            assert_int_equal(hit[15], hit[0]);
+        }
+}
+
 static void test_put_writes_text_and_numbers(void **state)
 {
     (void)state;
@@ -92,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_first_hit_is_found),
         cmocka_unit_test(test_comparisons_are_of_unsigned_bytes),
+        cmocka_unit_test(test_outside_is_all_but_the_range),
         cmocka_unit_test(test_put_writes_text_and_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
