@@ -90,9 +90,10 @@ static bool port_valid(pd_str port)
     if (port.len == 0 || port.len > 5)
         return false;
     for (size_t i = 0; i < port.len; i++) {
-        if (port.ptr[i] < '0' || port.ptr[i] > '9')
+        unsigned digit = (unsigned char)port.ptr[i] - (unsigned)'0';
+        if (digit > 9)
             return false;
-        value = value * 10 + (unsigned)(port.ptr[i] - '0');
+        value = value * 10 + digit;
     }
     return value <= 65535;
 }
@@ -113,7 +114,7 @@ static bool ip6_valid(pd_str inside)
 static pd_bytes16 not_plain_host(pd_bytes16 x)
 {
     pd_bytes16 small = x | 0x20;
-    return (pd_bytes16)((small - 'a' > 'z' - 'a') & (x - '0' > 9) & (x != '-') & (x != '.'));
+    return (pd_bytes16) ~((small - 'a' <= 'z' - 'a') | (x - '0' <= 9) | (x == '-') | (x == '.'));
 }
 
 bool pd_http_host_valid(pd_str host)

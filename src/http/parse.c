@@ -66,15 +66,19 @@ static struct scan scan_line(const struct pd_http_parser *p, const char *bytes, 
                           .limited = n >= limit };
 }
 
+PD_COLD static enum pd_http_parsed no_line_end(struct pd_http_parser *p, struct scan s,
+                                               int too_long)
+{
+    if (*s.at != '\r')
+        return bad(p, 400, *s.at == '\n' ? "bare LF" : "control character");
+    return s.at + 1 == s.end ? more(p, s.limited, too_long) : bad(p, 400, "bare CR");
+}
+
 /* CRLF at s->at, which holds a byte that ended the line's content. */
 static inline enum pd_http_parsed line_end(struct pd_http_parser *p, struct scan *s, int too_long)
 {
-    if (*s->at != '\r')
-        return bad(p, 400, *s->at == '\n' ? "bare LF" : "control character");
-    if (s->at + 1 == s->end)
-        return more(p, s->limited, too_long);
-    if (s->at[1] != '\n')
-        return bad(p, 400, "bare CR");
+    if (s->end - s->at < 2 || memcmp(s->at, "\r\n", 2) != 0)
+        return no_line_end(p, *s, too_long);
     s->at += 2;
     return PD_HTTP_HEAD;
 }
@@ -105,15 +109,15 @@ static void move_request(const struct pd_http_parser *p, struct pd_http_req *r, 
 
 /* --- header lines -------------------------------------------------------------------------- */
 
-static pd_bytes16 not_value(pd_bytes16 x)
+static pd_bytes16 not_value(pd_bytes16 x) /* what is beyond ASCII is rare in one */
 {
-    return (pd_bytes16)((x < ' ') | (x == 0x7f));
+    return pd_bytes_outside(x, ' ');
 }
 
 static pd_bytes16 not_name(pd_bytes16 x)
 {
     pd_bytes16 small = x | 0x20;
-    return (pd_bytes16)((small - 'a' > 'z' - 'a') & (x - '0' > 9) & (x != '-'));
+    return (pd_bytes16) ~((small - 'a' <= 'z' - 'a') | (x - '0' <= 9) | (x == '-'));
 }
 
 static pd_bytes16 is_colon(pd_bytes16 x)
@@ -123,12 +127,12 @@ static pd_bytes16 is_colon(pd_bytes16 x)
 
 static pd_bytes16 not_path(pd_bytes16 x)
 {
-    return (pd_bytes16)((x <= ' ') | (x >= 0x7f) | (x == '#') | (x == '?'));
+    return pd_bytes_outside(x, '!') | (pd_bytes16)((x == '#') | (x == '?'));
 }
 
 static pd_bytes16 not_target(pd_bytes16 x)
 {
-    return (pd_bytes16)((x <= ' ') | (x >= 0x7f) | (x == '#'));
+    return pd_bytes_outside(x, '!') | (pd_bytes16)(x == '#');
 }
 
 static inline void skip(struct scan *s, pd_scan_test *test, unsigned class)
@@ -202,11 +206,11 @@ static void index_known(struct pd_http_parser *p, struct fields *f, enum pd_http
         f->known[k] = (uint8_t)f->n;
 }
 
-/* Header lines up to and with the empty one. */
-static enum pd_http_parsed header_lines(struct pd_http_parser *p, const char *bytes, size_t n,
+/* Header lines up to and with the empty one. `s` is at the first of them. */
+static enum pd_http_parsed header_lines(struct pd_http_parser *p, struct scan s, size_t n,
                                         struct fields *f)
 {
-    struct scan s = scan_line(p, bytes, n);
+    const char *bytes = s.start;
     enum pd_http_known known;
     for (;;) {
         enum pd_http_parsed step;
@@ -267,8 +271,8 @@ static enum pd_http_parsed transfer_coding(struct pd_http_parser *p, pd_str te)
     return PD_HTTP_HEAD;
 }
 
-static enum pd_http_parsed framing(struct pd_http_parser *p, const struct fields *f, int minor,
-                                   int64_t *length)
+static __attribute__((noinline)) enum pd_http_parsed
+body_framing(struct pd_http_parser *p, const struct fields *f, int minor, int64_t *length)
 {
     pd_str te = value_of(f, PD_H_TRANSFER_ENCODING), cl = value_of(f, PD_H_CONTENT_LENGTH);
     if (!pd_str_is_null(te)) {
@@ -288,6 +292,14 @@ static enum pd_http_parsed framing(struct pd_http_parser *p, const struct fields
     return PD_HTTP_HEAD;
 }
 
+static inline enum pd_http_parsed framing(struct pd_http_parser *p, const struct fields *f,
+                                          int minor, int64_t *length)
+{
+    if (!f->known[PD_H_TRANSFER_ENCODING] && !f->known[PD_H_CONTENT_LENGTH])
+        return PD_HTTP_HEAD;
+    return body_framing(p, f, minor, length);
+}
+
 /* Reads one Connection header: a list of tokens of which two matter. */
 static void connection_options(pd_str list, bool *close, bool *keep)
 {
@@ -301,18 +313,23 @@ static void connection_options(pd_str list, bool *close, bool *keep)
     }
 }
 
-static bool keeps_alive(const struct pd_http_parser *p, const struct fields *f, int minor)
+static __attribute__((noinline)) bool options_keep_alive(const struct fields *f, int minor)
 {
     bool close = false, keep = false;
+    for (unsigned i = f->known[PD_H_CONNECTION] - 1u; i < f->n; i++)
+        if (pd_http_known_find(f->headers[i].name) == PD_H_CONNECTION)
+            connection_options(f->headers[i].value, &close, &keep);
+    return !close && (minor == 1 || keep);
+}
+
+static inline bool keeps_alive(const struct pd_http_parser *p, const struct fields *f, int minor)
+{
     if (!f->known[PD_H_CONNECTION])
         return minor == 1;
     if (!(p->dups & (1u << PD_H_CONNECTION)) &&
         pd_str_eq(value_of(f, PD_H_CONNECTION), PD_STR("keep-alive")))
         return true; /* by far the commonest */
-    for (unsigned i = f->known[PD_H_CONNECTION] - 1u; i < f->n; i++)
-        if (pd_http_known_find(f->headers[i].name) == PD_H_CONNECTION)
-            connection_options(f->headers[i].value, &close, &keep);
-    return !close && (minor == 1 || keep);
+    return options_keep_alive(f, minor);
 }
 
 static enum pd_http_parsed host(struct pd_http_parser *p, const struct fields *f,
@@ -390,8 +407,9 @@ static enum pd_http_parsed method(struct pd_http_parser *p, struct scan *s, stru
 /* "path?query", from `path` to the target's end. */
 static void split_path(pd_str path, size_t mark, struct pd_http_req *r)
 {
-    r->path = pd_str_sub(path, 0, mark);
-    if (r->path.len == 0)
+    mark = mark < path.len ? mark : path.len;
+    r->path = pd_str_n(path.ptr, mark);
+    if (mark == 0)
         r->path = PD_STR("/");
     r->query = mark >= path.len ? PD_STR_NULL : pd_str_sub(path, mark + 1, path.len);
 }
@@ -449,29 +467,21 @@ static enum pd_http_parsed target(struct pd_http_parser *p, struct scan *s, stru
     return PD_HTTP_HEAD;
 }
 
-/* "HTTP/1.1" and the like; sets minor to 0 or 1: a later 1.x is served as the 1.1 it must accept.
- */
-static enum pd_http_parsed version(struct pd_http_parser *p, struct scan *s, int *minor)
+static __attribute__((noinline)) enum pd_http_parsed other_version(struct pd_http_parser *p,
+                                                                   struct scan s, int *minor)
 {
     static const char form[] = "HTTP/";
-    const char *v = s->at;
-    if (s->end - v > 8 && memcmp(v, "HTTP/1.1\r", 9) == 0) { /* nearly all */
-        s->at = v + 8;
-        *minor = 1;
-        return PD_HTTP_HEAD;
-    }
-    for (int i = 0; i < 8; i++, s->at++) {
-        if (s->at == s->end)
-            return more(p, s->limited, 414);
-        bool fits = i < 5    ? *s->at == form[i]
-                    : i == 6 ? *s->at == '.'
-                             : *s->at >= '0' && *s->at <= '9';
+    const char *v = s.at;
+    for (int i = 0; i < 8; i++, s.at++) {
+        if (s.at == s.end)
+            return more(p, s.limited, 414);
+        bool fits = i < 5 ? *s.at == form[i] : i == 6 ? *s.at == '.' : *s.at >= '0' && *s.at <= '9';
         if (!fits)
             return bad(p, 400, "malformed HTTP version");
     }
-    if (s->at == s->end) /* what follows it decides first, whenever it comes */
-        return more(p, s->limited, 414);
-    if (*s->at != '\r' && *s->at != '\n' && *s->at != ' ')
+    if (s.at == s.end) /* what follows it decides first, whenever it comes */
+        return more(p, s.limited, 414);
+    if (*s.at != '\r' && *s.at != '\n' && *s.at != ' ')
         return bad(p, 400, "malformed HTTP version");
     if (v[5] == '0')
         return bad(p, 400, "HTTP/0.9 is not supported");
@@ -481,21 +491,35 @@ static enum pd_http_parsed version(struct pd_http_parser *p, struct scan *s, int
     return PD_HTTP_HEAD;
 }
 
-static enum pd_http_parsed request_line(struct pd_http_parser *p, const char *bytes, size_t n,
+/* "HTTP/1.1" and the like; sets minor to 0 or 1: a later 1.x is served as the 1.1 it must accept.
+ */
+static inline enum pd_http_parsed version(struct pd_http_parser *p, struct scan *s, int *minor)
+{
+    const char *v = s->at;
+    *minor = 1;
+    if (s->end - v <= 8 || memcmp(v, "HTTP/1.1", 8) != 0 || (v[8] != '\r' && v[8] != ' ')) {
+        enum pd_http_parsed step = other_version(p, *s, minor);
+        if (step != PD_HTTP_HEAD)
+            return step;
+    }
+    s->at += 8;
+    return PD_HTTP_HEAD;
+}
+
+static enum pd_http_parsed request_line(struct pd_http_parser *p, struct scan *s,
                                         struct pd_http_req *r)
 {
-    struct scan s = scan_line(p, bytes, n);
     size_t mark = 0;
-    enum pd_http_parsed step = method(p, &s, r);
+    enum pd_http_parsed step = method(p, s, r);
     if (step == PD_HTTP_HEAD)
-        step = target(p, &s, r, &mark);
+        step = target(p, s, r, &mark);
     if (step == PD_HTTP_HEAD)
-        step = version(p, &s, &r->minor);
+        step = version(p, s, &r->minor);
     if (step == PD_HTTP_HEAD)
-        step = line_end(p, &s, 414);
+        step = line_end(p, s, 414);
     if (step != PD_HTTP_HEAD)
         return step;
-    p->at = (uint32_t)(s.at - bytes);
+    p->at = (uint32_t)(s->at - s->start);
     p->started = true;
     if (pd_str_eq(r->method_text, PD_STR("TRACE")))
         return bad(p, 405, "TRACE is not allowed");
@@ -520,22 +544,27 @@ enum pd_http_parsed pd_http_parse_request(struct pd_http_parser *p, const char *
 {
     struct fields f = { r->headers, r->nheaders, r->known };
     enum pd_http_parsed step;
+    struct scan s;
     if (!p->started) {
         f.n = r->nheaders = 0;
         r->host = r->query = PD_STR_NULL;
         r->body_length = 0;
         memset(r->known, 0, sizeof r->known);
         step = blank_line(p, bytes, n);
+        s = scan_line(p, bytes, n);
         if (step == PD_HTTP_HEAD)
-            step = request_line(p, bytes, n, r);
+            step = request_line(p, &s, r);
         if (step != PD_HTTP_HEAD)
             return step;
-    } else if (p->base != bytes) {
-        move_request(p, r, bytes);
-        move_fields(p, &f, bytes);
+    } else {
+        s = scan_line(p, bytes, n);
+        if (p->base != bytes) {
+            move_request(p, r, bytes);
+            move_fields(p, &f, bytes);
+        }
     }
     p->base = bytes;
-    step = header_lines(p, bytes, n, &f);
+    step = header_lines(p, s, n, &f);
     r->nheaders = f.n;
     return step == PD_HTTP_HEAD ? request_meaning(p, &f, r) : step;
 }
@@ -559,22 +588,21 @@ static enum pd_http_parsed status_code(struct pd_http_parser *p, struct scan *s,
     return *status >= 100 ? PD_HTTP_HEAD : bad(p, 400, "malformed status line");
 }
 
-static enum pd_http_parsed status_line(struct pd_http_parser *p, const char *bytes, size_t n,
+static enum pd_http_parsed status_line(struct pd_http_parser *p, struct scan *s,
                                        struct pd_http_reply_head *r)
 {
-    struct scan s = scan_line(p, bytes, n);
-    enum pd_http_parsed step = version(p, &s, &r->minor);
+    enum pd_http_parsed step = version(p, s, &r->minor);
     if (step == PD_HTTP_HEAD)
-        step = status_code(p, &s, &r->status);
+        step = status_code(p, s, &r->status);
     if (step != PD_HTTP_HEAD)
         return step;
-    skip(&s, not_value, PD_CH_VALUE);
-    if (s.at == s.end)
-        return more(p, s.limited, 431);
-    step = line_end(p, &s, 431);
+    skip(s, not_value, PD_CH_VALUE);
+    if (s->at == s->end)
+        return more(p, s->limited, 431);
+    step = line_end(p, s, 431);
     if (step != PD_HTTP_HEAD)
         return step;
-    p->at = (uint32_t)(s.at - bytes);
+    p->at = (uint32_t)(s->at - s->start);
     p->started = true;
     return PD_HTTP_HEAD;
 }
@@ -600,17 +628,18 @@ enum pd_http_parsed pd_http_parse_reply(struct pd_http_parser *p, const char *by
 {
     struct fields f = { r->headers, r->nheaders, r->known };
     enum pd_http_parsed step;
+    struct scan s = scan_line(p, bytes, n);
     if (!p->started) {
         f.n = r->nheaders = 0;
         memset(r->known, 0, sizeof r->known);
-        step = status_line(p, bytes, n, r);
+        step = status_line(p, &s, r);
         if (step != PD_HTTP_HEAD)
             return step;
     } else if (p->base != bytes) {
         move_fields(p, &f, bytes);
     }
     p->base = bytes;
-    step = header_lines(p, bytes, n, &f);
+    step = header_lines(p, s, n, &f);
     r->nheaders = f.n;
     return step == PD_HTTP_HEAD ? reply_meaning(p, &f, body, r) : step;
 }
