@@ -40,8 +40,14 @@ struct node {
     const struct pd_route_entry *entries[PD_ROUTE_METHODS];
 };
 
+/* Both ends of a path and its length, which is all of it up to 16 bytes. */
+struct ends {
+    uint64_t head, tail;
+};
+
 struct place { /* where a path of static text ends */
     pd_str path;
+    struct ends ends;
     const struct node *node;
 };
 
@@ -218,25 +224,31 @@ static pd_err refuse(const struct pd_route *route, const char *module, const cha
                    route->pattern, module, why);
 }
 
-/* Both ends of the path and its length: users choose what is asked, but not what is stored, so the
- * worst they can do is to ask for what is at the end of the longest run. */
-static uint64_t path_hash(pd_str path)
+static inline struct ends ends_of(pd_str path)
 {
-    uint64_t head = 0, tail = 0;
+    struct ends e = { 0 };
     if (path.len >= 8) {
-        memcpy(&head, path.ptr, 8);
-        memcpy(&tail, path.ptr + path.len - 8, 8);
+        memcpy(&e.head, path.ptr, 8);
+        memcpy(&e.tail, path.ptr + path.len - 8, 8);
     } else {
-        pd_copy_short((char *)&head, path.ptr, path.len);
+        pd_copy_short((char *)&e.head, path.ptr, path.len);
     }
-    uint64_t h = (head ^ path.len) * 0x9e3779b97f4a7c15u + tail;
-    return (h ^ h >> 32) * 0x9e3779b97f4a7c15u >> 32;
+    return e;
 }
 
-static struct place *place_of(struct place *places, unsigned n, pd_str path)
+static inline bool is_place_of(const struct place *p, pd_str path, struct ends e)
 {
-    unsigned at = (unsigned)path_hash(path) & (n - 1);
-    while (places[at].node && !pd_str_eq(places[at].path, path))
+    return p->ends.head == e.head && p->ends.tail == e.tail && p->path.len == path.len &&
+           (path.len <= 16 || memcmp(p->path.ptr, path.ptr, path.len) == 0);
+}
+
+/* Users choose what is asked, but not what is stored, so the worst they can do is to ask for what
+ * is at the end of the longest run. */
+static inline struct place *place_of(struct place *places, unsigned n, pd_str path, struct ends e)
+{
+    uint64_t h = (e.head ^ path.len) * 0x9e3779b97f4a7c15u + e.tail;
+    unsigned at = (unsigned)((h ^ h >> 32) * 0x9e3779b97f4a7c15u >> 32) & (n - 1);
+    while (places[at].node && !is_place_of(&places[at], path, e))
         at = (at + 1) & (n - 1);
     return &places[at];
 }
@@ -247,7 +259,7 @@ static void places_grow(struct pd_router *r)
     struct place *places = pd_arena_new_n(r->arena, struct place, n);
     for (unsigned i = 0; i < r->nplaces; i++)
         if (r->places[i].node)
-            *place_of(places, n, r->places[i].path) = r->places[i];
+            *place_of(places, n, r->places[i].path, r->places[i].ends) = r->places[i];
     r->places = places;
     r->nplaces = n;
 }
@@ -256,9 +268,10 @@ static void place_add(struct pd_router *r, pd_str path, const struct node *n)
 {
     if (r->used * 2 >= r->nplaces)
         places_grow(r);
-    struct place *p = place_of(r->places, r->nplaces, path);
+    struct ends e = ends_of(path);
+    struct place *p = place_of(r->places, r->nplaces, path, e);
     r->used += p->node == NULL;
-    *p = (struct place){ path, n };
+    *p = (struct place){ path, e, n };
 }
 
 static void insert(struct pd_router *r, const struct pattern *p, uint32_t index)
@@ -361,18 +374,24 @@ static bool walk(struct walk *w, const struct node *n, pd_str rest, unsigned npa
     return arrive(w, n->params[PD_K_REST]);
 }
 
-bool pd_router_find(const struct pd_router *r, enum pd_route_method method, pd_str path,
-                    struct pd_match *m)
+static __attribute__((noinline)) bool
+walk_all(const struct pd_router *r, enum pd_route_method method, pd_str path, struct pd_match *m)
 {
     struct walk w = { m, method };
     m->entry = NULL;
     m->allow = 0;
-    if (r->used > 0) {
-        const struct node *n = place_of(r->places, r->nplaces, path)->node;
-        if (n && arrive(&w, n))
-            return true;
-        m->allow = 0; /* the walk collects it from all routes */
-    }
     pd_str rest = path.len > 1 ? pd_str_sub(path, 1, path.len) : PD_STR_NULL;
     return walk(&w, &r->root, rest, 0);
+}
+
+bool pd_router_find(const struct pd_router *r, enum pd_route_method method, pd_str path,
+                    struct pd_match *m)
+{
+    const struct node *n =
+        r->used > 0 ? place_of(r->places, r->nplaces, path, ends_of(path))->node : NULL;
+    if (!n || !n->entries[method])
+        return walk_all(r, method, path, m);
+    m->entry = n->entries[method];
+    m->allow = n->allow;
+    return true;
 }

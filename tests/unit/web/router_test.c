@@ -106,6 +106,34 @@ static void finds_by_path_and_kind(void **state)
     }
 }
 
+/* Static paths are looked up by their first and last eight bytes and their length. */
+static void tells_apart_what_has_the_same_ends(void **state)
+{
+    (void)state;
+    static const char *const paths[] = { "/sevens",
+                                         "/seven",
+                                         "/eight_8",
+                                         "/nine_nin",
+                                         "/sixteen/sixteen",
+                                         "/seventee/seventeen",
+                                         "/seventee_seventeen" };
+    enum { PATHS = sizeof paths / sizeof paths[0] };
+    struct pd_router *r = pd_router_new(&arena);
+    struct pd_match m;
+    for (uint32_t i = 0; i < PATHS; i++)
+        assert_int_equal(add(r, get(paths[i]), i), PD_OK);
+    for (uint32_t i = 0; i < PATHS; i++) {
+        assert_true(pd_router_find(r, PD_GET_, pd_str_c(paths[i]), &m));
+        assert_int_equal(m.entry->index, i);
+    }
+    static const char *const others[] = {
+        "/sevenS",          "/eight_",          "/seventee-seventeen",
+        "/sixteen/sixteeN", "/sixteeM/sixteen", "/Sevens"
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(pd_router_find(r, PD_GET_, pd_str_c(others[i]), &m));
+}
+
 static void parameters_keep_their_names_in_order(void **state)
 {
     (void)state;
@@ -303,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(finds_by_path_and_kind, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(tells_apart_what_has_the_same_ends, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(parameters_keep_their_names_in_order, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(conflicts_are_refused, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(malformed_patterns_are_refused, arena_up, arena_down),
