@@ -111,11 +111,8 @@ static pd_err commit(struct pd_ctx *c, struct pd_session *s)
     return e == PD_OK ? PD_OK : pd_ctx_fail(c, e);
 }
 
-pd_err pd_commit(struct pd_ctx *c)
+static __attribute__((noinline)) pd_err commit_begun(struct pd_ctx *c, struct pd_session *s)
 {
-    struct pd_session *s = c->session;
-    if (!s || (!s->in_tx && !s->items.write))
-        return c->failed;
     check_idle(s, "pd_commit");
     if (c->failed != PD_OK) {
         if (s->in_tx)
@@ -135,6 +132,12 @@ pd_err pd_commit(struct pd_ctx *c)
         pd_lasts_set(true);
     }
     return PD_OK;
+}
+
+pd_err pd_commit(struct pd_ctx *c)
+{
+    struct pd_session *s = c->session;
+    return s && (s->in_tx || s->items.write) ? commit_begun(c, s) : c->failed;
 }
 
 bool pd_ctx_committed(const struct pd_ctx *c)

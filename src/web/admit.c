@@ -71,20 +71,21 @@ static bool goes_alone(struct pd_web *w, const struct pd_http_req *r)
 /* --- the door ------------------------------------------------------------------------------------
  */
 
-static bool is_vain(struct pd_web *w, const struct pd_http_req *r)
+/* Somebody may have to be turned away. */
+static __attribute__((noinline)) const struct pd_http_refusal *
+judge(struct pd_web *w, const struct pd_http_req *r, bool full, unsigned busy)
 {
-    unsigned busy = w->opts.db ? pd_db_busy(w->opts.db, w->opts.request_us) : 0;
-    if (__builtin_expect(!busy, 1))
-        return false;
-    return busy & PD_BUSY_READS || goes_alone(w, r); /* who goes alone reads before that */
+    bool vain = busy & PD_BUSY_READS || (busy && goes_alone(w, r)); /* who does reads before that */
+    if (!(full || vain) || is_ours(w, r->path))
+        return NULL;
+    return wants_page(w, r) ? &w->busy_page : &w->busy_problem;
 }
 
 const struct pd_http_refusal *pd_web_admit(const struct pd_http_req *r, bool full, void *web)
 {
     struct pd_web *w = web;
-    if (!(full || is_vain(w, r)) || is_ours(w, r->path))
-        return NULL;
-    return wants_page(w, r) ? &w->busy_page : &w->busy_problem;
+    unsigned busy = w->opts.db ? pd_db_busy(w->opts.db, w->opts.request_us) : 0;
+    return full || busy ? judge(w, r, full, busy) : NULL;
 }
 
 static struct pd_http_refusal refusal(struct pd_web *w, const char *type, pd_str fixed, pd_str body)
