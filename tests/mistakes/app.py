@@ -85,7 +85,7 @@ class App:
         self.before = {}
 
     def env(self, **more):
-        keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "CCACHE_DIR")}
+        keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "CCACHE_DIR", "LDLIBS_EXTRA")}
         return {**keep, "PANDO": str(PANDO), "PORT": str(self.port), "HOST": "127.0.0.1",
                 "PANDO_ENV": "development", "LC_ALL": "C.UTF-8", **more}
 
