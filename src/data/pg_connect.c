@@ -251,6 +251,8 @@ static pd_err conn_setup(struct pg_conn *c)
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         if (left[i])
             pd_pg_op_forget(c->pool, left[i]);
+    if (e == PD_OK && c->broken) /* the server's last words came right behind its answers */
+        e = pd_fail(PD_EUNAVAIL, "the database connection was lost: %s", c->pool->why);
     return e;
 }
 
