@@ -225,15 +225,26 @@ void pd_pg_settle(struct pg_conn *c)
     pd_pg_pool_serve(pool);
 }
 
+static void prepare_all_anew(struct pg_conn *c)
+{
+    for (unsigned i = 0; i < c->ntable; i++)
+        if (c->table[i])
+            c->table[i]->sent = false;
+}
+
 /* The statement is not known there, or not as it is known here: it is prepared anew next time. What
- * was sent before the Parse failed fails as well, which says nothing about the server. */
-static void note_stale(struct pg_op *op, struct pg_stmt *stmt)
+ * was sent before the Parse failed fails as well, which says nothing about the server; one that has
+ * forgotten a statement without that has forgotten all of them. */
+static void note_stale(struct pg_conn *c, struct pg_op *op, struct pg_stmt *stmt)
 {
     const char *state = pd_pg_sqlstate(op->result);
     bool unknown = strcmp(state, "26000") == 0;
     op->skipped = unknown && op->number && op->number == stmt->refused;
-    if ((unknown || strcmp(state, "0A000") == 0) && op->number == stmt->number)
-        stmt->sent = false;
+    if ((!unknown && strcmp(state, "0A000") != 0) || op->number != stmt->number)
+        return;
+    stmt->sent = false;
+    if (unknown && !op->skipped)
+        prepare_all_anew(c);
 }
 
 /* The answer to the Parse; the first error is kept. */
@@ -273,7 +284,7 @@ static bool store_now(struct pg_op *op)
 static void look_at_error(struct pg_conn *c, struct pg_op *op)
 {
     if (op->stmt)
-        note_stale(op, op->stmt);
+        note_stale(c, op, op->stmt);
     if (is_astray(op))
         pd_pg_pool_retire(c->pool);
 }

@@ -224,19 +224,32 @@ static pd_err tell(struct pg_session *s, const char *command)
     return pd_pg_command(s->conn, command, NULL) ? PD_OK : pd_diag()->code;
 }
 
+/* One that every transaction has is prepared, as the author's are: as a text the server would parse
+ * it again each time, which is an eighth of its time for 20 updates by key. */
+#define COMMAND(text)                                                                              \
+    {                                                                                              \
+        .name = "a database command", .file = __FILE__, .line = __LINE__, .flags = PD_S_KEYED,     \
+        .sql_postgres = (text)                                                                     \
+    }
+
+static pd_err tell_known(struct pg_session *s, const struct pd_stmt *command)
+{
+    return pd_pg_send(s->conn, command, NULL, NULL, NULL) ? PD_OK : pd_diag()->code;
+}
+
 pd_err pd_pg_enter(struct pg_session *s)
 {
     if (s->begun)
         return PD_OK;
-    static const char *const text[][2] = {
-        [PD_READ_COMMITTED] = { "begin isolation level read committed read write",
-                                "begin isolation level read committed read only" },
-        [PD_REPEATABLE_READ] = { "begin isolation level repeatable read read write",
-                                 "begin isolation level repeatable read read only" },
-        [PD_SERIALIZABLE] = { "begin isolation level serializable read write",
-                              "begin isolation level serializable read only" },
+    static const struct pd_stmt begins[][2] = {
+        [PD_READ_COMMITTED] = { COMMAND("begin isolation level read committed read write"),
+                                COMMAND("begin isolation level read committed read only") },
+        [PD_REPEATABLE_READ] = { COMMAND("begin isolation level repeatable read read write"),
+                                 COMMAND("begin isolation level repeatable read read only") },
+        [PD_SERIALIZABLE] = { COMMAND("begin isolation level serializable read write"),
+                              COMMAND("begin isolation level serializable read only") },
     };
-    PD_TRY(tell(s, text[s->base.tx.isolation][s->base.tx.read_only]));
+    PD_TRY(tell_known(s, &begins[s->base.tx.isolation][s->base.tx.read_only]));
     if (!pd_pg_localize(s->conn, true))
         return pd_diag()->code;
     s->begun = true;
@@ -435,7 +448,8 @@ static pd_err commit_wait(struct pg_session *s, struct pg_op *op, struct pg_op *
  * them counts, unless it is not known whether all of it was committed. */
 static pd_err await_commit(struct pg_session *s, struct pd_items *items)
 {
-    struct pg_op *op = pd_pg_command(s->conn, "commit", pd_fiber_self());
+    static const struct pd_stmt commit = COMMAND("commit");
+    struct pg_op *op = pd_pg_send(s->conn, &commit, NULL, NULL, pd_fiber_self());
     if (!op)
         return pd_diag()->code;
     struct pg_op *floor = pd_pg_floor_ask(s);

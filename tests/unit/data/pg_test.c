@@ -203,6 +203,44 @@ static void test_pg_a_changed_schema_fails_one_transaction(void **state)
     with_db(alter_behind);
 }
 
+/* One that adds 1. */
+static pd_err add_one(struct pd_db *db, bool forget_inside)
+{
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, db);
+    change(c, 1, 1);
+    if (forget_inside)
+        pd_stmt_exec(c, &forgets, NULL, PD_SITE);
+    pd_err e = pd_commit(c);
+    unit_end(&u);
+    return e;
+}
+
+/* "begin" and "commit" are prepared as well. A server that has forgotten the begin runs nothing of
+ * that transaction, and one that has forgotten the commit undoes it; the next one works. */
+static void forget_commands(struct pd_db *db)
+{
+    struct unit u;
+    seed(db, 1);
+    die_of(add_one(db, false));
+    pd_stmt_exec(unit_start(&u, db), &forgets, NULL, PD_SITE);
+    unit_end(&u);
+    assert_int_not_equal(add_one(db, false), PD_OK);
+    die_of(add_one(db, false));
+    assert_int_equal(sum_fresh(db), 102);
+    assert_int_not_equal(add_one(db, true), PD_OK);
+    die_of(add_one(db, false));
+    assert_int_equal(sum_fresh(db), 103);
+}
+static void test_pg_a_forgotten_begin_or_commit_fails_one_transaction(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(forget_commands);
+}
+
 /* What is sent while the Parse it relies on is being skipped behind an error is sent again, and the
  * server is not taken for a pooler that forgets. */
 static void skipped_parse(struct pd_db *db)
@@ -945,6 +983,7 @@ int main(void)
         PG_TEST(the_queue_is_bounded_and_has_deadlines),
         PG_TEST(readers_and_writers_share_few_connections),
         PG_TEST(a_changed_schema_fails_one_transaction),
+        PG_TEST(a_forgotten_begin_or_commit_fails_one_transaction),
         PG_TEST(an_error_does_not_end_prepared_statements),
         PG_TEST(a_late_cancel_hits_no_transaction),
         PG_TEST(a_transaction_that_gives_up_frees_its_place),
