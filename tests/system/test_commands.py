@@ -154,6 +154,55 @@ def test_seed_is_deterministic_and_right(own_server, tmp_path_factory):
     assert server.command("check").returncode == 0
 
 
+SEED = ("seed", "--users", 1200, "--orgs", 3, "--entries", 15000, "--seed", 7, "--until", "2026-03-01")
+
+
+def made(server):
+    """What a seed has made; ids may have gaps where one was killed."""
+    return (server.rows("select o.n, a.name, e.amount, e.balance_after, e.memo, e.external from ledger_entry e join ledger_account a "
+                        "on a.id = e.account_id join seed_org o on o.org_id = e.org_id order by e.id"),
+            server.rows("select u.email, u.name, m.role, o.n from identity_user u join identity_member m on m.user_id = u.id "
+                        "join seed_org o on o.org_id = m.org_id order by u.id"))
+
+
+def test_a_seed_that_is_killed_goes_on_where_it_was(own_server, tmp_path_factory):
+    """Killed again and again, told the same again: in the end it has made what it makes at once, and said so."""
+    seed = int(os.environ.get("PANDO_SEED", random.randrange(2**32)))
+    print("seed", seed)
+    dice = random.Random(seed)
+    at_once = Server(tmp_path_factory.mktemp("seed"))
+    assert at_once.command(*SEED).returncode == 0
+    assert own_server.command("migrate").returncode == 0
+    kills = 0
+    for _ in range(200):
+        places = own_server.rows("select people, org, written from seed_run")
+        run = subprocess.Popen([FINFLOW, *map(str, SEED)], cwd=own_server.dir, env=own_server.env(), text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while run.poll() is None and time.monotonic() < deadline:
+            if own_server.rows("select people, org, written from seed_run") != places:
+                time.sleep(dice.random() * 0.05)  # somewhere in what comes behind the next commit
+                break
+        run.kill()
+        out, err = run.communicate()
+        if run.returncode == 0:
+            break
+        assert run.returncode == -signal.SIGKILL, err
+        assert not places or "goes on behind" in out or out == ""
+        assert broken_rules(own_server) == []
+        kills += 1
+        if own_server.rows("select org from seed_run") == [(3,)]:
+            break  # it was done, and had not said so
+        other = SEED[:2] + (1300,) + SEED[3:]
+        one_clear_line(own_server.command(*other), "begun with --users 1200 --orgs 3 --entries 15000 --until 2026-03-01", "goes on")
+    else:
+        raise AssertionError("it does not come to an end")
+    assert kills >= 3
+    assert made(own_server) == made(at_once)
+    one_clear_line(own_server.command(*SEED), "there already", "--seed")
+    assert own_server.command("check").returncode == 0
+
+
 def test_seed_shows_its_progress_on_a_terminal_and_is_made_once(own_server):
     terminal, theirs = os.openpty()
     first = subprocess.run([FINFLOW, "seed", "--entries", "12000"], cwd=own_server.dir, env=own_server.env(), text=True,

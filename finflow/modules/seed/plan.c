@@ -1,8 +1,10 @@
-/* plan.c - writes entries in batches: each a transaction, with a context and an arena of its own.
+/* plan.c - writes entries in batches: each a transaction, with a context and an arena of its own,
+ * that also says how far it is.
  */
 #include "seed/plan.h"
 
 #include "insights/insights.h"
+#include "seed_gen.h"
 
 pd_uuid dice_uuid(struct dice *d)
 {
@@ -21,13 +23,24 @@ static void context_begin(struct plan *p)
     p->in_batch = 0;
 }
 
-static void context_end(struct plan *p)
+/* Moves on from the place that was committed, unless another one has. */
+static void store_place(struct plan *p, struct place next)
+{
+    if (!p->at.run_id || p->failed != PD_OK || p->c.failed)
+        return;
+    if (seed_run_has_entries(&p->c, next.org, next.written, (int64_t)p->dice.state, next.run_id,
+                             p->at.org, p->at.written) != 1)
+        p->failed = p->c.failed ? p->c.failed : pd_fail(PD_EBUSY, "another one makes this seed");
+    p->at = next;
+}
+
+static void context_end(struct plan *p, struct place next)
 {
     if (p->batch)
         ledger_batch_end(p->batch);
-    pd_err e = pd_commit(&p->c);
+    store_place(p, next);
     if (p->failed == PD_OK)
-        p->failed = e;
+        p->failed = pd_commit(&p->c);
     p->batch = NULL;
     pd_ctx_fini(&p->c);
     pd_arena_reset(&p->arena);
@@ -51,9 +64,23 @@ void plan_drop(struct plan *p)
     pd_arena_fini(&p->arena);
 }
 
+void plan_at(struct plan *p, struct place at)
+{
+    p->at = at;
+    p->entries = at.written;
+}
+
+void plan_rest(struct plan *p)
+{
+    if (p->failed != PD_OK || p->in_batch < ENTRIES_PER_BATCH)
+        return;
+    context_end(p, (struct place){ p->at.run_id, p->at.org, p->entries });
+    context_begin(p);
+}
+
 pd_err plan_end(struct plan *p)
 {
-    context_end(p);
+    context_end(p, (struct place){ p->at.run_id, p->at.org + 1, 0 });
     pd_arena_fini(&p->arena);
     return p->failed;
 }
@@ -78,10 +105,6 @@ pd_id plan_category(struct plan *p, const char *name)
 
 static bool ready(struct plan *p)
 {
-    if (p->failed == PD_OK && p->in_batch >= ENTRIES_PER_BATCH) {
-        context_end(p);
-        context_begin(p);
-    }
     if (p->failed == PD_OK && !p->batch)
         /* nplus1 ok: once for a batch of thousands */
         p->batch = ledger_batch_begin(&p->c, p->org_id);

@@ -28,10 +28,17 @@ pd_uuid dice_uuid(struct dice *d);
 /* --- writing
  * --------------------------------------------------------------------------------------- */
 
-enum { SEED_ACCOUNTS_MAX = 8, SEED_CATEGORIES_MAX = 16, ENTRIES_PER_BATCH = 10000 };
+enum { SEED_ACCOUNTS_MAX = 8, SEED_CATEGORIES_MAX = 16, ENTRIES_PER_BATCH = 2000 };
 
-/* One organisation that is being filled. Batches commit by themselves every ENTRIES_PER_BATCH
- * entries; what has fewer is one transaction, from plan_begin to plan_end. */
+/* How far a seed is: the number of the organisation that it fills, and the entries of that. It is
+ * stored by the transactions that write them. */
+struct place {
+    pd_id run_id; /* 0: it is not stored */
+    int64_t org, written;
+};
+
+/* One organisation that is being filled: one transaction from plan_begin to plan_end, if there is
+ * no plan_rest in between. */
 struct plan {
     struct pd_db *db;
     struct pd_arena arena;
@@ -43,12 +50,15 @@ struct plan {
     pd_id categories[SEED_CATEGORIES_MAX];
     unsigned in_batch;
     int64_t entries; /* written, as people see them */
+    struct place at; /* of what is committed */
     pd_err failed;   /* sticky */
 };
 
 void plan_begin(struct plan *p, struct pd_db *db, pd_id org_id, struct dice dice);
 /* If the organisation was made in p->c. */
 void plan_for(struct plan *p, pd_id org_id);
+/* The place after which it goes on, which it keeps from now on. */
+void plan_at(struct plan *p, struct place at);
 /* Must come before the first entry. */
 pd_id plan_account(struct plan *p, const char *name, const char *kind, pd_str currency);
 pd_id plan_category(struct plan *p, const char *name);
@@ -58,7 +68,9 @@ void plan_outside(struct plan *p, pd_id account, pd_money amount, pd_str memo, p
                   pd_time at);
 void plan_inside(struct plan *p, pd_id from, pd_id to, pd_money amount, pd_str memo, pd_time at);
 pd_money plan_balance(struct plan *p, pd_id account);
-/* Commits what is left and frees. */
+/* Between two entries: commits, if there are ENTRIES_PER_BATCH. */
+void plan_rest(struct plan *p);
+/* Commits what is left, which is the end of the organisation, and frees. */
 pd_err plan_end(struct plan *p) PD_MUST;
 /* Frees; what was not committed is undone. */
 void plan_drop(struct plan *p);
