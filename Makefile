@@ -10,7 +10,7 @@ help:
 	@echo "make test      build everything and prove it: unit, wire, system, simulation, browser"
 	@echo "make install   the tool and the library for authors, below PREFIX=/usr/local; DESTDIR is obeyed"
 	@echo "make deb       the same as a Debian package, here"
-	@echo "make sanitize  unit, wire, simulation and system tests under AddressSanitizer and UBSan"
+	@echo "make sanitize  unit, wire, simulation and system tests (both databases) under AddressSanitizer and UBSan"
 	@echo "make hard      the same with tiny buffers, no pools, random wake order, every wait yielding"
 	@echo "make tsan      loops, data and a server of two threads under ThreadSanitizer"
 	@echo "make valgrind  the unit tests under memcheck"
@@ -41,12 +41,12 @@ deb:
 sanitize:
 	@scripts/deps test
 	@BUILD=$(BUILD)-asan scripts/build -Db_sanitize=address,undefined -Db_lundef=false
-	@BUILD=$(BUILD)-asan scripts/test unit wire strict sim system
+	@BUILD=$(BUILD)-asan scripts/test unit wire strict sim system system-postgres
 
 hard:
 	@scripts/deps test
 	@BUILD=$(BUILD)-hard scripts/build -Dhard=true -Db_sanitize=address,undefined -Db_lundef=false
-	@BUILD=$(BUILD)-hard scripts/test unit wire sim system
+	@BUILD=$(BUILD)-hard scripts/test unit wire sim system system-postgres
 
 tsan:
 	@scripts/deps test
