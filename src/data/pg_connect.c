@@ -272,8 +272,6 @@ pd_err pd_pg_conn_open(struct pg_pool *pool, struct pg_conn **out)
     pd_err e = conn_start(c);
     if (e == PD_OK)
         e = conn_setup(c);
-    if (e == PD_OK && c->broken) /* with the answers came its end */
-        e = pd_fail(PD_EUNAVAIL, "%s", pool->why);
     pd_deadline_restore(old);
     if (e != PD_OK) {
         struct pd_diag why = *pd_diag();
