@@ -106,6 +106,8 @@ struct pd_semaphore {
     struct pd_waiters waiters;
 };
 pd_err pd_semaphore_get(struct pd_semaphore *s) PD_MUST PD_YIELDS;
+/* Takes one if nobody has to wait for it: no other fiber runs meanwhile. */
+bool pd_semaphore_try(struct pd_semaphore *s) PD_MUST;
 void pd_semaphore_put(struct pd_semaphore *s);
 
 /* A bounded queue of pointers. put waits while it is full, get while it is empty; after close put

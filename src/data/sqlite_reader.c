@@ -245,9 +245,8 @@ pd_err pd_lite_read(struct lite_session *s, const struct pd_stmt *stmt, const vo
     struct lite_conn *conn = pool->idle;
     if (s->held)
         return read_held(s, stmt, params, out);
-    if (!conn || !pool->room.free)
+    if (!conn || !pd_semaphore_try(&pool->room)) /* nobody else takes `conn` meanwhile */
         return read_later(s, stmt, params, out);
-    PD_TRY(pd_semaphore_get(&pool->room)); /* does not wait */
     pool->idle = conn->next;
     return read_on(conn, s, stmt, params, out);
 }

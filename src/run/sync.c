@@ -145,6 +145,14 @@ pd_err pd_semaphore_get(struct pd_semaphore *s)
     return PD_OK;
 }
 
+bool pd_semaphore_try(struct pd_semaphore *s)
+{
+    if (s->free == 0)
+        return false;
+    s->free--;
+    return true;
+}
+
 void pd_semaphore_put(struct pd_semaphore *s)
 {
     if (!grant(&s->waiters, PD_OK))

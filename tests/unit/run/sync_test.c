@@ -129,6 +129,26 @@ LOOP_TEST(semaphore_lets_only_so_many_in)
     check(gate.most == 3 && gate.s.free == 3);
 }
 
+static void leave(void *gate)
+{
+    pd_semaphore_put(gate);
+}
+
+/* Who tries takes nothing from those who wait, and nobody runs meanwhile. */
+LOOP_TEST(semaphore_is_tried_without_a_wait)
+{
+    struct gate gate = { .s = { .free = 1 } };
+    struct pd_group g;
+    pd_group_init(&g);
+    check(pd_semaphore_try(&gate.s) && !pd_semaphore_try(&gate.s));
+    check(pd_group_go(&g, "pass", pass, &gate) == PD_OK);
+    check(pd_sleep(100) == PD_OK); /* it waits now */
+    check(pd_group_go(&g, "leave", leave, &gate.s) == PD_OK);
+    check(!pd_semaphore_try(&gate.s) && gate.inside == 0);
+    check(pd_group_wait(&g) == PD_OK);
+    check(gate.most == 1 && pd_semaphore_try(&gate.s));
+}
+
 static void put_hundred(void *arg)
 {
     for (uintptr_t i = 1; i <= 100; i++)
@@ -244,6 +264,7 @@ int main(void)
         cmocka_unit_test(signal_wakes_one_broadcast_all),
         cmocka_unit_test(cond_wait_holds_the_mutex_again_when_canceled),
         cmocka_unit_test(semaphore_lets_only_so_many_in),
+        cmocka_unit_test(semaphore_is_tried_without_a_wait),
         cmocka_unit_test(channel_keeps_order_at_every_size),
         cmocka_unit_test(closed_channel_gives_what_is_in_it_first),
         cmocka_unit_test(close_wakes_those_who_wait),
