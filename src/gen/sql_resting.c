@@ -80,13 +80,22 @@ static pd_str with_keys(struct sql *s, struct sql_stmt *st, const struct sql_var
     return pd_buf_str(&x.buf);
 }
 
+/* What would be made without it is another program. */
+static PD_COLD void no_memory(struct sql *s)
+{
+    pd_panic("cannot plan a statement with keys: %s", sqlite3_errmsg(s->db));
+}
+
 /* Its steps; null if it cannot be prepared: one of its names is also one of ours. */
 static pd_str plan_of(struct sql *s, pd_str sql)
 {
     sqlite3_stmt *q = NULL;
     struct pd_buf b;
     sql = pd_str_fmt(s->arena, "explain query plan %.*s", PD_ARG(sql));
-    if (sqlite3_prepare_v2(s->db, sql.ptr, (int)sql.len, &q, NULL) != SQLITE_OK)
+    int rc = sqlite3_prepare_v2(s->db, sql.ptr, (int)sql.len, &q, NULL);
+    if (rc == SQLITE_NOMEM)
+        no_memory(s);
+    if (rc != SQLITE_OK)
         return PD_STR_NULL;
     pd_buf_init(&b, s->arena, SQL_TEXT_MAX);
     while (sql_next(s, q))
@@ -110,9 +119,8 @@ static void write_keys(struct sql *s, struct sql_stmt *st)
 
 void sql_resting(struct sql *s)
 {
-    char *why = NULL;
-    if (sqlite3_exec(s->db, "create temp table pd_keys (k1, k2, k3, k4)", NULL, NULL, &why))
-        pd_panic("cannot make a table of keys: %s", why);
+    if (sqlite3_exec(s->db, "create temp table pd_keys (k1, k2, k3, k4)", NULL, NULL, NULL))
+        no_memory(s);
     for (struct sql_module *m = s->modules; m; m = m->next)
         for (struct sql_stmt *st = m->stmts; st; st = st->next)
             if (!st->failed)

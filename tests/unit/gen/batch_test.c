@@ -50,7 +50,10 @@ static struct sql_stmt *read_batched(struct app *a, const char *where)
     app_run(a);
     if (a->said.len)
         fail_msg("%s: %.*s", where, PD_ARG(pd_buf_str(&a->said)));
-    return sql_stmt_find(a->g.sql->modules, PD_STR("it"));
+    assert_non_null(a->g.sql->modules);
+    struct sql_stmt *st = sql_stmt_find(a->g.sql->modules, PD_STR("it"));
+    assert_non_null(st);
+    return st;
 }
 
 static PGresult *ask(PGconn *pq, const char *sql)
