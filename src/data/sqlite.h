@@ -192,7 +192,7 @@ pd_err pd_lite_bind(struct pd_arena *a, const struct pd_stmt *s, sqlite3_stmt *q
                     const void *params) PD_MUST;
 /* Text and bytes are copied. */
 void pd_lite_result(sqlite3_context *to, const struct pd_column *p, const void *v);
-/* What pd_lite_bind refuses of the parameters, where they are not bound. */
+/* Text that is none, JSON that is none: to be asked before values go to SQLite, in either way. */
 pd_err pd_lite_params_check(const struct pd_stmt *s, const void *params) PD_MUST;
 pd_err pd_lite_decode(struct pd_arena *a, const struct pd_stmt *s, sqlite3_stmt *q,
                       char *row) PD_MUST;

@@ -198,8 +198,9 @@ static pd_err run_prepared(struct lite_conn *conn, struct lite_session *session,
                            struct lite_stmt *s, const void *params, struct pd_result *out)
 {
     const struct pd_stmt *stmt = s->of;
-    PD_TRY(s->by_keys ? pd_lite_params_check(stmt, params)
-                      : pd_lite_bind(out->arena, stmt, s->handle, params));
+    PD_TRY(pd_lite_params_check(stmt, params));
+    if (!s->by_keys)
+        PD_TRY(pd_lite_bind(out->arena, stmt, s->handle, params));
     struct lite_run *outer = conn->run; /* a statement inside the callback of another's rows */
     struct lite_run run = { .stmt = stmt,
                             .params = params,

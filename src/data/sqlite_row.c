@@ -105,7 +105,7 @@ pd_err pd_lite_params_check(const struct pd_stmt *s, const void *params)
 {
     for (uint32_t i = 0; i < s->nparams; i++) {
         const struct pd_column *p = &s->params[i];
-        if (p->type == PD_T_STR)
+        if (p->type == PD_T_STR || p->type == PD_T_JSON)
             PD_TRY(pd_param_check(s, p, *(const pd_str *)((const char *)params + p->offset)));
     }
     return PD_OK;
@@ -117,8 +117,6 @@ pd_err pd_lite_bind(struct pd_arena *a, const struct pd_stmt *s, sqlite3_stmt *q
     for (uint32_t i = 0; i < s->nparams; i++) {
         const struct pd_column *p = &s->params[i];
         const void *v = (const char *)params + p->offset;
-        if (p->type == PD_T_STR || p->type == PD_T_JSON)
-            PD_TRY(pd_param_check(s, p, *(const pd_str *)v));
         int rc = bind_one(a, q, (int)i + 1, p, v);
         if (rc == SQLITE_TOOBIG)
             return pd_fail(PD_ETOOBIG, "%s: parameter %s is too big", s->name, p->name);
