@@ -1,8 +1,8 @@
 /* own.h - statements of the platform's own, as `pando gen` would write them of an author's.
  *
- *     static const struct pd_column last_columns[] = { PD_COLUMN(struct last, number, PD_T_I64) };
- *     PD_OWN_STMT(last_stmt, "pando.last", .flags = PD_S_READONLY, PD_GIVES(struct last,
- * last_columns), .sql_sqlite = "select …", .sql_postgres = "select …");
+ *     static const struct pd_column columns[] = { PD_COLUMN(struct last, number, PD_T_I64) };
+ *     PD_OWN_STMT(last_stmt, "pando.last", .flags = PD_S_READONLY,
+ *                 PD_GIVES(struct last, columns), .sql_sqlite = "…", .sql_postgres = "…");
  */
 #ifndef PD_OWN_H
 #define PD_OWN_H

@@ -14,11 +14,10 @@
  * A connection first gets its lock and then, in a transaction of its own, looks what was applied:
  * so it either sees the migration's row, or has a lock that the migration would need. Both leave
  * with the rest of its set-up (pg_connect.c), so they cost no time; only the first connection that
- * finds the table there asks once more. Both sides
- * only try, since who waits in a statement has a snapshot (pg_migrate.c). The locks of a
- * transaction go after its rows are seen by all. A connection that is lost takes its lock along,
- * and the next one is asked again: there is nothing to renew, and no time in which a forgotten lock
- * counts.
+ * finds the table there asks once more. Both sides only try, since who waits in a statement has a
+ * snapshot (pg_migrate.c). The locks of a transaction go after its rows are seen by all. A
+ * connection that is lost takes its lock along, and the next one is asked again: there is nothing
+ * to renew, and no time in which a forgotten lock counts.
  */
 #include "data/pg_known.h"
 #include "base/siphash.h"
