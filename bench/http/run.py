@@ -3,12 +3,12 @@
 
     bench/http/run.py BUILD_DIR [--seconds 1] [--rounds 12] [--layer] [--only plain64,pipe16]
 
-One worker each; server and wrk share one CPU (the steadier layout: see docs), so req/s is the
+One worker each; server and client share one CPU (the steadier layout: see docs), so req/s is the
 throughput of that CPU for both. All servers of a case stay up, and are asked in turn, for a second
 each, again and again: whatever else the machine does meets all of them. req/s is the median of the
 rounds and its ratio the median of the rounds' ratios. User and system microseconds per request are
 the sums of all rounds (/proc, of the server's process tree): the kernel splits them by sampling, so
-a few seconds tell little. "wrk us" is the client's CPU time; with the server's it is what a request costs the
+a few seconds tell little. "client us" is the client's CPU time; with the server's it is what a request costs the
 CPU they share, however many others want it, too. "between" is user time measured exactly, if a little differently (see
 between.c), in a run of its own.
 
@@ -28,6 +28,9 @@ with callgrind: 19,400 with $request_id, 13,000 as it is here):
   - the log is its "combined", which is a little cheaper than a format with pando's fields, 64 KiB buffered
 multi_accept, timer_resolution and larger log buffers change nothing. Both logs go to /dev/null: no disk is measured.
 Of the answer only "Server: nginx" and "Connection: keep-alive" cannot be left out; wrk reads these 39 bytes, too.
+
+The client is wrk, but for pipelined requests: for one of those wrk needs more CPU than any server but nginx, and so
+mostly measures itself. "pipe16" asks with ask.c, which costs less; "wrk16" is the same with wrk, to compare.
 
 The last table is memory: 10,000 idle connections. Then the marks are printed; missing one does not fail the run,
 because a busy machine misses them. count.py counts instructions, which no machine changes.
@@ -53,13 +56,15 @@ from peers import children, cpu  # noqa: E402
 
 CPU = max(os.sched_getaffinity(0))
 ACCEPT = "Accept: text/plain,text/html;q=0.9,application/xhtml+xml;q=0.9,*/*;q=0.7"
-CASES = {  # name: path, connections, pipelined
-    "plain64": ("/plaintext", 64, 1),
-    "plain256": ("/plaintext", 256, 1),
-    "json64": ("/json", 64, 1),
-    "json256": ("/json", 256, 1),
-    "pipe16": ("/plaintext", 64, 16),
+CASES = {  # name: path, connections, pipelined, client
+    "plain64": ("/plaintext", 64, 1, "wrk"),
+    "plain256": ("/plaintext", 256, 1, "wrk"),
+    "json64": ("/json", 64, 1, "wrk"),
+    "json256": ("/json", 256, 1, "wrk"),
+    "pipe16": ("/plaintext", 64, 16, "ask"),
+    "wrk16": ("/plaintext", 64, 16, "wrk"),
 }
+TOGETHER = ("plain64", "plain256"), ("json64", "json256")  # compared with each other: measured in the same rounds
 NGINX = """
 worker_processes 1; daemon off; env BETWEEN_OUT; pid {dir}/pid; error_log {dir}/error crit;
 events {{ worker_connections 20000; }}
@@ -117,21 +122,23 @@ def pss(pid):
 
 
 def wrk(port, path, connections, depth, seconds):
-    command = ["taskset", "-c", str(CPU), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
-               "-H", ACCEPT, "-H", "Connection: keep-alive"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-H", ACCEPT, "-H", "Connection: keep-alive"]
     url = f"http://127.0.0.1:{port}{path}"
-    if depth > 1:
-        command += ["-s", str(HERE / "pipeline.lua"), url, "--", str(depth)]
-    else:
-        command += [url]
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return command + (["-s", str(HERE / "pipeline.lua"), url, "--", str(depth)] if depth > 1 else [url])
+
+
+def load(build, port, path, connections, depth, client, seconds):
+    """Requests answered, and per second."""
+    command = wrk(port, path, connections, depth, seconds) if client == "wrk" else \
+        [str(pathlib.Path(build).resolve() / "bench/http/ask"), *map(str, (port, path, connections, depth, seconds))]
+    out = subprocess.run(["taskset", "-c", str(CPU), *command], stdout=subprocess.PIPE, text=True, check=True).stdout
     if "Non-2xx" in out or "Socket errors" in out:
         print(out, file=sys.stderr)
     return int(re.search(r"(\d+) requests in", out).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
 
 
 def cpu_of_ended():
-    """Seconds of all children that have ended: of wrk, while the servers stay up."""
+    """Seconds of all children that have ended: of clients, while the servers stay up."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -140,21 +147,27 @@ class Result:
     """Of one server in one case: sums over the rounds, and the rate of each."""
 
     def __init__(self):
-        self.requests, self.user_s, self.system_s, self.client_s, self.rates, self.between = 0, 0, 0, 0, [], None
+        self.requests, self.user_s, self.system_s, self.client_s, self.between = 0, 0, 0, 0, None
+        self.rates, self.costs = [], []  # of the rounds: requests per second, the server's microseconds for one
 
-    def add(self, server, case, seconds):
+    def add(self, server, case, args):
         before, client = cpu(server.process.pid), cpu_of_ended()
-        requests, rate = wrk(server.port, *CASES[case], seconds)
+        requests, rate = load(args.build, server.port, *CASES[case], args.seconds)
         self.client_s += cpu_of_ended() - client
         user, system = (b - a for a, b in zip(before, cpu(server.process.pid)))
         self.requests, self.user_s, self.system_s = self.requests + requests, self.user_s + user, self.system_s + system
         self.rates.append(rate)
+        self.costs.append((user + system) * 1e6 / requests)
 
     def rate(self):
         return statistics.median(self.rates)
 
     def rate_of(self, other):
         return statistics.median(a / b for a, b in zip(self.rates, other.rates))
+
+    def costs_of(self, other):
+        """Of each round the ratio."""
+        return [a / max(b, 1e-9) for a, b in zip(self.costs, other.costs)]
 
     def user(self):
         return max(self.user_s * 1e6 / self.requests, 1e-9)
@@ -169,16 +182,19 @@ class Result:
         return self.client_s * 1e6 / self.requests
 
     def both(self):
-        """What wrk and the server need for a request: on a CPU of their own, its throughput is the inverse."""
+        """What client and server need for a request: on a CPU of their own, its throughput is the inverse."""
         return self.cpu() + self.client()
 
 
-def between(server, case, library, out):
+def between(server, case, build, out):
     """User microseconds per request between system calls; None if the server does not let itself be measured."""
+    library = pathlib.Path(build).resolve() / "bench/http/between.so"
+    if not library.exists():
+        return None
     env = server.env
     server.env = {**env, "LD_PRELOAD": str(library), "BETWEEN_OUT": str(out)}
     with server as s:
-        requests, _ = wrk(s.port, *CASES[case], 2)
+        requests, _ = load(build, s.port, *CASES[case], 2)
     server.env = env
     try:
         us, calls = map(float, out.read_text().split())
@@ -187,20 +203,20 @@ def between(server, case, library, out):
     return us / requests if calls * CASES[case][2] > requests else None  # else it was the parent's
 
 
-def measure(servers, case, args, work):
-    """name -> Result"""
-    results = {s.name: Result() for s in servers}
+def measure(servers, cases, args, work):
+    """case -> name -> Result. All cases of a server are asked one behind the other, so that what happens to the machine meets all."""
+    results = {case: {s.name: Result() for s in servers if asked(s, case)} for case in cases}
     with contextlib.ExitStack() as running:
         for s in servers:
             running.enter_context(s)
-            wrk(s.port, *CASES[case], 1)
+            load(args.build, s.port, *CASES[cases[0]], 1)
         for _ in range(args.rounds):
             for s in servers:
-                results[s.name].add(s, case, args.seconds)
-    library = pathlib.Path(args.build).resolve() / "bench/http/between.so"
-    for s in servers:
-        if library.exists():
-            results[s.name].between = between(s, case, library, work / f"between-{case}-{s.name}")
+                for case in cases:
+                    results[case][s.name].add(s, case, args)
+    for case in cases:
+        for s in servers:
+            results[case][s.name].between = between(s, case, args.build, work / f"between-{case}-{s.name}")
     return results
 
 
@@ -250,22 +266,24 @@ def answer(server, path):
     got = b""
     with server, socket.create_connection(("127.0.0.1", server.port), 5) as c:
         c.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        while not got.endswith(b"World!"):
+        while b"World!" not in got or path == "/json" and not got.endswith(b"}"):
             got += c.recv(4096)
     return got
 
 
-def bare(name, build, like, work):
-    """Answers /plaintext as `like` does."""
-    port, path = peers.free_port(), work / f"answer-{name}"
-    path.write_bytes(answer(like, "/plaintext"))
-    return peers.Server(name, [str(pathlib.Path(build).resolve() / "bench/http/bare"), str(port), str(path)], port, CPU)
+def bare(name, build, like, path, work):
+    """Answers every path as `like` does this one."""
+    port, file = peers.free_port(), work / f"answer-{name}{path.replace('/', '-')}"
+    file.write_bytes(answer(like, path))
+    server = peers.Server(name, [str(pathlib.Path(build).resolve() / "bench/http/bare"), str(port), str(file)], port, CPU)
+    server.path = path
+    return server
 
 
 def asked(server, case):
-    """Kore does not take pipelined requests; bare has one answer."""
-    path, _, depth = CASES[case]
-    return not (server.name == "kore" and depth > 1) and (not server.name.startswith("bare") or path == "/plaintext")
+    """Kore does not take pipelined requests; a bare server has one answer."""
+    path, _, depth, _ = CASES[case]
+    return not (server.name == "kore" and depth > 1) and getattr(server, "path", path) == path
 
 
 def servers(args, work):
@@ -283,18 +301,24 @@ def servers(args, work):
     likes = {s.name: s for s in found}
     for name, like in ("bare", "nginx"), ("bare=", "pando"):
         if like in likes:
-            found.append(bare(name, args.build, likes[like], work))
-    return found
+            found += [bare(name, args.build, likes[like], path, work) for path in ("/plaintext", "/json")]
+    return [s for s in found if not args.servers or s.name in args.servers.split(",")]
 
 
 def show(case, results):
-    ours = results["pando"]
+    ours = results.get("pando")
     for name, r in results.items():
         exact = f"{r.between:9.2f}" if r.between else f"{'':9}"
-        ratio = "" if r is ours else f"   {ours.rate_of(r):5.2f} x  {ours.user() / r.user():5.2f} x"
-        if r is not ours and r.between and ours.between:
+        ratio = "" if r is ours or not ours else f"   {ours.rate_of(r):5.2f} x  {ours.user() / r.user():5.2f} x"
+        if ratio and r.between and ours.between:
             ratio += f"  {ours.between / r.between:5.2f} x"
-        print(f"{case:10}{name:8}{r.rate():12,.0f}{r.user():9.2f}{r.system():9.2f}{r.client():9.2f}{exact}{ratio}", flush=True)
+        print(f"{case:10}{name:8}{r.rate():12,.0f}{r.user():9.2f}{r.system():9.2f}{r.client():10.2f}{exact}{ratio}", flush=True)
+
+
+def middle(values):
+    """From the first to the third quarter."""
+    quarters = statistics.quantiles(values) if len(values) > 1 else [values[0]] * 3
+    return f"{quarters[0]:.2f} to {quarters[2]:.2f}"
 
 
 def mark(what, value, limit, good, beside=""):
@@ -303,49 +327,58 @@ def mark(what, value, limit, good, beside=""):
 
 def show_user_marks(found, case, limit):
     """`found`: name -> Result. User CPU of a request, of that of the peer that does the same work."""
-    ours, peer, less = found["pando"], found["nginx="], found["nginx"]
+    ours, peer, less = found["pando"], found["nginx="], found.get("nginx")
     value = ours.user() / peer.user()
     mark(f"{case}: user CPU of a request, of that of nginx=", value, limit, value <= limit,
-         f" ({ours.user() / less.user():.2f} of nginx, which sends less)")
+         f" ({ours.user() / less.user():.2f} of nginx, which sends less)" if less else "")
     if ours.between and peer.between:
         value = ours.between / peer.between
         mark(f"{case}: the same, measured between system calls", value, limit, value <= limit,
-             f" ({ours.between / less.between:.2f})" if less.between else "")
+             f" ({ours.between / less.between:.2f})" if less and less.between else "")
 
 
 def show_many_marks(seen, few, many):
-    value = seen[many]["pando"].cpu() / max(seen[few]["pando"].cpu(), 1e-9)
-    mark(f"{many}: user and system CPU of a request, of {few}'s", value, 1.05, value <= 1.05)
-    for name in "pando", "nginx=":  # a machine's noise is in both, a server's loss in one
+    ratios = seen[many]["pando"].costs_of(seen[few]["pando"])
+    value, least = statistics.median(ratios), seen[many].get("bare=")
+    mark(f"{many}: user and system CPU of a request, of {few}'s", value, 1.05, value <= 1.05, f" (middle half {middle(ratios)})")
+    if least:  # the kernel's part of a connection is in it, too
+        value /= statistics.median(least.costs_of(seen[few]["bare="]))
+        mark(f"{many}: the same, of what a server that only answers has there", value, 1.05, value <= 1.05)
+    for name in "pando", "nginx=", "bare=":
         if name in seen[few]:
             a, b = seen[few][name], seen[many][name]
-            print(f"      {name}: requests per second {b.rate() / a.rate():.2f}, CPU of a request {b.cpu() / a.cpu():.2f}, of {few}'s")
+            print(f"      {name}: requests per second {b.rate_of(a):.2f}, CPU of a request {statistics.median(b.costs_of(a)):.2f}, of {few}'s")
 
 
 def pipelined(ours, peer):
-    """Ratios: requests per second; the CPU time of server and wrk; the server's alone."""
+    """Ratios: requests per second; the CPU time of server and client; the server's alone."""
     return ours.rate_of(peer), peer.both() / ours.both(), peer.cpu() / ours.cpu()
 
 
 def show_beside(found, name, peer, what):
+    if name not in found or peer not in found:
+        return
     print("      {} of {}, {}: {:.2f}; {:.2f}; {:.2f}".format(name, peer, what, *pipelined(found[name], found[peer])))
 
 
-# The mark of 5 times nginx was set where a server that only answers had 6.9 times. Where wrk, which shares the CPU, needs
-# more of it than a fifth of what nginx and wrk need together, no server has 5; what can be had of all that there is, is the same.
+# Where the mark of 5 times nginx was taken, a server that only answers had 6.9 times. With wrk, which here needs more than
+# a fifth of what nginx and wrk need together, no server has 5; what can be had of all that there is, is the same.
 OF_ALL = 0.72
 
 
-def show_pipelined_marks(found):
-    ours, peer = found["pando"], found["nginx="]
-    for what, value in zip(("requests per second", "the same of the CPU time of server and wrk",
-                            "the same of the server's CPU time"), pipelined(ours, peer)):
-        mark(f"pipe16: {what}, of nginx=", value, 5, value >= 5)
-    most = found.get("bare=")
+def show_pipelined_marks(case, found):
+    ours, peer, most = found["pando"], found["nginx="], found.get("bare=")
+    client = CASES[case][3]
+    if client == "ask":
+        for what, value in zip(("requests per second", "the same of the CPU time of server and client"), pipelined(ours, peer)):
+            mark(f"{case}: {what}, of nginx=", value, 5, value >= 5)
+    else:
+        print("  {}: requests per second, of nginx=; CPU time of server and wrk; server's: {:.2f}; {:.2f}; {:.2f}".format(
+            case, *pipelined(ours, peer)))
     if most:
         value = ours.rate_of(most)
-        mark("pipe16: requests per second, of a server that only answers", value, OF_ALL, value >= OF_ALL)
-    print(f"      of a request's {ours.both():.2f} us {ours.cpu():.2f} are pando's, the rest is wrk's; nginx= needs {peer.cpu():.2f}")
+        mark(f"{case}: requests per second, of a server that only answers", value, OF_ALL, value >= OF_ALL)
+    print(f"      of a request's {ours.both():.2f} us {ours.cpu():.2f} are pando's, the rest is the client's; nginx= needs {peer.cpu():.2f}")
     show_beside(found, "pando", "nginx", "which sends a third of the bytes")
     show_beside(found, "pando=", "nginx", "both without security lines")
     for name, like in ("bare=", "nginx="), ("bare", "nginx"):
@@ -358,8 +391,9 @@ def show_marks(seen):
     for case, limit in ("plain64", 0.5), ("json64", 0.6):
         if "nginx=" in seen.get(case, {}):
             show_user_marks(seen[case], case, limit)
-    if "nginx=" in seen.get("pipe16", {}):
-        show_pipelined_marks(seen["pipe16"])
+    for case in "pipe16", "wrk16":
+        if "nginx=" in seen.get(case, {}):
+            show_pipelined_marks(case, seen[case])
     for case in "plain", "json":
         if f"{case}64" in seen and f"{case}256" in seen:
             show_many_marks(seen, f"{case}64", f"{case}256")
@@ -378,6 +412,14 @@ def show_idle(found):
         print(f"{'':10}{s.name:8}{base / 2**20:12.1f}{each:32,.0f}", flush=True)
 
 
+def in_groups(cases):
+    """Those measured in the same rounds."""
+    for case in cases:
+        group = next((g for g in TOGETHER if case in g and set(g) <= set(cases)), (case,))
+        if case == group[0]:
+            yield group
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build")
@@ -385,6 +427,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--layer", action="store_true", help="the http layer alone")
     parser.add_argument("--only", default=",".join(CASES))
+    parser.add_argument("--servers", default="", help="those alone: pando,nginx=")
     parser.add_argument("--no-idle", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as tmp:
@@ -393,13 +436,14 @@ def main():
         found = servers(args, work)
         print("pando: " + ("the http layer alone, no router, metrics or access log" if args.layer else
                            "router, fibers, metrics and access log on"))
-        print(f"server and wrk on CPU {CPU}; {args.rounds} rounds of {args.seconds} s\n")
-        print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}{'wrk us':>9}{'between':>9}   pando's ratio: req/s, user, between")
+        print(f"server and client on CPU {CPU}; {args.rounds} rounds of {args.seconds} s\n")
+        print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}{'client us':>10}{'between':>9}   pando's ratio: req/s, user, between")
         seen = {}
-        for case in args.only.split(","):
-            seen[case] = measure([s for s in found if asked(s, case)], case, args, work)
-            show(case, seen[case])
-        if not args.layer:
+        for cases in in_groups(args.only.split(",")):
+            seen.update(measure([s for s in found if asked(s, cases[0])], cases, args, work))
+            for case in cases:
+                show(case, seen[case])
+        if not args.layer and all("pando" in results for results in seen.values()):
             show_marks(seen)
         if not args.no_idle:
             show_idle(found)
