@@ -86,7 +86,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build")
     parser.add_argument("--only", default=",".join(run.SERVED))
-    parser.add_argument("--servers", default="pando,h2o,bare")
+    parser.add_argument("--servers", default="pando,h2o-each,h2o,bare")
     parser.add_argument("--h2o-connections", type=int, default=2)
     parser.add_argument("--functions", type=int, default=0)
     parser.add_argument("--caches", action="store_true")

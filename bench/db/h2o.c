@@ -1,11 +1,13 @@
 /* h2o.c - a peer: the benchmark's requests by libh2o (evloop, HTTP/1.1) and libpq in pipeline mode.
  *
- *     h2o_pq URL PORT [CONNECTIONS]
+ *     h2o_pq URL PORT [CONNECTIONS [each]]
  *
  * What a C author writes who wants the most of both: one thread, callbacks, no framework; JSON and
  * HTML written straight from libpq's results. All statements of a turn of the loop leave together
- * (h2o_db.h). An update is 20 reads among those of other requests, then 20 updates in front of a
- * Sync of their own, which is a transaction without begin and commit.
+ * (h2o_db.h). An update is 20 reads among those of other requests, then one statement that writes
+ * the 20 rows, in front of a Sync of its own: a transaction without begin and commit. "each": every
+ * statement has a Sync of its own, and the update its numbers in its text, as h2o's own benchmark
+ * application does it.
  */
 #include "h2o_job.h"
 #include <errno.h>
@@ -20,6 +22,7 @@ enum {
 static h2o_globalconf_t config;
 static h2o_context_t context;
 static h2o_accept_ctx_t acceptor;
+static bool sync_each;
 
 /* --- worlds ----------------------------------------------------------------------------------- */
 
@@ -116,6 +119,8 @@ static int by_id(const void *a, const void *b)
 static void got_updated(struct db_waiter *w, const PGresult *r)
 {
     job_of(w)->failed |= !r;
+    if (!w->on_commit)
+        end_with_worlds(job_of(w));
 }
 
 static void updates_committed(struct db_waiter *w)
@@ -123,7 +128,20 @@ static void updates_committed(struct db_waiter *w)
     end_with_worlds(job_of(w));
 }
 
-/* Rows are locked in the order of their ids: with several connections nobody waits in a circle. */
+static void write_rows(struct job *j)
+{
+    uint64_t ids[MANY], values[MANY];
+    for (int i = 0; i < MANY; i++) {
+        ids[i] = j->rows[i].id;
+        values[i] = j->rows[i].random_number = next_id(j->rows[i].random_number);
+    }
+    j->waiter = (struct db_waiter){ got_updated, sync_each ? NULL : updates_committed };
+    db_send_rows(j->db, &j->waiter, ids, values, MANY);
+    if (!sync_each)
+        db_commit(j->db, &j->waiter);
+}
+
+/* The rows in the order of their ids, so that with several connections nobody waits in a circle. */
 static void got_one_to_update(struct db_waiter *w, const PGresult *r)
 {
     struct job *j = job_of(w);
@@ -134,13 +152,7 @@ static void got_one_to_update(struct db_waiter *w, const PGresult *r)
         return;
     }
     qsort(j->rows, MANY, sizeof *j->rows, by_id);
-    j->waiter = (struct db_waiter){ got_updated, updates_committed };
-    for (int i = 0; i < MANY; i++) {
-        struct world *row = &j->rows[i];
-        row->random_number = next_id(row->random_number);
-        db_send(j->db, &j->waiter, SET, (uint64_t[]){ row->random_number, row->id });
-    }
-    db_commit(j->db, &j->waiter);
+    write_rows(j);
 }
 
 static void update(h2o_req_t *req, uint64_t id)
@@ -301,12 +313,14 @@ static void configure(void)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3 || argc > 4) {
-        fprintf(stderr, "usage: h2o_pq URL PORT [CONNECTIONS]\n");
+    if (argc < 3 || argc > 5 || (argc == 5 && strcmp(argv[4], "each") != 0)) {
+        fprintf(stderr, "usage: h2o_pq URL PORT [CONNECTIONS [each]]\n");
         return 64;
     }
+    sync_each = argc == 5;
     configure();
-    db_open(context.loop, argv[1], argc > 3 ? atoi(argv[3]) : 2);
+    db_open(context.loop, argv[1], argc > 3 ? atoi(argv[3]) : 2,
+            sync_each ? DB_SYNC_EACH : DB_SYNC_TURN);
     listen_on((uint16_t)atoi(argv[2]));
     while (h2o_evloop_run(context.loop, INT32_MAX) == 0 || errno == EINTR)
         db_flush();

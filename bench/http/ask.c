@@ -2,17 +2,17 @@
  *
  *     ask PORT PATH CONNECTIONS DEPTH SECONDS
  *
- * Each connection sends DEPTH requests in one write, and the next DEPTH when all are answered, as wrk
- * does with pipeline.lua, the same bytes. But wrk parses every line of every answer, which is more
- * than half of what a pipelined request costs on the CPU that it shares with a fast server: it
+ * Each connection sends DEPTH requests in one write, and the next DEPTH when all are answered, as
+ * wrk does with pipeline.lua, the same bytes. But wrk parses every line of every answer, which is
+ * more than half of what a pipelined request costs on the CPU that it shares with a fast server: it
  * measures itself. Here an answer is what ends with '!', the last byte of "Hello, World!": no other
- * byte of an answer may be one (the first answer of each connection is looked at whole). So a server
- * that answers otherwise, refuses or says too much is found out: a batch would never be complete, or
- * hold more than was asked for. A closed load (as many as are asked at a time wait), one thread,
- * level-triggered epoll.
+ * byte of an answer may be one (the first answer of each connection is looked at whole). So a
+ * server that answers otherwise, refuses or says too much is found out: a batch would never be
+ * complete, or hold more than was asked for. A closed load (as many as are asked at a time wait),
+ * one thread, level-triggered epoll.
  *
- * Prints "N requests in S s" and "Requests/sec: R", as wrk does. In the end every connection must get
- * what it asked for within two seconds. Ends with 1 if one does not, or breaks.
+ * Prints "N requests in S s" and "Requests/sec: R", as wrk does. In the end every connection must
+ * get what it asked for within two seconds. Ends with 1 if one does not, or breaks.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -100,7 +100,8 @@ static void look_at_one(struct conn *c)
     size_t got = 0;
     ask(c, batch, batch_len / depth, 1);
     while (!strchr(answer, '!')) {
-        ssize_t n = got < sizeof answer - 1 ? recv(c->fd, answer + got, sizeof answer - 1 - got, 0) : 0;
+        ssize_t n =
+            got < sizeof answer - 1 ? recv(c->fd, answer + got, sizeof answer - 1 - got, 0) : 0;
         if (n <= 0)
             wrong("the first answer is none");
         got += (size_t)n;
