@@ -195,7 +195,33 @@ bool pd_violated(struct pd_ctx *c, const char *constraint);
  *     if (!pd_await(c)) …
  *
  * One statement for many keys of one table (`X_get_many`) is still cheaper than many statements
- * that wait together. */
+ * that wait together.
+ *
+ * Writes that are the same statement for many rows can become one:
+ *
+ *     -- name: balance_set :exec
+ *     -- batch
+ *     update ledger_account set balance = :balance where id = :id;
+ *
+ *     for (size_t i = 0; i < n; i++)
+ *         pd_later(c, &changed[i], ledger_balance_set, balance[i], id[i]);
+ *
+ * An insert of one row of values, and an update or delete of one row by a unique key, may say
+ * `-- batch`. On PostgreSQL calls of it that were noted right behind one another then leave as one
+ * statement that does for all their rows, in their order, what they would have done one after the
+ * other. (Calls by the same key are never in one: the last one wins, as ever.)
+ *
+ * - By the commit, where nobody is told what became of each, all of these do. Before it
+ *   (pd_await, another statement, more than PD_LATER_MAX) only an insert of :exec does, which each
+ *   time is one row or an error; an update would have to say which of its rows were there.
+ * - A statement is for at most PD_LATER_MAX calls with PD_LATER_BYTES of parameters together; what
+ *   is larger runs by itself, as does a call that has no other beside it.
+ * - If it is refused, it fails as its first call would have, with what PostgreSQL says of the first
+ *   row that it does not take; the transaction is undone, as said below.
+ *
+ * Rows are found by the index of the key, in the order of the calls, and so are locked in that
+ * order: calls that are sorted by key do not wait for each other in a circle. On SQLite calls run
+ * one after the other. */
 
 /* Notes a statement (not of :each) or relation with its arguments; does not run it. `*to` gets its
  * result from pd_await; until then, and if the context fails, what a failed call returns (NULL, no
@@ -209,7 +235,7 @@ bool pd_violated(struct pd_ctx *c, const char *constraint);
         *pd_to_ = statement((c), ##__VA_ARGS__);                                                   \
         pd_later_end(c);                                                                           \
     } while (0)
-enum { PD_LATER_MAX = 64 };
+enum { PD_LATER_MAX = 64, PD_LATER_BYTES = 64 << 10 };
 
 /* Runs what was noted and fills in the results. False if the context has failed.
  *
@@ -250,7 +276,7 @@ bool pd_await(struct pd_ctx *c) PD_YIELDS;
  *
  * It counts as one statement of its context, and as an N+1 when it is called for key after key.
  * What is noted by pd_later leaves with what was noted with it. On SQLite every call runs by
- * itself. */
+ * itself. (Of a write `-- batch` says something else: see pd_later.) */
 enum {
     PD_BATCH_MAX = 256,
     PD_BATCH_BYTES = 16 << 10,
@@ -279,7 +305,8 @@ struct pd_column {
     uint8_t as;    /* for PD_T_OPT */
     bool nullable; /* for STR, BYTES, JSON: NULL is PD_STR_NULL; UUID is never nullable */
     bool list;     /* parameter only: struct pd_ids, bound as one JSON array */
-    bool key;      /* parameter only: the key that rows belong to (PD_S_CHILDREN) */
+    bool key;      /* parameter only: the key that rows belong to (PD_S_CHILDREN), or of one row
+                      (PD_S_BATCH of a write) */
     uint32_t offset; /* in the row or parameter struct */
 };
 struct pd_ids {
@@ -303,8 +330,9 @@ struct pd_stmt {
     const struct pd_shape *shape;             /* of the row struct; NULL for :exec */
     const char *const *reads, *const *writes; /* tables, NULL-terminated */
     const struct pd_sql_module *module;
-    /* `-- batch`: the same on PostgreSQL, each parameter a list, and with a last column that says
-     * for which place of the lists (1 …) a row is. NULL: it has none. */
+    /* `-- batch`: the same on PostgreSQL, each parameter a list. Of a read: with a last column that
+     * says for which place of the lists (1 …) a row is. Of a write: without `returning`; its
+     * parameters with `key` say which row it is, an insert has none. NULL: it has none. */
     const struct pd_stmt *batch;
 };
 

@@ -246,6 +246,9 @@ static void put_database(struct pd_buf *b, struct pd_db *db)
            "Of these: answered by a statement for many callers.", s.batched_reads);
     number(b, "db_read_batches_total", "counter", "Such statements.", s.read_batches);
     number(b, "db_writes_total", "counter", "Statements inside write transactions.", s.writes);
+    number(b, "db_batched_writes_total", "counter",
+           "Noted writes that left as a statement for many rows.", s.batched_writes);
+    number(b, "db_write_batches_total", "counter", "Such statements.", s.write_batches);
     number(b, "db_commits_total", "counter", "Transactions committed.", s.commits);
     number(b, "db_rollbacks_total", "counter", "Transactions rolled back.", s.rollbacks);
     number(b, "db_durable_batches_total", "counter",

@@ -222,12 +222,14 @@ struct pd_db_stats {
     uint64_t conflicts, repeats; /* units of work that the database undid for the sake of another;
                                     times that one was run again */
     uint64_t checkpoints;
-    uint64_t batched_reads; /* of `reads`, PostgreSQL: answered together with others … */
-    uint64_t read_batches;  /* … by so many statements (`-- batch`) */
-    uint64_t pool_jobs;     /* SQLite: commits and checkpoints on the offload pool … */
-    uint64_t pool_us;       /* … and their time */
-    bool one_writer;        /* SQLite */
-    unsigned waiting;       /* for the writer, now */
+    uint64_t batched_reads;  /* of `reads`, PostgreSQL: answered together with others … */
+    uint64_t read_batches;   /* … by so many statements (`-- batch`) */
+    uint64_t batched_writes; /* PostgreSQL: noted writes that left together with others … */
+    uint64_t write_batches;  /* … in so many statements */
+    uint64_t pool_jobs;      /* SQLite: commits and checkpoints on the offload pool … */
+    uint64_t pool_us;        /* … and their time */
+    bool one_writer;         /* SQLite */
+    unsigned waiting;        /* for the writer, now */
     unsigned largest_batch;
     unsigned connections;     /* for reading, open now */
     unsigned connections_max; /* PostgreSQL: there may be so many */

@@ -158,7 +158,8 @@ struct pd_driver {
                   struct pd_result *out) PD_YIELDS;
     /* Runs the items from `todo` on, in order, as `run` would; `failed` is the first that failed.
      * With `commit` the session has a transaction, which is committed behind them as by `commit`
-     * below, and results are not decoded. NULL: they are run one by one. */
+     * below, and results are not decoded. Calls of a write that has a `batch` may run as one
+     * statement (db.h says which). NULL: they are run one by one. */
     pd_err (*run_all)(struct pd_session *s, struct pd_items *items, bool commit) PD_YIELDS;
     /* A migration's text for this engine: several statements, in the transaction. */
     pd_err (*script)(struct pd_session *s, const struct pd_migration *m) PD_YIELDS;

@@ -147,6 +147,8 @@ static void pg_stats(struct pd_db *db, struct pd_db_stats *out)
         out->moved_reads += atomic_load(&p->moved_reads);
         out->batched_reads += atomic_load(&p->batched_reads);
         out->read_batches += atomic_load(&p->read_batches);
+        out->batched_writes += atomic_load(&p->batched_writes);
+        out->write_batches += atomic_load(&p->write_batches);
     }
     pthread_mutex_unlock(&pg->pools_lock);
     pthread_mutex_lock(&pg->lock);

@@ -12,6 +12,7 @@
  *   pg_error.h    SQLSTATE -> our errors; names of violated constraints
  *   pg_tx.h       sessions, reading, transactions: pg_tx.c; and in a way of their own:
  *                 pg_walk.c (row by row), pg_many.c (pd_later), pg_explain.c (plans)
+ *   pg_group.h    noted calls of one statement that leave as one
  *   pg_batch.h    one statement for the keys of many callers (`-- batch`)
  *   pg_hand.h     out of pipeline mode: scripts
  *   pg_migrate.h  one program at a time migrates; what runs outside of a transaction
@@ -68,6 +69,7 @@ struct pg_op {               /* a statement in flight */
     PGresult *result; /* when done; the first error if there was one; NULL: connection lost */
     unsigned number;  /* of the prepared statement; 0: none */
     uint8_t weight;   /* PG_QUICK, PG_SLOW */
+    uint8_t calls;    /* that it runs for (pg_group.h); 0: it is the statement itself */
     bool stored;      /* the rows are in `out`, and `result` has been freed */
     bool parse;       /* the answer to its Parse comes first … */
     bool alone;       /* … and nothing behind it */
@@ -174,7 +176,7 @@ struct pg_pool { /* connections of a thread to one server */
     _Atomic(uint64_t) reads, writes, commits, rollbacks, waits, refused, flushes;
     _Atomic(uint64_t) replica_reads,
         moved_reads; /* on a replica; begun on one, but run elsewhere */
-    _Atomic(uint64_t) batched_reads, read_batches;
+    _Atomic(uint64_t) batched_reads, read_batches, batched_writes, write_batches;
     _Atomic(uint64_t) full;               /* times that the server had no connection left */
     _Atomic(unsigned) open, queued, shut; /* shut: 1 while `away` */
 };

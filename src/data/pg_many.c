@@ -6,10 +6,12 @@
  * (pg_tx.c).
  *
  * Inside one there are no savepoints between them: an error undoes the transaction anyway (db.h). A
- * commit may travel behind them; the server skips it if one of them fails.
+ * commit may travel behind them; the server skips it if one of them fails. Writes that are the same
+ * statement may be one there (pg_group.h).
  */
 #include "data/pg_conn.h"
 #include "data/pg_error.h"
+#include "data/pg_group.h"
 #include "data/pg_pool.h"
 #include "data/pg_send.h"
 #include "data/pg_team.h"
@@ -18,41 +20,54 @@
 static pd_err send(struct pg_conn *c, struct pd_items *items, bool decode)
 {
     struct pd_fiber *me = pd_fiber_self();
-    for (struct pd_item *i = items->todo; i; i = i->next) {
+    for (struct pd_item *i = items->todo; i; i = pd_pg_group_end(i)) {
         if (!i->stmt)
             continue;
         items->failed = i;
-        struct pg_op *op = pd_pg_send(c, i->stmt, i->params, i->out.arena, me);
-        i->op = op;
+        struct pg_op *op = pd_pg_group_send(c, i, decode, me);
         if (!op)
             return pd_diag()->code;
-        op->out = decode ? &i->out : NULL;
+        op->out = decode && !op->calls ? &i->out : NULL;
     }
     items->failed = NULL;
     return PD_OK;
 }
 
 /* For figures. A commit's items are not decoded, but how many rows they changed is known. */
-static void note_end(struct pd_item *i, struct pg_op *op)
+static void note_end(struct pd_item *first, struct pg_op *op)
 {
-    i->ended = i->ended ? i->ended : op->ended;
-    if (i->out.kind == PD_RESULT_EXEC && pd_pg_is_good(op))
-        (void)!pd_pg_store(op, i->stmt, &i->out);
+    const struct pd_item *end = pd_pg_group_end(first);
+    for (struct pd_item *i = first; i != end; i = i->next)
+        i->ended = i->ended ? i->ended : op->ended;
+    if (!pd_pg_is_good(op))
+        return;
+    if (op->calls)
+        pd_pg_group_deal(first);
+    else if (first->out.kind == PD_RESULT_EXEC)
+        (void)!pd_pg_store(op, first->stmt, &first->out);
+}
+
+static void put(struct pg_session *s, struct pd_item *first)
+{
+    struct pg_op *op = first->op;
+    if (op && op->done) {
+        note_end(first, op);
+        pd_pg_op_put(s->pool, op);
+    } else if (op) {
+        op->waiter = NULL;
+        op->left = true;
+        pd_pg_hurry(op->conn);
+    }
 }
 
 void pd_pg_items_put(struct pg_session *s, struct pd_items *items)
 {
-    for (struct pd_item *i = items->todo; i; i = i->next) {
-        struct pg_op *op = i->op;
-        i->op = NULL;
-        if (op && op->done) {
-            note_end(i, op);
-            pd_pg_op_put(s->pool, op);
-        } else if (op) {
-            op->waiter = NULL;
-            op->left = true;
-            pd_pg_hurry(op->conn);
-        }
+    struct pd_item *end;
+    for (struct pd_item *first = items->todo; first; first = end) {
+        end = pd_pg_group_end(first);
+        put(s, first);
+        for (struct pd_item *i = first; i != end; i = i->next)
+            i->op = NULL;
     }
 }
 
@@ -150,6 +165,13 @@ pd_err pd_pg_items_send(struct pg_session *s, struct pd_items *items, bool decod
     return e;
 }
 
+static PD_COLD pd_err one_of_many(pd_err e, unsigned calls)
+{
+    const struct pd_diag why = *pd_diag();
+    return pd_hint(pd_fail(e, "%s (in one statement for %u calls)", why.message, calls), "%s",
+                   why.hint);
+}
+
 static pd_err refused(struct pg_session *s, const struct pd_item *i)
 {
     const struct pg_op *op = i->op;
@@ -158,7 +180,8 @@ static pd_err refused(struct pg_session *s, const struct pd_item *i)
         return pd_fail(e == PD_OK ? PD_ETIME : e, "%s was stopped", i->stmt->name);
     if (op->result)
         (void)pd_pg_is_stale(s->pool, op); /* the next one will know */
-    return pd_pg_fail(s->pool, i->stmt, op->result);
+    e = pd_pg_fail(s->pool, i->stmt, op->result);
+    return op->calls ? one_of_many(e, op->calls) : e;
 }
 
 pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items)
@@ -177,10 +200,11 @@ pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items)
 
 static pd_err store(struct pd_items *items)
 {
-    for (struct pd_item *i = items->todo; i; i = i->next) {
+    for (struct pd_item *i = items->todo; i; i = pd_pg_group_end(i)) {
+        struct pg_op *op = i->op;
         items->failed = i;
         if (i->stmt)
-            PD_TRY(pd_pg_store(i->op, i->stmt, &i->out));
+            PD_TRY(op->calls ? pd_pg_group_store(i) : pd_pg_store(op, i->stmt, &i->out));
     }
     return PD_OK;
 }

@@ -217,13 +217,18 @@ bool pd_pg_put_key(struct pd_buf *b, const struct pd_stmt *s, const void *params
     return !b->failed;
 }
 
-/* The bytes of a field, its length among them; -1 is null. */
-static size_t field_size(const char *at)
+/* A length of -1 is null. */
+static inline size_t field_size(const char *at)
 {
     uint32_t n;
     memcpy(&n, at, sizeof n);
     n = be32toh(n);
     return sizeof n + (n == UINT32_MAX ? 0 : n);
+}
+
+size_t pd_pg_field_size(const char *at)
+{
+    return field_size(at);
 }
 
 /* The fields of the keys, each behind the others of its parameter: to[i] moves; NULL: their sizes

@@ -30,6 +30,8 @@ struct pg_keys {
 };
 /* Puts a key. False if a parameter cannot be sent, or has no room. */
 bool pd_pg_put_key(struct pd_buf *b, const struct pd_stmt *s, const void *params);
+/* The bytes of the field that begins there, its length among them. */
+size_t pd_pg_field_size(const char *at);
 
 /* --- rows ------------------------------------------------------------------------------------ */
 

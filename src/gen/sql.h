@@ -19,6 +19,7 @@
  *   sql_functions.c  the same for calls
  *   sql_order.c    ORDER BY
  *   sql_batch.c    `-- batch`: PostgreSQL's text for a list of keys
+ *   sql_batch_write.c   … and for many rows that are written
  *   sql_resting.c  the text of a statement that stays open from one key to the next
  *   sql_keys.c     what a statement filters and orders by, as an index would have it
  *   sql_plan.c     index lint from EXPLAIN QUERY PLAN
@@ -155,6 +156,7 @@ struct sql_table {
     pd_str small; /* the reason; null: the table grows */
     bool kept;    /* its rows are never deleted: a ref to it has no index */
     bool exists;
+    bool fires; /* it has triggers in PostgreSQL, as a server says */
     struct sql_column *columns;
     uint32_t ncolumns, cap;
     struct sql_index *indexes;
@@ -195,6 +197,7 @@ struct sql_param {
     bool is_flag;       /* no value of its own: switches a fragment without parameters */
     uint64_t fragments; /* those it stands in */
     bool key;           /* equal to an id, a ref or an xref: which rows belong to it is asked */
+    bool pins;          /* of a write with -- batch: says, with others, which row it is */
 };
 
 struct sql_fragment {
@@ -243,7 +246,7 @@ struct sql_stmt {
     bool loader;              /* of a relation: rows for a list of keys */
     bool primary;             /* -- primary: never on a replica */
     struct sql_pos batch_pos; /* of -- batch; line 0: it has none */
-    pd_str batch;             /* made because of that: PostgreSQL's text for a list of keys */
+    pd_str batch;             /* made because of that: PostgreSQL's text for many calls */
     pd_str scan_ok;           /* the reason; null: the lint applies */
     struct sql_tokens body;
     struct sql_fragment fragments[SQL_FRAGMENTS_MAX];
@@ -540,6 +543,8 @@ void sql_analyse(struct sql_analysis *a);
 /* Conditions joined by AND in [from, to): their texts in one spelling, without `alias.`. */
 unsigned sql_conditions(struct sql *s, const struct sql_tokens *t, uint32_t from, uint32_t to,
                         pd_str *out, unsigned max);
+/* The end of the one that begins at `from`. */
+uint32_t sql_condition_end(const struct sql_tokens *t, uint32_t from, uint32_t to);
 pd_str sql_key_text(struct sql *s, const struct sql_key *key); /* as it stands in `create index` */
 
 /* Begins a transaction in which the migrations have run (sql_server.c). False after an error. */
@@ -553,6 +558,9 @@ void sql_postgres(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
 /* The same text with a column of pd_key in place of each parameter. */
 pd_str sql_postgres_by_key(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
                            const struct sql_tokens *tokens);
+/* The same of the tokens [from, to), with columns "#1" … that no table has. */
+pd_str sql_postgres_by_number(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
+                              const struct sql_tokens *tokens, uint32_t from, uint32_t to);
 void sql_plan(struct sql *s, struct sql_stmt *st, struct sql_variant *v, struct sql_analysis *a);
 void sql_needless_indexes(struct sql *s);
 /* A statement uses it, it keeps a promise (unique, foreign key), or its author said why it stays.

@@ -138,9 +138,9 @@ static void put_params(struct sql *s, struct pd_buf *b, const struct sql_stmt *s
     for (uint32_t i = 0; i < v->nparams; i++) {
         const struct sql_param *p = &st->params[v->params[i]];
         bool nullable = (p->nullable || sql_param_optional(p)) && !p->list;
-        pd_str more =
-            pd_str_fmt(s->arena, "%s%s%s", nullable ? ", .nullable = true" : "",
-                       p->list ? ", .list = true" : "", p->key && !p->list ? ", .key = true" : "");
+        bool key = is_batch(v) && !st->readonly ? p->pins : p->key && !p->list;
+        pd_str more = pd_str_fmt(s->arena, "%s%s%s", nullable ? ", .nullable = true" : "",
+                                 p->list ? ", .list = true" : "", key ? ", .key = true" : "");
         put_column(b, "        ", p->name, p->type, sql_param_is_opt(p), more.ptr, in);
     }
     pd_buf_put(b, PD_STR("    },\n"));
@@ -184,7 +184,7 @@ static void put_variant(struct sql *s, struct pd_buf *b, const struct sql_stmt *
     if (v->keys.len)
         put_text(b, "sqlite_keys", v->keys);
     put_params(s, b, st, v);
-    if (st->row)
+    if (st->row && (st->readonly || !is_batch(v)))
         put_results(b, st);
     put_tables(b, "reads", st->reads, st->nreads);
     put_tables(b, "writes", st->writes, st->nwrites);

@@ -166,8 +166,7 @@ static pd_str spelled(struct sql *s, const struct sql_tokens *t, uint32_t from, 
     return pd_buf_str(&b);
 }
 
-/* The end of the condition that begins at `from`. */
-static uint32_t condition_end(const struct sql_tokens *t, uint32_t from, uint32_t to)
+uint32_t sql_condition_end(const struct sql_tokens *t, uint32_t from, uint32_t to)
 {
     bool between = false;
     for (uint32_t i = from; i < to; i++) {
@@ -185,7 +184,7 @@ unsigned sql_conditions(struct sql *s, const struct sql_tokens *t, uint32_t from
 {
     unsigned n = 0;
     while (from < to && n < max) {
-        uint32_t end = condition_end(t, from, to);
+        uint32_t end = sql_condition_end(t, from, to);
         out[n++] = spelled(s, t, from, end);
         from = end + 1;
     }
@@ -246,7 +245,7 @@ void sql_filters_note(struct sql_analysis *a, uint32_t from, uint32_t to)
 {
     while (from < to) {
         bool several = has_or(a->t, from, to);
-        uint32_t end = several ? to : condition_end(a->t, from, to);
+        uint32_t end = several ? to : sql_condition_end(a->t, from, to);
         if (several || has_select(a->t, from, end))
             add_to_all(a, from, end);
         else

@@ -24,7 +24,8 @@ struct writer {
     struct sql_stmt *st;
     struct sql_variant *v;
     const struct sql_tokens *t;
-    bool by_key; /* parameters are columns of pd_key (sql_batch.c) */
+    enum { BY_PLACE, BY_NAME, BY_NUMBER } by; /* $1; pd_key.id, pd_key."#1": see sql_batch.c */
+    uint32_t from, to;                        /* of the tokens */
     struct pd_buf b;
 };
 
@@ -68,8 +69,9 @@ static void put_param(struct writer *w, const struct sql_token *t)
 {
     uint32_t number = number_of(w, t);
     put(w, t,
-        w->by_key ? pd_str_fmt(w->s->arena, "pd_key.%.*s", PD_ARG(sql_quoted(w->s, t->text)))
-                  : pd_str_fmt(w->s->arena, "$%u", number));
+        w->by == BY_NAME
+            ? pd_str_fmt(w->s->arena, "pd_key.%.*s", PD_ARG(sql_quoted(w->s, t->text)))
+            : pd_str_fmt(w->s->arena, w->by == BY_NUMBER ? "pd_key.\"#%u\"" : "$%u", number));
 }
 
 static const struct sql_token *at(const struct writer *w, uint32_t i)
@@ -187,7 +189,7 @@ static pd_str written(struct writer *w)
 {
     const struct sql_tokens *tokens = w->t;
     pd_buf_init(&w->b, w->s->arena, SQL_TEXT_MAX);
-    for (uint32_t i = 0; i < tokens->n && !w->st->failed;) {
+    for (uint32_t i = w->from; i < w->to && !w->st->failed;) {
         i = put_token(w, i);
         if (tokens->at[i - 1].nulls != SQL_NULLS_AS_IS)
             pd_buf_put(&w->b, tokens->at[i - 1].nulls == SQL_NULLS_FIRST ? PD_STR(" nulls first")
@@ -199,11 +201,20 @@ static pd_str written(struct writer *w)
 void sql_postgres(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
                   const struct sql_tokens *tokens)
 {
-    v->postgres = written(&(struct writer){ .s = s, .st = st, .v = v, .t = tokens });
+    v->postgres =
+        written(&(struct writer){ .s = s, .st = st, .v = v, .t = tokens, .to = tokens->n });
 }
 
 pd_str sql_postgres_by_key(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
                            const struct sql_tokens *tokens)
 {
-    return written(&(struct writer){ .s = s, .st = st, .v = v, .t = tokens, .by_key = true });
+    return written(
+        &(struct writer){ .s = s, .st = st, .v = v, .t = tokens, .by = BY_NAME, .to = tokens->n });
+}
+
+pd_str sql_postgres_by_number(struct sql *s, struct sql_stmt *st, struct sql_variant *v,
+                              const struct sql_tokens *tokens, uint32_t from, uint32_t to)
+{
+    return written(&(struct writer){
+        .s = s, .st = st, .v = v, .t = tokens, .by = BY_NUMBER, .from = from, .to = to });
 }

@@ -443,6 +443,8 @@ void sql_server_triggers(struct sql *s)
         bool ours = PQgetvalue(r, i, 5)[0] == 't';
         f->by = ours ? function_called(s, pd_str_c(PQgetvalue(r, i, 0))) : NULL;
         f->on = sql_table_find(s, pd_str_c(PQgetvalue(r, i, 1)));
+        if (f->on)
+            f->on->fires = true;
         if (f->by && f->on)
             sql_reach_table(s, f->by, f->on);
         if (f->by && (!i || f->by != f[-1].by))

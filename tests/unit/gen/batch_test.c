@@ -36,24 +36,34 @@ static const struct {
       { "Index Cond: (id = pd_key.id)", "using shop_gone_key_key on shop_gone x" } },
 };
 
-static struct sql_stmt *read_batched(struct app *a, const char *where)
+static void run_app(struct app *a, const char *migration, pd_str queries)
 {
     app_begin(a);
-    app_write(a, "modules/shop/migrations/0001_shop.sql", pd_str_c(schema));
-    app_write(a, "modules/shop/queries.sql",
-              pd_str_fmt(&a->arena,
-                         "-- name: it :one\n-- batch\nselect id, note from shop_t where %s;\n"
-                         "-- name: other :one\nselect id from shop_t where space_id = :a and key = "
-                         ":b;\n",
-                         where));
+    app_write(a, "modules/shop/migrations/0001_shop.sql", pd_str_c(migration));
+    app_write(a, "modules/shop/queries.sql", queries);
     a->g.postgres = pd_str_c(getenv("TEST_POSTGRES"));
     app_run(a);
-    if (a->said.len)
-        fail_msg("%s: %.*s", where, PD_ARG(pd_buf_str(&a->said)));
     assert_non_null(a->g.sql->modules);
+}
+
+static struct sql_stmt *read_it(struct app *a, pd_str queries)
+{
+    run_app(a, schema, queries);
+    if (a->said.len)
+        fail_msg("%.*s: %.*s", PD_ARG(queries), PD_ARG(pd_buf_str(&a->said)));
     struct sql_stmt *st = sql_stmt_find(a->g.sql->modules, PD_STR("it"));
     assert_non_null(st);
     return st;
+}
+
+static struct sql_stmt *read_batched(struct app *a, const char *where)
+{
+    char queries[1024];
+    snprintf(queries, sizeof queries,
+             "-- name: it :one\n-- batch\nselect id, note from shop_t where %s;\n"
+             "-- name: other :one\nselect id from shop_t where space_id = :a and key = :b;\n",
+             where);
+    return read_it(a, pd_str_c(queries));
 }
 
 static PGresult *ask(PGconn *pq, const char *sql)
@@ -191,12 +201,81 @@ static void one_that_the_server_does_not_take_is_refused(void **state)
     app_close(&a);
 }
 
+static const struct {
+    const char *sql, *types, *values;
+    const char *index;
+} writes[] = {
+    { "update shop_t set note = :note where id = :id", "text[], bigint[]",
+      "array_agg('x' || g), array_agg(g)", "Index Scan using shop_t_pkey on shop_t" },
+    { "delete from shop_t where space_id = :space and key = :key", "bigint[], uuid[]",
+      "array_agg(g % 7), array_agg(md5(g::text)::uuid)", "Index Scan using shop_key on shop_t" },
+};
+
+/* Call by call, so rows are locked in the order of the calls. */
+static void many_rows_are_changed_by_the_index_of_one(void **state)
+{
+    static const char *const modes[] = { "force_custom_plan", "force_generic_plan" };
+    static const char others[] =
+        "-- name: a :one\nselect id from shop_t where space_id = :a and key = :b;\n"
+        "-- name: b :one\nselect id from shop_t where space_id = :a and name = :b;\n";
+    (void)state;
+    if (!getenv("TEST_POSTGRES"))
+        skip();
+    PGconn *pq = PQconnectdb(getenv("TEST_POSTGRES"));
+    for (size_t i = 0; i < sizeof writes / sizeof *writes; i++) {
+        struct app a;
+        char queries[1024];
+        snprintf(queries, sizeof queries, "%s-- name: it :exec\n-- batch\n%s;\n", others,
+                 writes[i].sql);
+        struct sql_stmt *st = read_it(&a, pd_str_c(queries));
+        run(pq, "begin; create schema gen_batch; set local search_path = gen_batch");
+        run(pq, pd_str_cstr(&a.arena, a.g.sql->modules->migrations->postgres));
+        run(pq, fill);
+        run(pq, pd_str_fmt(&a.arena, "prepare it (%s) as %.*s", writes[i].types, PD_ARG(st->batch))
+                    .ptr);
+        for (int m = 0; m < 2; m++) {
+            run(pq, pd_str_fmt(&a.arena, "set local plan_cache_mode = %s", modes[m]).ptr);
+            pd_str plan = plan_of(&a, pq, writes[i].values);
+            size_t keys = pd_str_find_str(plan, PD_STR("Function Scan on pd_key"));
+            size_t rows = pd_str_find_str(plan, pd_str_c(writes[i].index));
+            if (keys == PD_NPOS || rows == PD_NPOS || keys > rows ||
+                pd_str_find_str(plan, PD_STR("Nested Loop")) == PD_NPOS)
+                fail_msg("%s: %.*s", writes[i].sql, PD_ARG(plan));
+        }
+        run(pq, "rollback; deallocate all");
+        app_close(&a);
+    }
+    PQfinish(pq);
+}
+
+static void a_trigger_of_the_servers_alone_is_seen(void **state)
+{
+    static const char made[] =
+        "-- small: few\ncreate table shop_t (id id, note text);\n"
+        "-- postgres:\ncreate function shop_f() returns trigger language plpgsql as 'begin return "
+        "null; end';\n"
+        "-- postgres:\ncreate trigger shop_x after update on shop_t execute function shop_f();\n";
+    struct app a;
+    (void)state;
+    if (!getenv("TEST_POSTGRES"))
+        skip();
+    run_app(
+        &a, made,
+        PD_STR("-- name: it :exec\n-- batch\nupdate shop_t set note = :note where id = :id;\n"));
+    if (pd_str_find_str(pd_buf_str(&a.said), PD_STR("PD-SQL-039: \"it\" is about a table with "
+                                                    "triggers")) == PD_NPOS)
+        fail_msg("%.*s", PD_ARG(pd_buf_str(&a.said)));
+    app_close(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_keys_are_found_by_the_index_of_one),
         cmocka_unit_test(it_is_not_planned_anew_for_few_keys),
         cmocka_unit_test(one_that_reads_all_is_refused),
+        cmocka_unit_test(many_rows_are_changed_by_the_index_of_one),
+        cmocka_unit_test(a_trigger_of_the_servers_alone_is_seen),
         cmocka_unit_test(one_that_the_server_does_not_take_is_refused),
     };
     return cmocka_run_group_tests_name("gen/batch", tests, NULL, NULL);

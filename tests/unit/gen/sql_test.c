@@ -564,6 +564,44 @@ static void a_batched_statement_has_another_one_for_many_keys(void **state)
     app_close(&a);
 }
 
+static bool pins(struct app *a, const char *name, const char *param)
+{
+    struct sql_param *p = sql_param_find(statement(a, name), pd_str_c(param));
+    assert_non_null(p);
+    return p->pins;
+}
+
+static void a_batched_write_has_another_one_for_many_rows(void **state)
+{
+    struct app a;
+    (void)state;
+    app_open(&a);
+    app_run(&a);
+    assert_batch(&a, "label_add",
+                 "insert into shop_label (name, color) select pd_key.\"#1\", "
+                 "coalesce(pd_key.\"#2\", 'red') from unnest((select $1::text[]), (select "
+                 "$2::text[])) with ordinality as pd_key(\"#1\", \"#2\", \"#\") order by "
+                 "pd_key.\"#\"");
+    assert_batch(&a, "label_paint",
+                 "update shop_label as l set color = pd_key.\"#1\" from unnest((select "
+                 "$1::text[]), (select $2::text[])) as pd_key(\"#1\", \"#2\") where l.name = "
+                 "any (array[pd_key.\"#2\"]) and color is distinct from pd_key.\"#1\"");
+    assert_batch(&a, "rule_move",
+                 "update shop_rule set (\"order\", \"check\") = (pd_key.\"#1\", false), "
+                 "\"group\" = \"group\" + pd_key.\"#2\" from unnest((select $1::bigint[]), "
+                 "(select $2::bigint[]), (select $3::bigint[])) as pd_key(\"#1\", \"#2\", "
+                 "\"#3\") where id = any (array[pd_key.\"#3\"])");
+    assert_batch(&a, "currency_drop",
+                 "delete from shop_currency using unnest((select $1::text[]), (select "
+                 "$2::bigint[])) as pd_key(\"#1\", \"#2\") where code = any "
+                 "(array[pd_key.\"#1\"]) and digits between 0 and pd_key.\"#2\"");
+    assert_true(pins(&a, "label_paint", "name") && !pins(&a, "label_paint", "color"));
+    assert_true(pins(&a, "rule_move", "rule") && !pins(&a, "rule_move", "by"));
+    assert_true(pins(&a, "currency_drop", "code") && !pins(&a, "currency_drop", "digits"));
+    assert_false(pins(&a, "label_add", "name"));
+    app_close(&a);
+}
+
 /* Each engine's text has its own fragments and orders, of the same names. */
 static void the_text_for_another_engine_adds_nothing(void **state)
 {
@@ -892,6 +930,7 @@ int main(void)
         cmocka_unit_test(only_statements_that_do_not_write_are_readonly),
         cmocka_unit_test(every_combination_of_fragments_and_orders_is_a_variant),
         cmocka_unit_test(a_batched_statement_has_another_one_for_many_keys),
+        cmocka_unit_test(a_batched_write_has_another_one_for_many_rows),
         cmocka_unit_test(the_text_for_another_engine_adds_nothing),
         cmocka_unit_test(a_whole_row_has_the_tables_struct_and_any_other_its_own),
         cmocka_unit_test(relations_follow_refs_of_any_row_also_into_other_modules),

@@ -16,6 +16,23 @@ select what, price from shop_line where order_id = :order and position = :positi
 -- batch
 select color from shop_label where name = :name;
 
+-- Writes for many rows at once.
+-- name: label_add :exec
+-- batch
+insert into shop_label (name, color) values (:name, ifnull(:color, 'red'));
+
+-- name: label_paint :exec
+-- batch
+update shop_label as l set color = :color where :name = l.name and color is not :color;
+
+-- name: rule_move :one
+-- batch
+update shop_rule set ("order", "check") = (:order, false), "group" = "group" + :by where id = :rule returning "order";
+
+-- name: currency_drop :exec
+-- batch
+delete from shop_currency where code = :code and digits between 0 and :digits;
+
 -- What stands where does not matter: for each key it means what it means for one.
 -- name: customer_unless :one
 -- batch
