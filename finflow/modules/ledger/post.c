@@ -93,5 +93,6 @@ enum ledger_outcome ledger_post(struct pd_ctx *c, const struct ledger_posting *p
 
 void ledger_post_balance(struct pd_ctx *c, const struct ledger_account *account)
 {
-    ledger_balance_set(c, account->balance, account->id);
+    int64_t *changed = pd_arena_new(c->arena, int64_t);
+    pd_later(c, changed, ledger_balance_set, account->balance, account->id);
 }

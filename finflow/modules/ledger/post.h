@@ -22,11 +22,12 @@ struct ledger_posting {
 };
 
 /* Writes the transfer and its two entries, changes both balances in the rows and tells insights.
- * The caller writes the rows' balances (ledger_post_balances), once for each account.
+ * The caller writes the rows' balances (ledger_post_balance), once for each account.
  * `stored` may be NULL. */
 enum ledger_outcome ledger_post(struct pd_ctx *c, const struct ledger_posting *p,
                                 struct ledger_transfer **stored);
-/* Writes the balance of one account. */
+/* Writes the balance of one account, with what comes next: those of several leave as one statement
+ * with the commit. */
 void ledger_post_balance(struct pd_ctx *c, const struct ledger_account *account);
 
 /* Which of the external accounts a transfer goes through. */

@@ -47,6 +47,7 @@ values (:org_id, 'Outside', :currency, 'external', :shard, 0, :created_at)
 on conflict do nothing;
 
 -- name: balance_set :exec
+-- batch
 update ledger_account set balance = :balance where id = :id;
 
 -- --- transfers and entries -----------------------------------------------------------------------

@@ -69,7 +69,7 @@ static int by_id(const void *a, const void *b)
 }
 
 /* Rows are locked in the order of their ids, so that two requests cannot wait for each other. The
- * updates leave together with the commit. */
+ * updates leave with the commit, as one statement. */
 static pd_status update(struct pd_ctx *c)
 {
     struct bench_world *found[MANY];

@@ -4,6 +4,7 @@
 select * from bench_world where id = :id;
 
 -- name: world_set :exec
+-- batch
 update bench_world set random_number = :random_number where id = :id;
 
 -- name: fortunes :many
