@@ -335,9 +335,23 @@ bool pd_pg_holds(const struct pd_column *col, const void *v)
     }
 }
 
+static void put_whole(struct pd_buf *b, const int64_t *v)
+{
+    uint32_t n = htobe32(sizeof *v);
+    uint64_t number = htobe64((uint64_t)*v);
+    char field[sizeof n + sizeof number];
+    memcpy(field, &n, sizeof n);
+    memcpy(field + sizeof n, &number, sizeof number);
+    pd_buf_put(b, pd_str_n(field, sizeof field));
+}
+
 void pd_pg_put_field(struct pd_buf *b, const struct pd_column *col, const void *v)
 {
     struct pg_params p;
+    if (is_whole(col)) {
+        put_whole(b, v);
+        return;
+    }
     bool put = put_one(&p, 0, NULL, col, v), json = put && p.formats[0] == 0;
     pd_assert(put);
     if (!p.values[0]) {
