@@ -183,15 +183,18 @@ static pd_err stmt_add(struct lite_conn *conn, const struct pd_stmt *s, struct l
     return PD_OK;
 }
 
-/* After an error SQLite may have ended the snapshot: then none rests in it. */
+/* After an error SQLite may have ended the snapshot: then none rests in it, and what is read next
+ * takes its own. */
 static void put_away(struct lite_conn *conn, struct lite_stmt *s, pd_err e)
 {
     if (s->by_keys && e == PD_OK)
         pd_lite_keys_rest(conn, s);
     else
         sqlite3_reset(s->handle); /* repeats the step's error */
-    if (e != PD_OK)
+    if (e != PD_OK) {
         pd_lite_keys_end(conn);
+        conn->in_snapshot &= !sqlite3_get_autocommit(conn->handle);
+    }
 }
 
 static pd_err run_prepared(struct lite_conn *conn, struct lite_session *session,

@@ -26,15 +26,16 @@ static _Thread_local struct {
  * -------------------------------------------------------------------------------------------- */
 
 /* A read transaction: nothing can be lost. If it cannot end for want of memory it is still there,
- * and ends when the connection is used next. */
+ * and ends when the connection is used next; but an error in its midst (no memory, no reading) has
+ * made SQLite end it. */
 static pd_err end_snapshot(struct lite_conn *conn)
 {
     if (!conn->in_snapshot)
         return PD_OK;
     pd_lite_keys_end(conn);
-    PD_TRY(pd_lite_command(conn, LITE_COMMIT));
-    conn->in_snapshot = false;
-    return PD_OK;
+    pd_err e = sqlite3_get_autocommit(conn->handle) ? PD_OK : pd_lite_command(conn, LITE_COMMIT);
+    conn->in_snapshot = !sqlite3_get_autocommit(conn->handle);
+    return conn->in_snapshot ? e : PD_OK;
 }
 
 static void turn_ended(struct pd_turn_hook *h)

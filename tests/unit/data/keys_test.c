@@ -66,6 +66,26 @@ TEST_WITH_DB(every_commit_is_seen)
     }
 }
 
+/* SQLite rolls a transaction back when it runs out of memory, or cannot read, in the midst of it. */
+TEST_WITH_DB(a_snapshot_that_sqlite_has_ended_is_left_and_taken_anew)
+{
+    struct unit u;
+    seed(db, 1);
+    for (int turn = 0; turn < 2; turn++) {
+        assert_int_equal(balance(db, 1), 100 + turn);
+        struct lite_conn *conn = pd_lite_pool(db->engine)->idle;
+        pd_lite_keys_end(conn);
+        assert_int_equal(sqlite3_exec(conn->handle, "rollback", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(balance(db, 1), 100 + turn);
+        assert_int_equal(change(unit_start(&u, db), 1, 1), 1);
+        die_of(pd_commit(&u.c));
+        unit_end(&u);
+        assert_int_equal(balance(db, 1), 101 + turn);
+        die_of(pd_yield());
+        assert_false(conn->in_snapshot);
+    }
+}
+
 /* The writer's own reads see what it wrote, and rest nowhere. */
 TEST_WITH_DB(a_transaction_sees_its_own_writes)
 {
@@ -329,6 +349,7 @@ int main(void)
         SQLITE_TEST(it_rests_until_the_turn_ends),
         SQLITE_TEST(what_is_not_there_is_not_found),
         SQLITE_TEST(every_commit_is_seen),
+        SQLITE_TEST(a_snapshot_that_sqlite_has_ended_is_left_and_taken_anew),
         SQLITE_TEST(a_transaction_sees_its_own_writes),
         SQLITE_TEST(it_rests_in_a_read_only_transaction_too),
         SQLITE_TEST(keys_of_every_type_find_their_row),
