@@ -10,8 +10,9 @@
  *   pg_size.h     how many connections there may be
  *   pg_row.h      C structs -> PostgreSQL's binary format: pg_param.c; and back: pg_row.c
  *   pg_error.h    SQLSTATE -> our errors; names of violated constraints
- *   pg_tx.h       sessions, reading, transactions: pg_tx.c; and in a way of their own:
- *                 pg_walk.c (row by row), pg_many.c (pd_later), pg_explain.c (plans)
+ *   pg_tx.h       sessions, reading, statements in a transaction: pg_tx.c; its beginning and end:
+ *                 pg_commit.c; and in a way of their own: pg_walk.c (row by row), pg_many.c
+ *                 (pd_later), pg_explain.c (plans)
  *   pg_group.h    noted calls of one statement that leave as one
  *   pg_batch.h    one statement for the keys of many callers (`-- batch`)
  *   pg_hand.h     out of pipeline mode: scripts

@@ -1,6 +1,6 @@
-/* pg_tx.h - private to the PostgreSQL driver: sessions. Reading and transactions (pg_tx.c), a
- * result that is walked row by row (pg_walk.c), statements that wait together (pg_many.c), plans
- * (pg_explain.c).
+/* pg_tx.h - private to the PostgreSQL driver: sessions. Reading and statements in a transaction
+ * (pg_tx.c), how one begins and ends (pg_commit.c), a result that is walked row by row (pg_walk.c),
+ * statements that wait together (pg_many.c), plans (pg_explain.c).
  *
  * A read outside a transaction runs on a shared connection and, if the connection was lost or the
  * server did not take it, again: on another, or elsewhere (pg_team.h). A transaction has a
@@ -54,6 +54,8 @@ pd_err pd_pg_enter(struct pg_session *s) PD_MUST;
 /* Inside the session's transaction. */
 pd_err pd_pg_inside(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                     struct pd_result *out) PD_MUST PD_YIELDS;
+/* A command of ours that nobody waits for. */
+pd_err pd_pg_tell(struct pg_session *s, const char *command) PD_MUST;
 /* A statement runs in the transaction. */
 void pd_pg_count_inside(struct pg_session *s);
 /* pd_pg_wait, at most opts.statement_us, for an op on the session's own connection or, in a walk,
