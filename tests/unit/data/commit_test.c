@@ -1,0 +1,414 @@
+/* Transactions that are wholly known at their commit: what was noted leaves with it. On PostgreSQL
+ * such a transaction has neither a "begin" nor a "commit" (pg_commit.c), and must end as any other.
+ */
+#include "data_test.h"
+#include "data/driver.h"
+#include "data/pg.h"
+
+/* The parameter only keeps two calls apart. */
+STMT(account_foreign, 0, "update t_account set balance = balance + 1 where id = ?1", NULL, id_param,
+     none, 0, .writes = w_account);
+STMT(owner_echo, 0, "insert into t_owner values (?1, ?2) returning *",
+     "insert into t_owner values ($1, $2) returning *", owner_cols, owner_cols,
+     sizeof(struct owner));
+STMT(writes_as_read, PD_S_READONLY, "", "insert into t_owner values ($1, 'x') returning id",
+     id_param, number_cols, sizeof(struct number));
+STMT(forgets, PD_S_READONLY, "", "deallocate all", none, none, 0);
+STMT(prepared, PD_S_READONLY, "",
+     "select count(*) from pg_prepared_statements where statement = 'set transaction_read_only = "
+     "off'",
+     none, number_cols, sizeof(struct number));
+STMT(change_isolated, 0, "",
+     "update t_account set balance = balance + 1 where id = $1 and "
+     "current_setting('transaction_isolation') = 'read committed' and "
+     "current_setting('transaction_read_only') = 'off'",
+     id_param, none, 0, .writes = w_account);
+STMT(pauses, 0, "",
+     "insert into t_owner select 1, 'x' from pg_sleep($1 / 1000.0) as p where p::text = 'never'",
+     id_param, none, 0);
+
+static int64_t exec_at(const char *site, struct pd_ctx *c, const struct pd_stmt *s, pd_id arg)
+{
+    return pd_stmt_exec(c, s, &arg, site);
+}
+static int64_t change_at(const char *site, struct pd_ctx *c, pd_id id, int64_t by)
+{
+    return pd_stmt_exec(c, &account_change, &(struct change){ id, by }, site);
+}
+static struct account *add_at(const char *site, struct pd_ctx *c, pd_id id, const char *name)
+{
+    struct account a = { .id = id, .name = pd_str_c(name), .balance = 100 };
+    return pd_stmt_one(c, &account_add, &a, site);
+}
+static struct owner *owner_at(const char *site, struct pd_ctx *c, pd_id id)
+{
+    struct owner o = { .id = id, .name = PD_STR("owner") };
+    return pd_stmt_one(c, &owner_echo, &o, site);
+}
+#define exec_(...)   exec_at(PD_SITE, __VA_ARGS__)
+#define change_(...) change_at(PD_SITE, __VA_ARGS__)
+#define add_(...)    add_at(PD_SITE, __VA_ARGS__)
+#define owner_(...)  owner_at(PD_SITE, __VA_ARGS__)
+
+/* Changes account 1, and runs `with` if there is one; both leave with the commit. */
+static pd_err commit_with(struct pd_db *db, const struct pd_stmt *with, pd_id arg)
+{
+    struct unit u;
+    int64_t n;
+    struct pd_ctx *c = unit_start(&u, db);
+    pd_later(c, &n, change_, 1, 1);
+    if (with)
+        pd_later(c, &n, exec_, with, arg);
+    pd_later(c, &n, change_, 1, 1);
+    pd_err e = pd_commit(c);
+    unit_end(&u);
+    return e;
+}
+static int64_t number_of(struct pd_db *db, const struct pd_stmt *stmt)
+{
+    struct unit u;
+    struct number *n = pd_stmt_one(unit_start(&u, db), stmt, NULL, PD_SITE);
+    int64_t v = n ? n->n : -1;
+    unit_end(&u);
+    return v;
+}
+static int schema_len(const char **name)
+{
+    *name = strstr(test_url, "%3D") + 3;
+    return (int)strcspn(*name, "&%");
+}
+/* What a commit does for so long, and what it then says; "" = nothing. */
+static void defer(const char *seconds, const char *raises)
+{
+    char sql[640];
+    const char *schema;
+    int n = schema_len(&schema);
+    snprintf(sql, sizeof sql,
+             "create function %.*s.late() returns trigger language plpgsql as $$ begin perform "
+             "pg_sleep(%s); %s return null; end $$; create constraint trigger late after update on "
+             "%.*s.t_account deferrable initially deferred for each row execute function "
+             "%.*s.late()",
+             n, schema, seconds, raises, n, schema, n, schema);
+    server_do(sql);
+}
+
+/* --- on both engines -----------------------------------------------------------------------------
+ */
+
+TEST_WITH_DB(one_that_is_refused_undoes_all)
+{
+    struct unit u;
+    int64_t n;
+    struct account *a;
+    seed(db, 1);
+    struct pd_ctx *c = unit_start(&u, db);
+    pd_later(c, &n, change_, 1, 5);
+    pd_later(c, &a, add_, 2, "account 1"); /* the name is taken */
+    pd_later(c, &n, change_, 1, 7);
+    assert_int_equal(pd_commit(c), PD_ECONSTRAINT);
+    assert_non_null(strstr(pd_ctx_diag(c)->message, "account_add"));
+    unit_end(&u);
+    assert_int_equal(sum_fresh(db), 100);
+    die_of(commit_with(db, NULL, 0));
+    assert_int_equal(sum_fresh(db), 102);
+}
+
+TEST_WITH_DB(what_only_the_commit_refuses_undoes_all)
+{
+    struct pd_db_stats before = stats(db);
+    seed(db, 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(commit_with(db, &link_add, 77), PD_ECONSTRAINT);
+    assert_int_equal(sum_fresh(db), 100);
+    die_of(commit_with(db, &link_add, 1));
+    assert_int_equal(sum_fresh(db), 102);
+    assert_int_equal(stats(db).commits - before.commits, 2);
+    assert_int_equal(stats(db).rollbacks - before.rollbacks, 3);
+    assert_true(stats(db).connections <= 2); /* each of them goes on */
+}
+
+TEST_WITH_DB(behind_a_refused_statement_the_rest_is_committed)
+{
+    struct unit u;
+    int64_t n;
+    seed(db, 2);
+    struct pd_ctx *c = unit_start(&u, db);
+    assert_null(add(c, 3, "account 1", 0));
+    assert_true(pd_violated(c, "t_account.name"));
+    pd_later(c, &n, change_, 1, 5);
+    die_of(pd_commit(c));
+    unit_end(&u);
+    assert_int_equal(sum_fresh(db), 205);
+}
+
+/* --- PostgreSQL ----------------------------------------------------------------------------------
+ */
+
+static void one_connection(void (*fn)(struct pd_db *db))
+{
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(fn);
+}
+
+static void without_begin(struct pd_db *db)
+{
+    struct unit u;
+    pd_id id = 5;
+    assert_int_equal(number_of(db, &prepared), 0);
+    struct pd_db_stats then = stats(db);
+    die_of(commit_with(db, NULL, 0));
+    assert_int_equal(stats(db).batches - then.batches, 1);
+    assert_int_equal(number_of(db, &prepared), 1); /* what stands for both */
+    assert_null(pd_stmt_one(unit_start(&u, db), &writes_as_read, &id, PD_SITE));
+    assert_int_equal(u.c.failed, PD_EINTERNAL); /* it may still not */
+    unit_end(&u);
+}
+static void test_pg_no_begin_is_sent_and_reads_still_cannot_write(void **state)
+{
+    (void)state;
+    one_connection(without_begin);
+}
+
+static void says_why(struct pd_db *db)
+{
+    struct unit u;
+    int64_t n, backend_before = number_of(db, &backend);
+    seed(db, 1);
+    defer("0", "raise exception 'too late';");
+    struct pd_ctx *c = unit_start(&u, db);
+    pd_later(c, &n, change_, 1, 1);
+    assert_int_equal(pd_commit(c), PD_ECONSTRAINT);
+    assert_non_null(strstr(pd_ctx_diag(c)->message, "too late"));
+    unit_end(&u);
+    assert_int_equal(sum_fresh(db), 100);
+    assert_int_equal(number_of(db, &backend), backend_before);
+}
+static void test_pg_a_trigger_of_the_commit_says_why_and_the_connection_goes_on(void **state)
+{
+    (void)state;
+    one_connection(says_why);
+}
+
+/* Half of it is in the pipeline already. */
+static void cannot_be_sent(struct pd_db *db)
+{
+    seed(db, 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(commit_with(db, &account_foreign, 1), PD_ECONFIG);
+    assert_int_equal(sum_fresh(db), 100);
+    die_of(commit_with(db, NULL, 0));
+    assert_int_equal(sum_fresh(db), 102);
+}
+static void test_pg_what_cannot_be_sent_undoes_what_was(void **state)
+{
+    (void)state;
+    one_connection(cannot_be_sent);
+}
+
+static void forget(struct pd_db *db)
+{
+    struct unit u;
+    seed(db, 1);
+    die_of(commit_with(db, NULL, 0));
+    pd_stmt_exec(unit_start(&u, db), &forgets, NULL, PD_SITE);
+    unit_end(&u);
+    assert_int_not_equal(commit_with(db, NULL, 0), PD_OK);
+    assert_int_equal(sum_fresh(db), 102);
+    die_of(commit_with(db, NULL, 0));
+    assert_int_equal(sum_fresh(db), 104);
+}
+static void test_pg_what_the_server_forgot_fails_one_transaction(void **state)
+{
+    (void)state;
+    one_connection(forget);
+}
+
+static pd_err add_owner(struct pd_db *db, pd_id id)
+{
+    struct unit u;
+    struct owner *o;
+    int64_t n;
+    struct pd_ctx *c = unit_start(&u, db);
+    pd_later(c, &n, change_, 1, 1);
+    pd_later(c, &o, owner_, id);
+    pd_err e = pd_commit(c);
+    unit_end(&u);
+    return e;
+}
+static void alter(struct pd_db *db)
+{
+    char sql[128];
+    const char *schema;
+    int n = schema_len(&schema);
+    seed(db, 1);
+    die_of(add_owner(db, 1));
+    snprintf(sql, sizeof sql, "alter table %.*s.t_owner alter name type varchar(10)", n, schema);
+    server_do(sql);
+    assert_int_not_equal(add_owner(db, 2), PD_OK);
+    assert_int_equal(sum_fresh(db), 101);
+    die_of(add_owner(db, 2));
+    assert_int_equal(sum_fresh(db), 102);
+}
+static void test_pg_a_changed_schema_fails_one_transaction(void **state)
+{
+    (void)state;
+    one_connection(alter);
+}
+
+static void isolated(struct pd_db *db)
+{
+    struct unit u;
+    seed(db, 1);
+    die_of(commit_with(db, &change_isolated, 1));
+    assert_int_equal(sum_fresh(db), 103);
+    assert_int_equal(exec_(unit_start(&u, db), &change_isolated, 1), 1);
+    unit_end(&u);
+}
+/* Whatever the server, the database, the role or the URL say of transactions. */
+static void test_pg_it_is_read_committed_and_may_write(void **state)
+{
+    (void)state;
+    char rest[128];
+    if (!on_postgres)
+        skip();
+    char *at = strstr(test_url, "&application_name");
+    snprintf(rest, sizeof rest, "%s", at);
+    snprintf(at, sizeof test_url - (size_t)(at - test_url),
+             "%%20-cdefault_transaction_isolation%%3Dserializable%s", rest);
+    with_db(isolated);
+}
+
+/* --- its end is not known ------------------------------------------------------------------------
+ */
+
+struct committer {
+    struct pd_db *db;
+    pd_err result;
+};
+static void commit_one(void *arg)
+{
+    struct committer *me = arg;
+    me->result = commit_with(me->db, NULL, 0);
+}
+/* Says the server, without a connection of this program. */
+static bool sleeps_in_its_commit(void)
+{
+    char sql[160];
+    snprintf(sql, sizeof sql,
+             "select from pg_stat_activity where wait_event = 'PgSleep' and application_name ~ "
+             "'^test_%d( |$)'",
+             (int)getpid());
+    PGconn *pq = PQconnectdb(getenv("TEST_POSTGRES"));
+    PGresult *r = PQexec(pq, sql);
+    bool found = PQntuples(r) == 1;
+    PQclear(r);
+    PQfinish(pq);
+    return found;
+}
+static pd_err killed_within(struct pd_db *db)
+{
+    struct committer me = { .db = db };
+    struct pd_group g;
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "commit", commit_one, &me));
+    for (int i = 0; i < 1000 && !sleeps_in_its_commit(); i++)
+        die_of(pd_sleep(10000));
+    kill_connections();
+    die_of(pd_group_wait(&g));
+    return me.result;
+}
+/* The statements have run, and have been answered: what is lost is the answer to the Sync. */
+TEST_WITH_DB(a_connection_that_is_lost_within_is_unknown)
+{
+    seed(db, 1);
+    die_of(commit_with(db, NULL, 0));
+    defer("60", "");
+    assert_int_equal(killed_within(db), PD_EUNKNOWN);
+    assert_int_equal(sum_fresh(db), 102);
+}
+
+/* The server is asked to stop, and if it says that it did nothing has been done. */
+TEST_WITH_DB(a_deadline_within_undoes_it_or_is_unknown)
+{
+    struct unit u;
+    int64_t n;
+    seed(db, 1);
+    defer("60", "");
+    uint64_t commits = stats(db).commits;
+    struct pd_ctx *c = unit_start(&u, db);
+    pd_later(c, &n, change_, 1, 1);
+    pd_mono old = pd_deadline_within(50000);
+    pd_err e = pd_commit(c);
+    pd_deadline_restore(old);
+    assert_true(e == PD_ETIME || e == PD_EUNKNOWN);
+    unit_end(&u);
+    assert_int_equal(sum_fresh(db), 100);
+    assert_int_equal(stats(db).commits, commits);
+}
+
+/* --- conflicts -----------------------------------------------------------------------------------
+ */
+
+struct crossing {
+    struct pd_db *db;
+    pd_id first, second;
+    unsigned runs;
+    pd_err result;
+};
+static bool cross(struct pd_ctx *c, void *arg)
+{
+    struct crossing *me = arg;
+    int64_t n;
+    me->runs++;
+    pd_later(c, &n, change_, me->first, -10);
+    pd_later(c, &n, exec_, &pauses, me->runs == 1 ? 200 : 0); /* both have come so far */
+    pd_later(c, &n, change_, me->second, 10);
+    return true;
+}
+static void cross_once(void *arg)
+{
+    struct crossing *me = arg;
+    struct unit u;
+    me->result = pd_transact(unit_start(&u, me->db), cross, me);
+    unit_end(&u);
+}
+TEST_WITH_DB(a_deadlock_is_run_again_and_nothing_is_doubled)
+{
+    struct crossing a = { db, 1, 2, 0, PD_OK }, b = { db, 2, 1, 0, PD_OK };
+    struct pd_group g;
+    seed(db, 2);
+    pd_group_init(&g);
+    die_of(pd_group_go(&g, "a", cross_once, &a));
+    die_of(pd_group_go(&g, "b", cross_once, &b));
+    die_of(pd_group_wait(&g));
+    die_of(a.result);
+    die_of(b.result);
+    assert_true(a.runs + b.runs > 2);
+    for (pd_id id = 1; id <= 2; id++) {
+        struct unit u;
+        struct account *row = pd_stmt_one(unit_start(&u, db), &account_get, &id, PD_SITE);
+        assert_int_equal(row->balance, 100);
+        unit_end(&u);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DATA_TEST(one_that_is_refused_undoes_all),
+        DATA_TEST(what_only_the_commit_refuses_undoes_all),
+        DATA_TEST(behind_a_refused_statement_the_rest_is_committed),
+        PG_TEST(no_begin_is_sent_and_reads_still_cannot_write),
+        PG_TEST(a_trigger_of_the_commit_says_why_and_the_connection_goes_on),
+        PG_TEST(what_cannot_be_sent_undoes_what_was),
+        PG_TEST(what_the_server_forgot_fails_one_transaction),
+        PG_TEST(a_changed_schema_fails_one_transaction),
+        PG_TEST(it_is_read_committed_and_may_write),
+        PG_TEST(a_connection_that_is_lost_within_is_unknown),
+        PG_TEST(a_deadline_within_undoes_it_or_is_unknown),
+        PG_TEST(a_deadlock_is_run_again_and_nothing_is_doubled),
+    };
+    return cmocka_run_group_tests_name("data/commit", tests, NULL, NULL);
+}
