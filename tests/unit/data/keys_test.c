@@ -66,7 +66,8 @@ TEST_WITH_DB(every_commit_is_seen)
     }
 }
 
-/* SQLite rolls a transaction back when it runs out of memory, or cannot read, in the midst of it. */
+/* SQLite rolls a transaction back when it runs out of memory, or cannot read, in the midst of it.
+ */
 TEST_WITH_DB(a_snapshot_that_sqlite_has_ended_is_left_and_taken_anew)
 {
     struct unit u;
