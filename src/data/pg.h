@@ -25,9 +25,8 @@
  *
  * A connection is in one of two uses. *Shared*: reads of many fibers, each in a transaction of its
  * own, are sent together at the end of a turn of the loop, with one Sync behind them, and their
- * results come back in the same order. *Taken*: one session's transaction, which may be no more
- * than what is in front of a Sync (pg_commit.c), or one fiber that walks a result. What is in
- * flight is a list of ops, in the order in which results will come.
+ * results come back in the same order. *Taken*: one session's transaction, or one fiber that walks
+ * a result. What is in flight is a list of ops, in the order in which results will come.
  *
  * Threading: what belongs to a thread is touched by it alone, statistics and `pg_host` apart.
  *
@@ -77,8 +76,7 @@ struct pg_op {               /* a statement in flight */
     bool alone;       /* … and nothing behind it */
     bool sync;        /* a Sync was sent behind it */
     bool left;        /* its fiber has given up */
-    bool ends;        /* its answer is that to the Sync in front of it: no statement */
-    bool skipped;     /* it failed because an earlier op's Parse did; `ends`: as any of them did */
+    bool skipped;     /* it failed because an earlier op's Parse did */
     bool done;
     pd_mono ended; /* when it was done: the turn */
     struct pg_op *next_free;
@@ -96,7 +94,6 @@ struct pg_conn {
     bool fatal;      /* the server has said its last words */
     bool unsynced;   /* something was sent since the last Sync */
     bool await_sync; /* the next result is the answer to a Sync */
-    bool undone;     /* an op has failed since one that `ends` was put in */
     bool by_hand;    /* out of pipeline mode: a fiber reads the results itself */
     struct pd_fiber *rester; /* waits until nothing is in flight */
     struct pd_list ops;
@@ -190,8 +187,7 @@ struct pg_session {
     struct pg_pool *home; /* the thread's first */
     struct pg_pool *pool; /* what runs now, runs there */
     struct pg_conn *conn; /* while a transaction is open */
-    bool begun;           /* "begin" was sent, or what stands for it … */
-    bool implied;         /* … where the Sync commits */
+    bool begun;           /* "begin" was sent */
     bool ran, wrote;      /* something ran in it; something that writes */
     bool savepoint;       /* there is one */
     bool on_replica;      /* a read-only one */

@@ -3,14 +3,6 @@
  * A transaction takes a connection when it begins, but "begin" leaves together with the first
  * statement.
  *
- * One whose statements all leave with their commit needs neither "begin" nor "commit": what is sent
- * up to a Sync is a transaction by itself (manual, chapter 55.2.4). Only that it may write has to
- * be said, in front of it, since the session may not (pg_connect.c). It is read committed, as the
- * session is. Three kinds keep the longer form: those through a pooler, whose sessions are set to
- * nothing; those of several servers, as a position that is at or behind the commit can only be
- * asked for behind the Sync, which would take another one; and those that something else is in
- * flight in front of. (Decision 38.)
- *
  * The answer to a commit is waited for until the deadline, though its client has gone. If it does
  * not come the outcome is unknown, and that is what the caller is told.
  */
@@ -39,9 +31,10 @@ static pd_err tell_known(struct pg_session *s, const struct pd_stmt *command)
     return pd_pg_send(s->conn, command, NULL, NULL, NULL) ? PD_OK : pd_diag()->code;
 }
 
-static const struct pd_stmt *beginning_of(const struct pg_session *s)
+pd_err pd_pg_enter(struct pg_session *s)
 {
-    static const struct pd_stmt implied = COMMAND("set transaction_read_only = off");
+    if (s->begun)
+        return PD_OK;
     static const struct pd_stmt begins[][2] = {
         [PD_READ_COMMITTED] = { COMMAND("begin isolation level read committed read write"),
                                 COMMAND("begin isolation level read committed read only") },
@@ -50,14 +43,7 @@ static const struct pd_stmt *beginning_of(const struct pg_session *s)
         [PD_SERIALIZABLE] = { COMMAND("begin isolation level serializable read write"),
                               COMMAND("begin isolation level serializable read only") },
     };
-    return s->implied ? &implied : &begins[s->base.tx.isolation][s->base.tx.read_only];
-}
-
-pd_err pd_pg_enter(struct pg_session *s)
-{
-    if (s->begun)
-        return PD_OK;
-    PD_TRY(tell_known(s, beginning_of(s)));
+    PD_TRY(tell_known(s, &begins[s->base.tx.isolation][s->base.tx.read_only]));
     if (!pd_pg_localize(s->conn, true))
         return pd_diag()->code;
     s->begun = true;
@@ -87,7 +73,7 @@ pd_err pd_pg_begin(struct pd_session *base)
     pd_err e = base->tx.read_only ? take_reading(s) : pd_pg_take_primary(s, &s->conn);
     pd_waited_since(base, from);
     PD_TRY(e);
-    s->begun = s->implied = s->ran = s->wrote = s->savepoint = false;
+    s->begun = s->ran = s->wrote = s->savepoint = false;
     base->in_tx = true;
     pd_guard_on(base);
     return PD_OK;
@@ -105,19 +91,10 @@ static void leave(struct pg_session *s)
     pd_pg_give(c);
 }
 
-static bool is_done(const struct pg_op *commit)
-{
-    PGresult *r = commit->result;
-    if (commit->ends)
-        return r && PQresultStatus(r) == PGRES_PIPELINE_SYNC && !commit->skipped;
-    return r && PQresultStatus(r) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(r), "COMMIT") == 0;
-}
-
 /* A server that is shut down while it waits for its replicas has committed already, and says the
  * same as one that has not. */
-static pd_err judge(struct pg_session *s, const struct pg_op *commit)
+static pd_err judge(struct pg_session *s, const PGresult *r)
 {
-    const PGresult *r = commit->result;
     const char *says = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     enum pg_fate fate = pd_pg_fate(r);
     if ((fate == PG_GONE || fate == PG_UNSURE) && s->wrote)
@@ -126,10 +103,10 @@ static pd_err judge(struct pg_session *s, const struct pg_op *commit)
                                "commit came: %s",
                                says ? says : s->pool->why),
                        "it may have been committed: look before it is repeated");
-    if (is_done(commit))
-        return PD_OK;
-    if (r && (PQresultStatus(r) == PGRES_COMMAND_OK || PQresultStatus(r) == PGRES_PIPELINE_SYNC))
-        return pd_fail(PD_EUNAVAIL, "the transaction was undone by the database");
+    if (r && PQresultStatus(r) == PGRES_COMMAND_OK)
+        return strcmp(PQcmdStatus((PGresult *)(uintptr_t)r), "COMMIT") == 0
+                   ? PD_OK
+                   : pd_fail(PD_EUNAVAIL, "the transaction was undone by the database");
     if (r && strcmp(pd_pg_sqlstate(r), "23503") == 0)
         pd_pg_constraint(s, NULL, r);
     return pd_pg_fail(s->pool, NULL, r);
@@ -159,49 +136,24 @@ static pd_err commit_wait(struct pg_session *s, struct pg_op *op, struct pg_op *
                    "it may have been committed: look before it is repeated");
 }
 
-/* Nobody waits for it. If it cannot be sent, a transaction without "begin" would be committed by
- * the Sync at the end of the turn, and the others are never given away (pd_pg_give). */
-static void undo(struct pg_session *s)
-{
-    if (s->begun && !s->conn->broken && pd_pg_tell(s, "rollback") != PD_OK && s->implied)
-        pd_pg_lose(s->conn, "no memory to undo a transaction");
-}
-
-static struct pg_op *send_commit(struct pg_session *s)
-{
-    static const struct pd_stmt commit = COMMAND("commit");
-    struct pd_fiber *me = pd_fiber_self();
-    return s->implied ? pd_pg_end(s->conn, me) : pd_pg_send(s->conn, &commit, NULL, NULL, me);
-}
-
-/* A statement in front of it failed. */
-static bool is_skipped(const struct pg_op *commit)
-{
-    return commit->skipped ||
-           (commit->result && PQresultStatus(commit->result) == PGRES_PIPELINE_ABORTED);
-}
-
 /* `items` were sent in front of the commit, and these obey the deadline as ever; what is said about
  * them counts, unless it is not known whether all of it was committed. */
 static pd_err await_commit(struct pg_session *s, struct pd_items *items)
 {
-    struct pg_op *op = send_commit(s);
-    if (!op) {
-        pd_err e = pd_diag()->code;
-        undo(s);
-        return e;
-    }
+    static const struct pd_stmt commit = COMMAND("commit");
+    struct pg_op *op = pd_pg_send(s->conn, &commit, NULL, NULL, pd_fiber_self());
+    if (!op)
+        return pd_diag()->code;
     struct pg_op *floor = pd_pg_floor_ask(s);
     pd_err late = items ? pd_pg_items_wait(s, items) : PD_OK;
     pd_err e = commit_wait(s, op, floor);
     PD_TRY(e);
-    if (is_skipped(op)) {
+    if (op->result && PQresultStatus(op->result) == PGRES_PIPELINE_ABORTED) {
         e = items ? pd_pg_items_judge(s, items) : PD_OK; /* one of them made the server skip it */
-        if (!s->implied)
-            undo(s);
+        (void)!pd_pg_tell(s, "rollback");
     }
     if (e == PD_OK)
-        e = judge(s, op);
+        e = judge(s, op->result);
     if (s->home->team && e == PD_OK)
         pd_pg_floor_take(s, floor);
     pd_pg_op_put(s->pool, floor);
@@ -213,23 +165,6 @@ static pd_err await_commit(struct pg_session *s, struct pd_items *items)
     return e;
 }
 
-/* libpq has given up an error in answer to a Sync without losing count since 15.6 and 16.2. */
-static bool libpq_counts_syncs(void)
-{
-    int version = PQlibVersion();
-    return version >= 160002 || (version >= 150006 && version < 160000);
-}
-
-/* Need nothing but the items be known to the server? */
-static bool is_implied(const struct pg_session *s, const struct pd_items *items)
-{
-    const struct pg_conn *c = s->conn;
-    bool by_default = s->base.tx.isolation == PD_READ_COMMITTED && !s->base.tx.read_only;
-    bool named = !atomic_load_explicit(&s->pool->pg->unnamed, memory_order_relaxed);
-    return items->write && by_default && !s->begun && !s->home->team && !c->pooled && named &&
-           pd_pg_is_at_rest(c) && libpq_counts_syncs();
-}
-
 pd_err pd_pg_commit_with(struct pg_session *s, struct pd_items *items)
 {
     pd_err e = PD_OK;
@@ -237,9 +172,8 @@ pd_err pd_pg_commit_with(struct pg_session *s, struct pd_items *items)
         pd_pg_rollback(&s->base);
         return pd_fail(PD_EIO, "fault commit_fails was injected");
     }
-    s->implied = items && is_implied(s, items);
-    if (items && (e = pd_pg_items_send(s, items, false)) != PD_OK)
-        undo(s);
+    if (items && (e = pd_pg_items_send(s, items, false)) != PD_OK && s->begun && !s->conn->broken)
+        (void)!pd_pg_tell(s, "rollback");
     if (s->begun && e == PD_OK)
         e = await_commit(s, items);
     if (items)
@@ -269,6 +203,7 @@ void pd_pg_rollback(struct pd_session *base)
 {
     struct pg_session *s = (struct pg_session *)base;
     pg_count(&s->pool->rollbacks);
-    undo(s);
+    if (s->begun && !s->conn->broken)
+        (void)!pd_pg_tell(s, "rollback");
     leave(s);
 }

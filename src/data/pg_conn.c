@@ -145,7 +145,6 @@ void pd_pg_lose(struct pg_conn *c, const char *why)
         struct pg_op *op = pd_container(node, struct pg_op, node);
         PQclear(op->result);
         op->result = NULL;
-        op->skipped = op->ends && c->undone;
         op_done(op, pd_mono_now());
     }
     c->nops = c->nslow = c->weight = 0;
@@ -284,7 +283,6 @@ static bool store_now(struct pg_op *op)
 
 static void look_at_error(struct pg_conn *c, struct pg_op *op)
 {
-    c->undone = true;
     if (op->stmt)
         note_stale(c, op, op->stmt);
     if (is_astray(op))
@@ -328,42 +326,17 @@ static void keep(struct pg_op *op, PGresult *r)
     }
 }
 
-/* The op that is done with the Sync that is being answered; NULL: there is none. */
-static struct pg_op *ended_by_sync(const struct pg_conn *c)
-{
-    struct pg_op *op = c->nops ? pd_container(c->ops.next, struct pg_op, node) : NULL;
-    return op && op->ends ? op : NULL;
-}
-
-/* The answer to a Sync. A commit's own error comes in front of it, with an end as that of a
- * statement has. False: as below. */
-static bool synced(struct pg_conn *c, PGresult *r)
-{
-    struct pg_op *op = ended_by_sync(c);
-    bool error = op && r && !op->result && is_error(r),
-         done = PQresultStatus(r) == PGRES_PIPELINE_SYNC;
-    c->await_sync = error;
-    if (!op || !(error || done)) {
-        PQclear(r);
-        return done;
-    }
-    keep(op, r);
-    if (error) {
-        PQclear(r = PQgetResult(c->pq));
-        return !r;
-    }
-    op->skipped = c->undone;
-    op_ended(c, op);
-    return true;
-}
-
 /* False: this is not what is due. libpq had no memory for it, and what comes next would be taken
  * for the answer to something else. */
 static bool receive(struct pg_conn *c)
 {
     PGresult *r = PQgetResult(c->pq);
-    if (c->await_sync)
-        return synced(c, r);
+    if (c->await_sync) {
+        bool synced = PQresultStatus(r) == PGRES_PIPELINE_SYNC;
+        PQclear(r);
+        c->await_sync = false;
+        return synced;
+    }
     struct pg_op *op = pd_container(c->ops.next, struct pg_op, node);
     if (r)
         keep(op, r);
@@ -423,8 +396,7 @@ static void ready(struct pd_io *io, unsigned events)
 static void send_out(struct pg_conn *c)
 {
     if (c->unsynced) {
-        struct pg_op *last = pd_container(c->ops.prev, struct pg_op, node);
-        last->sync = !last->ends;
+        pd_container(c->ops.prev, struct pg_op, node)->sync = true;
         c->unsynced = false;
         pg_count(&c->pool->flushes);
         if (!PQpipelineSync(c->pq)) {

@@ -159,8 +159,7 @@ struct setup {
 };
 
 /* What every connection is set to, whatever the server's configuration says. Only transactions that
- * ask for it can write: a statement that was taken for a read cannot. Those that ask for nothing
- * else are read committed. If the way to here is lost,
+ * ask for it can write: a statement that was taken for a read cannot. If the way to here is lost,
  * the server must let go of our locks: it knows after PG_IDLE_MS inside a transaction (in which
  * nothing but statements is waited for), otherwise by the keepalives. A pooler's connection is not
  * touched: others use it as well. Nor does it get the locks that tell what the program knows. */
@@ -180,7 +179,6 @@ static struct pg_op *settle(struct pg_conn *c)
              "select %s, set_config('statement_timeout', '%lld', false), set_config('timezone', "
              "'UTC', false), set_config('idle_in_transaction_session_timeout', '%lld', false), "
              "set_config('default_transaction_read_only', 'on', false), "
-             "set_config('default_transaction_isolation', 'read committed', false), "
              "set_config('client_connection_check_interval', '2000', false), "
              "set_config('tcp_keepalives_idle', '10', false), "
              "set_config('tcp_keepalives_interval', '5', false), "

@@ -52,20 +52,6 @@ struct pg_op *pd_pg_command(struct pg_conn *c, const char *text, struct pd_fiber
     return sent(c, op, PQsendQueryParams(c->pq, text, 0, NULL, NULL, NULL, NULL, 1));
 }
 
-struct pg_op *pd_pg_end(struct pg_conn *c, struct pd_fiber *waiter)
-{
-    if (c->broken)
-        return refused(c);
-    struct pg_op *op = pd_pg_op_get(c, waiter);
-    if (!op)
-        return NULL;
-    pd_assert(c->unsynced && !c->await_sync);
-    pd_container(c->ops.prev, struct pg_op, node)->sync = true;
-    op->ends = true;
-    c->undone = false;
-    return sent(c, op, true);
-}
-
 static struct pg_stmt **slot_of(struct pg_stmt **table, unsigned size, const struct pd_stmt *key)
 {
     unsigned at = (unsigned)(((uintptr_t)key >> 4) * 0x9e3779b1u) & (size - 1);

@@ -18,11 +18,6 @@ struct pg_op *pd_pg_command(struct pg_conn *c, const char *text, struct pd_fiber
 /* The same with parameters, those of `stmt`: a statement that is not worth a name. */
 struct pg_op *pd_pg_send_text(struct pg_conn *c, const char *text, const struct pd_stmt *stmt,
                               const void *params, struct pd_arena *a, struct pd_fiber *waiter);
-/* Ends the transaction that what was put in is by itself, without a "begin": it is committed, or
- * undone if any of it failed, in which case the op is `skipped`. The op is done when the turn's
- * Sync is answered, with PGRES_PIPELINE_SYNC or the error of the commit. Something was put in, with
- * nothing in flight before it, and nothing more is until then. */
-struct pg_op *pd_pg_end(struct pg_conn *c, struct pd_fiber *waiter);
 /* Only prepares it. NULL: there is nothing to do, or a diag says why not. */
 struct pg_op *pd_pg_prepare(struct pg_conn *c, const struct pd_stmt *stmt, const void *params,
                             struct pd_arena *a, struct pd_fiber *waiter);
