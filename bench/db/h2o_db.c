@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -287,8 +288,10 @@ static void prepare(struct db *db)
 /* The loop only says that there is something to read; libpq reads it. */
 static struct db *open_one(h2o_loop_t *loop, const char *url)
 {
-    struct db *db = h2o_mem_alloc(sizeof *db);
-    *db = (struct db){ .pq = PQconnectdb(url) };
+    struct db *db = calloc(1, sizeof *db); /* too large for a compound literal */
+    if (!db)
+        abort();
+    db->pq = PQconnectdb(url);
     if (PQstatus(db->pq) != CONNECTION_OK)
         die(db, "connecting");
     prepare(db);

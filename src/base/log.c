@@ -265,16 +265,17 @@ static void write_out(void)
     ring.tail = to;
 }
 
-/* Runs in the writer (or in stop, when that has ended): no lock is needed for `reported`. */
+/* Runs in the writer (or in stop, when that has ended): no lock is needed for `reported`. What
+ * cannot be said now is said next time. */
 static void report_dropped(void)
 {
     uint64_t total = pd_log_dropped();
     if (total == reported)
         return;
     struct pd_log_field n = { "count", pd_lv_u64(total - reported) };
-    reported = total;
     pd_str text = format_record(PD_LOG_WARN, __FILE__, "log records dropped", &n, 1);
-    write_all(options.fd, text.ptr, text.len);
+    if (write_all(options.fd, text.ptr, text.len))
+        reported = total;
 }
 
 /* With the lock held. Gathers records for a while, unless it is urgent. */
