@@ -1,4 +1,5 @@
 """An app outside of the tree, built against what is installed: by app.mk, by pkg-config, by CMake."""
+import json
 import os
 import re
 import shutil
@@ -32,6 +33,16 @@ def test_an_app_builds_against_it_and_its_tests_are_green(prefix, tmp_path):
     assert str(ROOT) not in done.all, "the build used the source tree"
     done = call("make", "test", cwd=tmp_path / "outside", **env)
     assert done.code == 0, done.all
+
+
+def test_what_runs_is_built_without_the_packages_of_tests(tmp_path):
+    """`make run` and `make install` on a system that has those of `scripts/deps run` alone."""
+    done = call("meson", "setup", "-Dtests=disabled", tmp_path / "build", ROOT)
+    assert done.code == 0, done.all
+    compiled = {(tmp_path / "build" / c["file"]).resolve() for c in json.loads((tmp_path / "build/compile_commands.json").read_text())}
+    assert any(f.name == "serve.c" for f in compiled)
+    wants = [str(f) for f in compiled if f.exists() and "cmocka.h" in f.read_text()]
+    assert not wants
 
 
 def runs(program):
