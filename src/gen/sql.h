@@ -439,8 +439,10 @@ bool sql_expand(struct sql *s, struct sql_module *m, pd_str file, struct sql_tok
 /* Adds what PostgreSQL runs without a transaction instead of CREATE or DROP INDEX. */
 void sql_expand_alone(struct sql *s, struct sql_module *m, struct sql_migration *migration,
                       const struct sql_tokens *t);
-/* The next row of a question to the scratch schema. False at the end; an answer that fails (there
- * is no memory) ends the process: what would be made without it is wrong. */
+/* A question to the scratch schema about ?1, which must live as long, to be ended by
+ * sqlite3_finalize; and its next row, false at the end. What fails (there is no memory) ends the
+ * process: what would be made without it is wrong. */
+sqlite3_stmt *sql_ask(struct sql *s, const char *sql, pd_str name);
 bool sql_next(struct sql *s, sqlite3_stmt *q);
 void sql_schema_read(struct sql *s); /* all migrations of all modules, then the tables */
 /* Refuses what would hurt the program that runs: true if it said so. */

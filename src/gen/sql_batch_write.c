@@ -217,12 +217,9 @@ static bool check_set(struct sql *s, const struct sql_stmt *st, struct sql_analy
 
 static bool refers_to_itself(struct sql *s, const struct sql_table *t)
 {
-    static const char sql[] =
-        "select 1 from pragma_foreign_key_list(?1) where \"table\" = ?1 collate nocase";
-    sqlite3_stmt *q = NULL;
-    if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
-        pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
-    sqlite3_bind_text(q, 1, t->name.ptr, (int)t->name.len, SQLITE_STATIC);
+    sqlite3_stmt *q =
+        sql_ask(s, "select 1 from pragma_foreign_key_list(?1) where \"table\" = ?1 collate nocase",
+                t->name);
     bool refers = sql_next(s, q);
     sqlite3_finalize(q);
     return refers;

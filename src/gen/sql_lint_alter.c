@@ -79,12 +79,11 @@ static bool proven_not_null(const struct lint *l, pd_str column)
 /* Of the schema before the statement: not null, and no default. */
 static bool must_be_given(const struct lint *l, pd_str column)
 {
-    sqlite3_stmt *q = NULL;
-    const char sql[] = "select 1 from pragma_table_xinfo(?1) where name = ?2 collate nocase and "
-                       "\"notnull\" and dflt_value is null and not pk";
-    if (sqlite3_prepare_v2(l->s->db, sql, -1, &q, NULL) != SQLITE_OK)
-        pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(l->s->db));
-    sqlite3_bind_text(q, 1, l->table_name.ptr, (int)l->table_name.len, SQLITE_STATIC);
+    sqlite3_stmt *q =
+        sql_ask(l->s,
+                "select 1 from pragma_table_xinfo(?1) where name = ?2 collate nocase and "
+                "\"notnull\" and dflt_value is null and not pk",
+                l->table_name);
     sqlite3_bind_text(q, 2, column.ptr, (int)column.len, SQLITE_STATIC);
     bool must = sql_next(l->s, q);
     sqlite3_finalize(q);

@@ -46,11 +46,8 @@ static void prepare(struct sql *s, struct sql_made *made, pd_str sql)
 static pd_str table_of(struct sql *s, pd_str name, const char *kind)
 {
     pd_str table = PD_STR_NULL;
-    sqlite3_stmt *q = NULL;
-    const char *sql = "select tbl_name from sqlite_schema where name = ?1 and type = ?2";
-    if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
-        pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
-    sqlite3_bind_text(q, 1, name.ptr, (int)name.len, SQLITE_STATIC);
+    sqlite3_stmt *q =
+        sql_ask(s, "select tbl_name from sqlite_schema where name = ?1 and type = ?2", name);
     sqlite3_bind_text(q, 2, kind, -1, SQLITE_STATIC);
     if (sql_next(s, q))
         table = pd_str_dup(s->arena, pd_str_c((const char *)sqlite3_column_text(q, 0)));
@@ -62,13 +59,9 @@ static pd_str table_of(struct sql *s, pd_str name, const char *kind)
 static pd_str all_columns(struct sql *s, pd_str table)
 {
     struct pd_buf b;
-    sqlite3_stmt *q = NULL;
     pd_buf_init(&b, s->arena, 64 << 10);
     pd_buf_reserve(&b, 1);
-    if (sqlite3_prepare_v2(s->db, "select name from pragma_table_info(?1)", -1, &q, NULL) !=
-        SQLITE_OK)
-        pd_panic("cannot read the scratch schema: %s", sqlite3_errmsg(s->db));
-    sqlite3_bind_text(q, 1, table.ptr, (int)table.len, SQLITE_STATIC);
+    sqlite3_stmt *q = sql_ask(s, "select name from pragma_table_info(?1)", table);
     while (sql_next(s, q)) {
         const char *name = (const char *)sqlite3_column_text(q, 0);
         pd_buf_fmt(&b, "%s\"%s\" = \"%s\"", b.len ? ", " : "", name, name);

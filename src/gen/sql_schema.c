@@ -361,7 +361,7 @@ bool sql_next(struct sql *s, sqlite3_stmt *q)
     return rc == SQLITE_ROW;
 }
 
-static sqlite3_stmt *ask(struct sql *s, const char *sql, pd_str name)
+sqlite3_stmt *sql_ask(struct sql *s, const char *sql, pd_str name)
 {
     sqlite3_stmt *q = NULL;
     if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
@@ -373,7 +373,7 @@ static sqlite3_stmt *ask(struct sql *s, const char *sql, pd_str name)
 static void read_columns(struct sql *s, struct sql_table *t)
 {
     struct sql_table old = *t;
-    sqlite3_stmt *q = ask(
+    sqlite3_stmt *q = sql_ask(
         s, "select name, \"notnull\", dflt_value, pk from pragma_table_xinfo(?1) where hidden = 0",
         t->name);
     t->columns = NULL;
@@ -394,7 +394,7 @@ static void read_columns(struct sql *s, struct sql_table *t)
 
 static void read_index_columns(struct sql *s, struct sql_table *t, struct sql_index *index)
 {
-    sqlite3_stmt *q = ask(
+    sqlite3_stmt *q = sql_ask(
         s, "select name, desc from pragma_index_xinfo(?1) where key order by seqno", index->name);
     while (sql_next(s, q) && index->n < SQL_INDEX_COLUMNS) {
         pd_str name = text_of(s, q, 0);
@@ -409,7 +409,7 @@ static void read_conditions(struct sql *s, struct sql_index *index)
 {
     struct sql_tokens t = { 0 };
     struct sql_pos nowhere = { PD_STR("an index"), 1, 1 };
-    sqlite3_stmt *q = ask(s, "select sql from sqlite_schema where name = ?1", index->name);
+    sqlite3_stmt *q = sql_ask(s, "select sql from sqlite_schema where name = ?1", index->name);
     uint32_t where = 0;
     if (sql_next(s, q) && sql_lex(s, nowhere, text_of(s, q, 0), &t)) {
         while (where < t.n && !sql_is(&t.at[where], "where"))
@@ -431,7 +431,7 @@ static void add_index(struct sql *s, struct sql_table *t, struct sql_index index
 static void read_indexes(struct sql *s, struct sql_table *t)
 {
     sqlite3_stmt *q =
-        ask(s, "select name, \"unique\", origin, partial from pragma_index_list(?1)", t->name);
+        sql_ask(s, "select name, \"unique\", origin, partial from pragma_index_list(?1)", t->name);
     while (sql_next(s, q)) {
         struct sql_index index = { .name = text_of(s, q, 0), .pos = t->pos };
         index.unique = sqlite3_column_int(q, 1);
@@ -525,7 +525,7 @@ static void read_back(struct sql *s)
 {
     for (struct sql_table *t = s->tables; t; t = t->next) {
         sqlite3_stmt *q =
-            ask(s, "select 1 from sqlite_schema where type = 'table' and name = ?1", t->name);
+            sql_ask(s, "select 1 from sqlite_schema where type = 'table' and name = ?1", t->name);
         t->exists = t->name.len && sql_next(s, q);
         sqlite3_finalize(q);
         if (!t->exists)
