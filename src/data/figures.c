@@ -236,6 +236,13 @@ void pd_waited_since(struct pd_session *s, pd_mono from)
     ran->began = since;
 }
 
+void pd_waited_with(struct pd_session *s, int64_t us)
+{
+    s->ran.waited_us += us;
+    if (us && s->ran.how == PD_RAN_UNTIMED)
+        s->ran.how = PD_RAN_TIMED; /* by the coarse clock it began early enough */
+}
+
 /* --- items ---------------------------------------------------------------------------------------
  */
 

@@ -171,6 +171,7 @@ struct pg_pool { /* connections of a thread to one server */
     struct pg_gather *gathers; /* of the thread's first pool only, as the next: in use; … */
     struct pg_batch *batches;  /* … free ones */
     unsigned nbatches;
+    unsigned gathered;      /* calls that wait for one */
     char why[PD_DIAG_TEXT]; /* the last connection was lost, or refused */
     struct pg_pool *next;
     /* statistics; written by the owner only */

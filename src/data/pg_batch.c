@@ -15,7 +15,8 @@
  * one write takes all of them along, and several keys cost more than one. Otherwise a fiber of the
  * pool's own reads for all of them, like any other reader (pg_tx.c: replicas, lost connections,
  * retries), so that no caller's deadline or cancel is the batch's. Its deadline is the latest of
- * its callers'; when the last of them has left it is canceled.
+ * its callers'; when the last of them has left it is canceled. It waits for a connection where the
+ * first of them would.
  *
  * The rows are decoded where the result is received, straight into the arena of each caller: there
  * is no copy, and a row that one caller has no room for is that one's error.
@@ -55,9 +56,11 @@ struct pg_batch {
     struct pg_gather *of;
     struct pg_batch *next; /* that is full, or free */
     struct pd_reads reads; /* of all: the highest floor */
+    pd_mono began;         /* the earliest session's */
     pd_mono deadline;      /* the latest */
     struct pd_fiber *runner;
     struct pg_session *session; /* the runner's, while it reads */
+    int64_t waited_us;          /* the runner, for a connection */
     bool replica;               /* answered by one */
     bool over;                  /* everybody has been told; it is free when they have heard */
     unsigned ncallers;          /* that wait, or have not heard yet */
@@ -103,6 +106,8 @@ static struct pg_batch *batch_new(struct pg_gather *g)
     b->next = NULL;
     b->reads = (struct pd_reads){ 0 };
     b->deadline = 0;
+    b->began = PD_FOREVER;
+    b->waited_us = 0;
     b->over = false;
     b->nkeys = 0;
     return b;
@@ -158,7 +163,7 @@ static void add_key(struct pg_batch *b, pd_str key, unsigned at)
     b->table[at] = (uint16_t)++b->nkeys;
 }
 
-static void join(struct pg_batch *b, pd_str key, struct caller *me)
+static void join(struct pg_batch *b, pd_str key, struct caller *me, pd_mono began)
 {
     unsigned at = place_of(b, key);
     if (!b->table[at])
@@ -167,6 +172,8 @@ static void join(struct pg_batch *b, pd_str key, struct caller *me)
     b->ncallers++;
     if (b->deadline < pd_deadline())
         b->deadline = pd_deadline();
+    if (b->began > began)
+        b->began = began;
 }
 
 /* The caller has heard, or will not. */
@@ -227,6 +234,7 @@ __attribute__((noinline)) pd_err pd_pg_batch_store(struct pd_result *out, const 
     for (int i = 0; i < rows.n; i++)
         PD_TRY(give_all(b, &rows, i));
     b->replica = b->session->base.ran.replica;
+    b->waited_us = b->session->base.ran.waited_us;
     tell(b, ANSWERED);
     return PD_OK;
 }
@@ -247,6 +255,8 @@ static pd_err read_for(struct pg_batch *b, struct pg_session *s)
     b->session = s;
     s->base.reads = b->reads;
     s->reads_for = n;
+    s->began = b->began;
+    s->base.ran = (struct pd_ran){ .began = pd_os_mono() };
     pd_arena_init(&arena, &(struct pd_arena_opts){ .name = "pg batch", .refuses = true });
     struct pd_result out = { .kind = PD_RESULT_BATCH, .stmt = stmt, .arena = &arena, .arg = b };
     pd_err e = pd_pg_read(s, stmt, &keys, &out);
@@ -264,8 +274,10 @@ static void batch_run(struct pg_batch *b)
     pd_deadline_restore(b->deadline);
     if (s && b->ncallers)
         e = read_for(b, (struct pg_session *)s);
-    if (s)
+    if (s) {
+        b->waited_us = s->ran.waited_us;
         pd_pg_session_put(s);
+    }
     b->runner = NULL;
     if (e != PD_OK)
         b->why = *pd_diag();
@@ -450,38 +462,49 @@ static pd_err wait_for(struct pg_session *s, struct caller *me, const struct pd_
         e = pd_diag_restore(&me->batch->why);
     else
         e = me->verdict == WAITS ? pd_pg_stopped(e, stmt) : PD_OK;
+    pd_waited_with(&s->base, me->batch->waited_us);
     s->base.ran.replica = me->verdict == ANSWERED && me->batch->replica;
     part(me);
     return e;
 }
 
 /* Joins a batch. False: the call runs by itself. */
-static bool enter(struct pg_gather *g, const struct pd_stmt *stmt, const void *params,
-                  const struct pd_reads *reads, struct caller *me)
+static bool enter(struct pg_gather *g, struct pg_session *s, const struct pd_stmt *stmt,
+                  const void *params, struct caller *me)
 {
     char bytes[KEY_BYTES];
     struct pd_buf key = { .ptr = bytes, .cap = sizeof bytes, .max = sizeof bytes };
     if (!pd_pg_put_key(&key, stmt, params))
         return false;
-    me->batch = find(g, reads, pd_buf_str(&key));
+    me->batch = find(g, &s->base.reads, pd_buf_str(&key));
     if (me->batch)
-        join(me->batch, pd_buf_str(&key), me);
+        join(me->batch, pd_buf_str(&key), me, s->began);
     return me->batch;
+}
+
+/* *alone: it runs by itself. */
+static pd_err read_together(struct pg_gather *g, struct pg_session *s, const struct pd_stmt *stmt,
+                            const void *params, struct caller *me)
+{
+    PD_TRY(pd_pg_gather(s->home, &s->began));
+    pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
+    pd_err e = PD_OK;
+    if (enter(g, s, stmt, params, me))
+        e = wait_for(s, me, stmt);
+    else
+        me->verdict = ALONE;
+    pd_deadline_restore(old);
+    pd_pg_gathered(s->home);
+    return e;
 }
 
 pd_err pd_pg_batch_read(struct pg_session *s, const struct pd_stmt *stmt, const void *params,
                         struct pd_result *out)
 {
-    struct pd_reads *reads = &s->base.reads;
-    struct pg_gather *g = gather_of(s->home, stmt, kind_of(stmt, reads));
-    struct caller me = { .fiber = pd_fiber_self(), .out = out };
-    pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
-    if (!g || out->kind != PD_RESULT_ONE || !enter(g, stmt, params, reads, &me)) {
-        pd_deadline_restore(old);
-        return pd_pg_read(s, stmt, params, out);
-    }
-    pd_err e = wait_for(s, &me, stmt);
-    pd_deadline_restore(old);
+    struct pg_gather *g =
+        out->kind == PD_RESULT_ONE ? gather_of(s->home, stmt, kind_of(stmt, &s->base.reads)) : NULL;
+    struct caller me = { .fiber = pd_fiber_self(), .out = out, .verdict = g ? WAITS : ALONE };
+    pd_err e = g ? read_together(g, s, stmt, params, &me) : PD_OK;
     if (e != PD_OK || me.verdict == ANSWERED)
         return e;
     e = pd_pg_read(s, stmt, params, out);

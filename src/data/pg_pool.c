@@ -315,9 +315,18 @@ static pd_err give_up(struct pg_pool *pool, struct pg_queue *queue, struct pg_wa
                    "all are busy: look for slow statements before raising their number");
 }
 
+/* `n` wait, and who waits for an answer that is shared may be behind them next. Where there is no
+ * queue such an answer comes soon, and those are no crowd. */
+static unsigned with_gathered(const struct pg_pool *pool, unsigned n)
+{
+    const struct pg_pool *home = pool->team ? pool->team->pools[0] : pool;
+    return n < few(pool) ? n : n + home->gathered;
+}
+
 static bool is_crowded(const struct pg_pool *pool)
 {
-    return pool->readers.n + pool->takers.n >= pool->pg->db->opts.max_waiting;
+    unsigned n = with_gathered(pool, pool->readers.n + pool->takers.n);
+    return n >= pool->pg->db->opts.max_waiting;
 }
 
 static bool is_late(const struct pg_pool *pool, const struct pg_queue *queue, unsigned ahead,
@@ -331,23 +340,29 @@ static bool is_late(const struct pg_pool *pool, const struct pg_queue *queue, un
 bool pd_pg_pool_is_full(const struct pg_pool *pool, int64_t us, bool alone)
 {
     const struct pg_queue *queue = alone ? &pool->takers : &pool->readers;
-    return is_crowded(pool) || is_late(pool, queue, queue->n, us);
+    unsigned ahead = alone ? with_gathered(pool, queue->n) : queue->n;
+    return is_crowded(pool) || is_late(pool, queue, ahead, us);
+}
+
+static PD_COLD pd_err overloaded(struct pg_pool *pool, const char *more)
+{
+    pg_count(&pool->refused);
+    return pd_hint(pd_fail(PD_EOVERLOAD, "%u requests wait for a database connection already%s",
+                           pool->readers.n + pool->takers.n, more),
+                   "all are busy: look for slow statements before raising their number");
 }
 
 /* Who would wait in vain need not begin. */
 static pd_err may_wait(struct pg_pool *pool, const struct pg_queue *queue, unsigned ahead,
                        bool fresh)
 {
-    unsigned waiting = pool->readers.n + pool->takers.n;
     bool many = fresh && is_crowded(pool);
     if (!pool->away && !many && !is_late(pool, queue, ahead, INT64_MAX))
         return PD_OK;
+    if (!pool->away)
+        return overloaded(pool, many ? "" : ": another would not get one in time");
     pg_count(&pool->refused);
-    if (pool->away)
-        return no_connection(pool);
-    return pd_hint(pd_fail(PD_EOVERLOAD, "%u requests wait for a database connection already%s",
-                           waiting, many ? "" : ": another would not get one in time"),
-                   "all are busy: look for slow statements before raising their number");
+    return no_connection(pool);
 }
 
 /* With several servers: nobody waits for one that is neither primary nor replica any more. */
@@ -422,6 +437,28 @@ static bool begin(pd_mono *began)
     bool fresh = !*began;
     *began = fresh ? pd_mono_now() : *began;
     return fresh;
+}
+
+static bool are_crowded(const struct pg_pool *home)
+{
+    const struct pg_team *t = home->team;
+    for (unsigned i = 0; t && i < t->pg->nhosts; i++)
+        if (!is_crowded(t->pools[i]))
+            return false;
+    return t || is_crowded(home);
+}
+
+pd_err pd_pg_gather(struct pg_pool *home, pd_mono *began)
+{
+    if (begin(began) && are_crowded(home))
+        return overloaded(home, "");
+    home->gathered++;
+    return PD_OK;
+}
+
+void pd_pg_gathered(struct pg_pool *home)
+{
+    home->gathered--;
 }
 
 pd_err pd_pg_share(struct pg_pool *pool, pd_mono *began, struct pg_conn **out)

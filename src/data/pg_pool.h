@@ -36,6 +36,13 @@ struct pg_conn *pd_pg_pool_idle(struct pg_pool *pool);
 /* Gives a taken connection back; what is still in flight on it is waited for without the caller. */
 void pd_pg_give(struct pg_conn *c);
 
+/* Now the caller waits for an answer that it shares with others (pg_batch.c), and does not any
+ * more. Its session has begun by that, *began as above: it is refused here or not at all, and those
+ * who wait so count with those who wait for a connection, as they may want one next. `home`: the
+ * thread's first pool. */
+pd_err pd_pg_gather(struct pg_pool *home, pd_mono *began) PD_MUST;
+void pd_pg_gathered(struct pg_pool *home);
+
 /* --- waiting --------------------------------------------------------------------------------- */
 
 /* Would somebody who has `us` left not be let into the queue; `alone`: of those who want a

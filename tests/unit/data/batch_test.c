@@ -595,6 +595,111 @@ static void test_pg_what_concerns_all_is_told_to_all(void **state)
     with_db(no_place);
 }
 
+/* --- in a queue ----------------------------------------------------------------------------------
+ */
+
+/* Who asks, among others at the same time; and then wants a connection alone. */
+struct visitor {
+    struct pd_db *db;
+    pd_err result;
+};
+static void visit(void *arg)
+{
+    struct visitor *me = arg;
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, me->db);
+    if (pd_stmt_one(c, &get, &(pd_id){ 1 }, PD_SITE) && pd_begin(c))
+        (void)change(c, 1, 1);
+    me->result = c->failed == PD_OK ? pd_commit(c) : c->failed;
+    unit_end(&u);
+}
+
+static void visit_all(struct pd_db *db)
+{
+    enum { VISITORS = 12 };
+    struct visitor all[VISITORS];
+    struct pd_group g;
+    seed(db, 1);
+    pd_group_init(&g);
+    for (int i = 0; i < VISITORS; i++) {
+        all[i] = (struct visitor){ db, PD_EBUSY };
+        die_of(pd_group_go(&g, "visitor", visit, &all[i]));
+    }
+    die_of(pd_group_wait(&g));
+    for (int i = 0; i < VISITORS; i++)
+        assert_int_equal(all[i].result, PD_OK);
+    assert_true(stats(db).read_batches > 0);
+}
+static void test_pg_who_was_answered_with_others_is_not_refused_later(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 2;
+    test_opts.max_waiting = 4;
+    with_db(visit_all);
+}
+
+static void wait_alone(void *arg)
+{
+    struct unit u;
+    assert_true(pd_begin(unit_start(&u, arg)));
+    unit_end(&u);
+}
+static void start_waiting(struct pd_group *g, struct pd_db *db, int n)
+{
+    for (int i = 0; i < n; i++)
+        die_of(pd_group_go(g, "waits", wait_alone, db));
+    die_of(pd_yield());
+}
+
+/* One has the connection that transactions may have; four may wait for it in any case. */
+static void fill_up(struct pd_db *db)
+{
+    enum { GATHERED = 6, FEW_WAIT = 4 };
+    struct call all[GATHERED], late = { .db = db, .stmt = &slow, .id = 2 };
+    struct pd_group calls, waiting;
+    struct unit u, begun, new;
+    seed(db, 10);
+    open_two(db);
+    struct pd_ctx *c = unit_start(&begun, db);
+    assert_non_null(pd_stmt_one(c, &get, &(pd_id){ 1 }, PD_SITE));
+    assert_true(pd_begin(unit_start(&u, db)));
+    for (int i = 0; i < GATHERED; i++)
+        all[i] = (struct call){ .stmt = &slow, .id = 2 + i };
+    start_calls(&calls, db, all, GATHERED);
+    die_of(pd_yield());
+    pd_group_init(&waiting);
+    start_waiting(&waiting, db, FEW_WAIT - 1);
+    assert_int_equal(pd_db_busy(db, PD_FOREVER), 0); /* a few are no crowd */
+    start_waiting(&waiting, db, 1);
+    assert_int_equal(pd_db_busy(db, PD_FOREVER), PD_BUSY_READS | PD_BUSY_ALONE);
+    assert_false(pd_begin(unit_start(&new, db)));
+    assert_int_equal(new.c.failed, PD_EOVERLOAD);
+    unit_end(&new);
+    uint64_t before = stats(db).refused;
+    call_one(&late);
+    assert_int_equal(late.failed, PD_EOVERLOAD);
+    assert_int_equal(stats(db).refused, before + 1);
+    struct account *mine = pd_stmt_one(c, &slow, &(pd_id){ 3 }, PD_SITE); /* has begun before */
+    assert_non_null(mine);
+    unit_end(&begun);
+    unit_end(&u);
+    die_of(pd_group_wait(&calls));
+    die_of(pd_group_wait(&waiting));
+    assert_all_found(all, GATHERED);
+    assert_int_equal(pd_db_busy(db, PD_FOREVER), 0);
+}
+static void test_pg_who_waits_with_others_counts_where_there_is_a_queue(void **state)
+{
+    (void)state;
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 2;
+    test_opts.max_waiting = 10;
+    with_db(fill_up);
+}
+
 /* --- replicas ------------------------------------------------------------------------------------
  */
 
@@ -677,6 +782,8 @@ int main(void)
         PG_TEST(rows_that_nobody_asked_for_are_nobodys),
         PG_TEST(nothing_is_lost_with_a_connection),
         PG_TEST(what_concerns_all_is_told_to_all),
+        PG_TEST(who_was_answered_with_others_is_not_refused_later),
+        PG_TEST(who_waits_with_others_counts_where_there_is_a_queue),
         cmocka_unit_test(test_a_batch_must_see_what_each_of_its_callers_must),
         cmocka_unit_test(test_the_primarys_readers_are_not_mixed_with_others),
     };

@@ -21,9 +21,17 @@ COUNTED(c_never, 3, PD_S_READONLY, "select count(*) from t_account",
         "select count(*) from t_account", none, number_cols, sizeof(struct number));
 COUNTED(c_broken, 4, PD_S_READONLY, "select count(*) from nowhere", "select count(*) from nowhere",
         none, number_cols, sizeof(struct number));
-static const struct pd_stmt *const counted_stmts[] = { &c_get, &c_list, &c_change, &c_never,
-                                                       &c_broken };
-static const struct pd_sql_module counted_module = { "t", NULL, 0, counted_stmts, 5 };
+STMT(c_many, PD_S_READONLY | PD_S_KEYED | PD_S_BATCH, NULL,
+     "select r.*, k.n from unnest((select $1::bigint[])) with ordinality as k(id, n), lateral "
+     "(select id, owner_id, name, balance from t_account where id = k.id offset 0) as r",
+     id_param, account_cols, sizeof(struct account));
+STMT(c_batched, PD_S_READONLY | PD_S_KEYED,
+     "select id, owner_id, name, balance from t_account where id = ?1",
+     "select id, owner_id, name, balance from t_account where id = $1", id_param, account_cols,
+     sizeof(struct account), .module = &counted_module, .id = 5, .batch = &c_many);
+static const struct pd_stmt *const counted_stmts[] = { &c_get,   &c_list,   &c_change,
+                                                       &c_never, &c_broken, &c_batched };
+static const struct pd_sql_module counted_module = { "t", NULL, 0, counted_stmts, 6 };
 static const struct pd_sql_module *const counted[] = { &schema_module, &counted_module };
 
 static void count_statements(void)
@@ -282,6 +290,45 @@ TEST_WITH_DB(waiting_for_a_connection_is_counted_apart)
     read_beside(db);
 }
 
+/* Those who are answered by one statement have all waited for its connection. */
+static void read_batched(void *arg)
+{
+    struct reader *r = arg;
+    struct unit u;
+    struct pd_ctx *c = unit_start(&u, r->db);
+    pd_mono began = pd_os_mono();
+    assert_non_null(pd_stmt_one(c, &c_batched, &(pd_id){ 1 }, PD_SITE));
+    r->all = pd_os_mono() - began;
+    unit_end(&u);
+}
+
+TEST_WITH_DB(callers_of_a_batch_have_waited_for_its_connection)
+{
+    struct reader all[PD_BATCH_FEW];
+    struct pd_group g;
+    struct unit u;
+    int64_t sum = 0;
+    seed(db, 1);
+    assert_true(pd_begin(unit_start(&u, db))); /* has the only one */
+    pd_group_init(&g);
+    for (int i = 0; i < PD_BATCH_FEW; i++) {
+        all[i].db = db;
+        die_of(pd_group_go(&g, "reader", read_batched, &all[i]));
+    }
+    while (!stats(db).waiting)
+        die_of(pd_sleep(1000));
+    die_of(pd_sleep(5000));
+    unit_end(&u);
+    die_of(pd_group_wait(&g));
+    assert_true(stats(db).read_batches > 0);
+    const struct pd_stmt_stats *s = figures(db, "t.c_batched");
+    for (int i = 0; i < PD_BATCH_FEW; i++)
+        sum += all[i].all;
+    assert_int_equal(s->calls, PD_BATCH_FEW);
+    assert_true(s->waited_us >= PD_BATCH_FEW * (uint64_t)5000);
+    assert_true((int64_t)(s->waited_us + s->took_us.sum) <= sum);
+}
+
 static void write_one(void *arg)
 {
     struct reader *r = arg;
@@ -424,6 +471,9 @@ int main(void)
         COUNTED_TEST(a_statement_in_a_callback_is_counted_for_itself),
         NARROW_TEST(waiting_for_a_connection_is_counted_apart),
         NARROW_TEST(waiting_for_the_turn_to_write_is_counted_apart),
+        { "postgres: callers_of_a_batch_have_waited_for_its_connection",
+          test_pg_callers_of_a_batch_have_waited_for_its_connection, pg_one_setup, schema_teardown,
+          NULL },
         COUNTED_TEST(those_that_wait_together_share_the_time),
         COUNTED_TEST(a_commit_that_travels_with_writes_is_counted),
         COUNTED_TEST(those_behind_the_one_that_fails_have_not_run),
