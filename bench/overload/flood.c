@@ -7,8 +7,10 @@
  * for byte, in turn; @UUID@ in it becomes one that no run has sent before (36 characters; so is the
  * placeholder): a transfer that is known already costs the server next to nothing. When no
  * connection is free a request waits here, and the time it waits counts: latencies are taken from
- * the moment when it was due (Tene, "How NOT to measure latency"). The connections are opened
- * before the clock starts, and the last of them is asked once: with its answer all have been
+ * the moment when it was due (Tene, "How NOT to measure latency"), to that when the kernel received
+ * the answer (SO_TIMESTAMPNS, socket(7)): this program runs on what the server leaves of a CPU, and
+ * how long an answer lies here until it is read is nothing of the server's. The connections are
+ * opened before the clock starts, and the last of them is asked once: with its answer all have been
  * accepted. Between two requests it sleeps: the CPU is somebody else's, too. An open load begins a
  * second before the clock: until a queue is full nobody is refused, and meanwhile a server does for
  * all what it later does for some.
@@ -79,7 +81,7 @@ static struct {
     size_t late_from, late_n;
     struct series good, refused, late_by;
     uint64_t other, broken, unsent, random, in_time;
-    int64_t begin, end;
+    int64_t begin, end, clocks; /* the last: CLOCK_REALTIME less CLOCK_MONOTONIC */
     unsigned busy;
 } f;
 
@@ -94,6 +96,14 @@ static int64_t now_us(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
+/* The kernel's stamps are of the other clock. */
+static void compare_clocks(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    f.clocks = t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000 - now_us();
 }
 
 static uint64_t draw(void) /* xorshift64 (Marsaglia 2003) */
@@ -137,6 +147,7 @@ static void open_conn(struct conn *c)
     if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0)
         die("connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
     if (epoll_ctl(f.poll, EPOLL_CTL_ADD, c->fd, &ev) < 0)
@@ -187,10 +198,11 @@ static void open_all(void)
 /* --- being answered ------------------------------------------------------------------------------
  */
 
-static void answered(struct conn *c)
+/* `at`: its last bytes were received then. */
+static void answered(struct conn *c, int64_t at)
 {
-    int64_t now = now_us(), us = now - c->due;
-    bool good = c->status < 500, in_time = good && now >= f.begin && now <= f.end;
+    int64_t us = at - c->due;
+    bool good = c->status < 500, in_time = good && at >= f.begin && at <= f.end;
     c->asked->good += in_time;
     f.in_time += in_time;
     if (c->due < f.begin)
@@ -232,10 +244,30 @@ static bool read_head(struct conn *c, size_t here)
     return true;
 }
 
+/* As recv; *at is when the kernel received the last of it, in the time of now_us. */
+static ssize_t receive(int fd, char *bytes, size_t size, int64_t *at)
+{
+    char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec to = { bytes, size };
+    struct msghdr m = {
+        .msg_iov = &to, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
+    struct timespec t;
+    ssize_t n = recvmsg(fd, &m, 0);
+    const struct cmsghdr *stamp = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    *at = now_us();
+    if (stamp && stamp->cmsg_level == SOL_SOCKET && stamp->cmsg_type == SO_TIMESTAMPNS) {
+        memcpy(&t, CMSG_DATA(stamp), sizeof t);
+        *at = t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000 - f.clocks;
+    }
+    return n;
+}
+
 static void readable(struct conn *c, bool again)
 {
     static char bytes[ANSWER_MAX];
-    ssize_t n = recv(c->fd, bytes, sizeof bytes, 0);
+    int64_t at;
+    ssize_t n = receive(c->fd, bytes, sizeof bytes, &at);
     if (n < 0 && errno == EAGAIN)
         return;
     if (n <= 0) {
@@ -255,7 +287,7 @@ static void readable(struct conn *c, bool again)
     c->got += (size_t)n;
     if (!c->want || c->got < c->want)
         return;
-    answered(c);
+    answered(c, at);
     go_on(c, again);
 }
 
@@ -336,6 +368,7 @@ int main(int argc, char **argv)
     ask_the_last();
     puts("open");
     fflush(stdout);
+    compare_clocks();
     int64_t first = now_us(), begin = f.begin = first + (rate > 0 ? FILL_US : 0);
     int64_t end = f.end = begin + (int64_t)(seconds * 1e6);
     double due = (double)first;
@@ -344,6 +377,7 @@ int main(int argc, char **argv)
     for (int64_t now = first; now < end + (f.busy ? GRACE_US : 0); now = now_us()) {
         struct epoll_event events[EVENTS];
         bool over = now >= end;
+        compare_clocks();
         while (rate > 0 && due <= (double)now && due < (double)end) {
             ask((int64_t)due);
             due += -log1p(-(double)(draw() >> 11) / 9007199254740992.0) * 1e6 / rate;

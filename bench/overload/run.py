@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """FinFlow on PostgreSQL, asked ten times as often as it can answer: what is still answered, and how fast is the rest refused?
 
-    bench/overload/run.py BUILD_DIR [--seconds 5] [--times 1,10] [--set NAME=VALUE]
+    bench/overload/run.py BUILD_DIR [--seconds 5] [--rounds 3] [--times 1,2,10] [--set NAME=VALUE]
 
 Of ten requests six read a little (an account, the accounts, transactions), two read the report of a month, and two transfer.
 First comes the peak: what connections reach that ask again as soon as they are answered, 32, 64 or 128 of them, whichever is
-best; then an open load of so many times that (see flood.c); then that peak once more, and the mean of both counts.
+best; then an open load of so many times that (see flood.c), the last in some rounds, whose medians count; then that peak once more, and the
+mean of both counts.
 Goodput is only worth its name if each kind of request has its share of it: reads alone would make more of them ("evenly"). The
 first second of the open load, in which the queue fills, is not in the figures.
 
@@ -15,6 +16,8 @@ times as often and refusing nine of ten cost more CPU than this machine has: abo
 the load comes from other machines. Here it runs on what the server leaves of its CPU, at a lower priority: else the scheduler
 would give the load half of it, and so measure itself. Whether it was really sent shows in "late": how long after it was due a
 request left. Latencies count from when it was due, so they include that. Answers that come when the time is over are not done in it.
+A report is of so many categories that the peak is low: ten times it, the server and the load together, is to leave a third of their CPU
+idle. With 60 categories they took 93 % of it, and 99 % of the refusals as long as the load was late, 3 to 35 ms, and one more.
 Where others work as well, all of it has to go before them (nice -n -20); and the goodput is still what they leave of the
 database's CPU, which is less while the load takes theirs on the other one.
 """
@@ -23,6 +26,7 @@ import http.client
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -37,7 +41,7 @@ CPUS = sorted(os.sched_getaffinity(0))
 DEADLINE = 10  # seconds
 PASSWORD = "correct horse battery"
 ACCOUNTS = 60
-CATEGORIES = 60
+CATEGORIES = 240
 CONNECTIONS = 10000
 CLOSED = (32, 64, 128)
 BEHIND = 10  # the load's nice value, above the server's and the database's
@@ -158,8 +162,10 @@ def measure(args, build, port, files, server, db):
           f"{'other':>8}{'broken':>8}{'unsent':>8}{'late p50':>9}{'p99 ms':>9}{'evenly':>9}")
     flood(build, port, 0, 1, max(CLOSED), files)  # connections, statements, plans
     peers.keep_nice(db.pid)  # each connection of the database is a session of its own
+    rounds = []
     before, level = closed(args, build, port, files, CLOSED, db)
-    for times in args.times.split(","):
+    *less, most = args.times.split(",")
+    for times in less + [most] * args.rounds:
         tidy(db)
         got = flood(build, port, before * float(times), args.seconds, CONNECTIONS, files,
                     lambda: (sum(peers.cpu(server.process.pid)), db.cpu()))
@@ -168,18 +174,22 @@ def measure(args, build, port, files, server, db):
         server_s, db_s = got["used"]
         print(f"{'':14}the server used {server_s / got['seconds']:.2f} of a CPU, {server_s * 1e6 / max(asked, 1):.1f} us an answer; "
               f"the database {db_s / got['seconds']:.2f}")
+        rounds = rounds + [got] if times == most else []
     peak = (before + closed(args, build, port, files, [level], db)[0]) / 2
-    print("\nmarks; missing one does not fail the run, because a busy machine misses them")
-    mark("goodput at most load, of the peak", got["in_time"] / args.seconds >= 0.9 * peak, got["in_time"] / args.seconds / peak)
-    mark("share of it of the kind that is answered least, of what it is due", got["evenly"] >= 0.9, got["evenly"])
-    mark("p99 of a refusal, ms (mark 10)", got["refused_p99"] < 10, got["refused_p99"])
-    mark(f"p99 of an answer, s (deadline {DEADLINE})", got["good_p99"] <= DEADLINE * 1e3, got["good_p99"] / 1e3)
+    good, evenly, refused_ms, good_ms = (statistics.median(got[name] for got in rounds)
+                                         for name in ("in_time", "evenly", "refused_p99", "good_p99"))
+    print("\nmarks, medians; missing one does not fail the run, because a busy machine misses them")
+    mark("goodput at most load, of the peak", good / args.seconds >= 0.9 * peak, good / args.seconds / peak)
+    mark("share of it of the kind that is answered least, of what it is due", evenly >= 0.9, evenly)
+    mark("p99 of a refusal, ms (mark 10)", refused_ms < 10, refused_ms)
+    mark(f"p99 of an answer, s (deadline {DEADLINE})", good_ms <= DEADLINE * 1e3, good_ms / 1e3)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build")
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--times", default="1,2,10")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of FinFlow's")
     args = parser.parse_args()
