@@ -60,9 +60,24 @@ static void put(struct pg_session *s, struct pd_item *first)
     }
 }
 
+/* Those that ran: what was sent, as far as the one that failed. */
+static void count_inside(struct pg_session *s, struct pd_items *items)
+{
+    bool ran = true;
+    for (struct pd_item *i = items->todo; i && ran; i = i->next) {
+        ran = i != items->failed;
+        if (ran && !i->op)
+            continue;
+        pd_pg_count_inside(s);
+        i->replica = s->on_replica;
+    }
+}
+
 void pd_pg_items_put(struct pg_session *s, struct pd_items *items)
 {
     struct pd_item *end;
+    if (s->base.in_tx)
+        count_inside(s, items);
     for (struct pd_item *first = items->todo; first; first = end) {
         end = pd_pg_group_end(first);
         put(s, first);
@@ -188,8 +203,6 @@ pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items)
 {
     for (struct pd_item *i = items->todo; i; i = i->next) {
         const struct pg_op *op = i->op;
-        pd_pg_count_inside(s);
-        i->replica = s->on_replica;
         if (!i->stmt || (op && pd_pg_is_good(op)))
             continue;
         items->failed = i;
@@ -206,6 +219,7 @@ static pd_err store(struct pd_items *items)
         if (i->stmt)
             PD_TRY(op->calls ? pd_pg_group_store(i) : pd_pg_store(op, i->stmt, &i->out));
     }
+    items->failed = NULL;
     return PD_OK;
 }
 

@@ -65,7 +65,8 @@ pd_err pd_pg_session_wait(struct pg_session *s, struct pg_op *op) PD_MUST PD_YIE
 pd_err pd_pg_commit_with(struct pg_session *s, struct pd_items *items) PD_MUST PD_YIELDS;
 
 /* Items for the commit: into the transaction's pipeline; wait until they are done or given up; the
- * first that was refused, as a diag; give their ops back, or leave those that are not done. */
+ * first that was refused, as a diag; count them, give their ops back, or leave those that are not
+ * done. */
 pd_err pd_pg_items_send(struct pg_session *s, struct pd_items *items, bool decode) PD_MUST;
 pd_err pd_pg_items_wait(struct pg_session *s, struct pd_items *items) PD_YIELDS;
 pd_err pd_pg_items_judge(struct pg_session *s, struct pd_items *items) PD_MUST;

@@ -107,6 +107,7 @@ static pd_err walk_patiently(struct walk *w, const void *params)
     struct pg_session *s = w->s;
     bool outermost = !s->walking;
     w->conn = s->conn;
+    pd_pg_count_inside(s);
     PD_TRY(pd_pg_enter(s));
     if (outermost)
         PD_TRY(limit_idle(w, true));
@@ -162,6 +163,8 @@ pd_err pd_pg_walk(struct pg_session *s, const struct pd_stmt *stmt, const void *
                   struct pd_result *out)
 {
     struct walk w = { .s = s, .stmt = stmt, .out = out };
+    if (s->base.in_tx)
+        return walk_patiently(&w, params);
     pg_count(&s->home->reads);
-    return s->base.in_tx ? walk_patiently(&w, params) : walk_alone(&w, params);
+    return walk_alone(&w, params);
 }

@@ -110,6 +110,7 @@ TEST_WITH_DB(updates_leave_with_their_commit_as_one_statement)
     die_of(pd_commit(c));
     assert_int_equal(c->statements, 20);
     unit_end(&u);
+    assert_int_equal(stats(db).writes - before.writes, 20);
     if (!PD_HARD && on_postgres)
         assert_int_equal(groups(db, &before), 1);
     assert_int_equal(grouped(db, &before), on_postgres ? 20 : 0);
@@ -345,6 +346,7 @@ TEST_WITH_DB(each_awaited_call_gets_a_number_of_its_own)
     assert_true(pd_await(c));
     assert_int_equal(groups(db, &before), on_postgres ? 1 : 0);
     assert_true(n[0] == 1 && n[1] == 0 && n[2] == 1 && n[3] == 0 && n[4] == 1);
+    assert_int_equal(stats(db).writes - before.writes, 3 + 5);
     die_of(pd_commit(c));
     unit_end(&u);
     assert_int_equal(sum_fresh(db), 22);
