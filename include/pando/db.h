@@ -314,6 +314,8 @@ struct pd_ids {
     size_t n;
 };
 
+enum { PD_STMT_KEYS_MAX = 4 };
+
 struct pd_stmt {
     const char *name; /* "ledger.account_by_id" */
     const char *file; /* where the author wrote it */
@@ -322,8 +324,9 @@ struct pd_stmt {
     uint32_t flags;
     const char *sql_sqlite;   /* parameters are ?1 … ?n */
     const char *sql_postgres; /* $1 … $n; NULL if not generated */
-    /* For SQLite, of one that finds a row by key: with columns k1 … k4 of table pd_keys in place of
-     * parameters, so that it can stay open from one key to the next. NULL: it cannot. */
+    /* For SQLite, of one that finds a row by key: with columns k1 … of table pd_keys in place of
+     * its parameters, PD_STMT_KEYS_MAX at most, so that it can stay open from one key to the next.
+     * NULL: it cannot. */
     const char *sql_sqlite_keys;
     uint32_t nparams, ncolumns, row_size;
     const struct pd_column *params, *columns;

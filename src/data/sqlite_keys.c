@@ -38,6 +38,7 @@ static int table_connect(sqlite3 *handle, void *conn, int argc, const char *cons
                          sqlite3_vtab **out, char **why)
 {
     (void)argc, (void)argv, (void)why;
+    _Static_assert(PD_STMT_KEYS_MAX == 4, "the columns, here and in gen/sql_resting.c");
     int rc = sqlite3_declare_vtab(
         handle, "create table pd_keys (k1 hidden, k2 hidden, k3 hidden, k4 hidden)");
     if (rc != SQLITE_OK)

@@ -12,8 +12,7 @@
  * it finds its rows as the author's text does is not concluded, but asked: both have one plan.
  */
 #include "gen/sql.h"
-
-enum { KEYS_MAX = 4 };
+#include <pando/db.h>
 
 static bool is_key(const struct sql_param *p)
 {
@@ -26,7 +25,7 @@ static bool has_keys(const struct sql_stmt *st, const struct sql_variant *v)
     for (uint32_t i = 0; i < v->nparams; i++)
         if (!is_key(&st->params[v->params[i]]))
             return false;
-    return v->nparams > 0 && v->nparams <= KEYS_MAX;
+    return v->nparams > 0 && v->nparams <= PD_STMT_KEYS_MAX;
 }
 
 /* "… = :key and …" */
@@ -119,6 +118,7 @@ static void write_keys(struct sql *s, struct sql_stmt *st)
 
 void sql_resting(struct sql *s)
 {
+    _Static_assert(PD_STMT_KEYS_MAX == 4, "the columns, here and in data/sqlite_keys.c");
     if (sqlite3_exec(s->db, "create temp table pd_keys (k1, k2, k3, k4)", NULL, NULL, NULL))
         no_memory(s);
     for (struct sql_module *m = s->modules; m; m = m->next)

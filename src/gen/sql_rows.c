@@ -6,8 +6,7 @@
  * which its origin tells: so rows of a statement's own have relations too.
  */
 #include "gen/sql.h"
-
-enum { RELATIONS_MAX = 16 }; /* PD_RELATIONS_MAX of db.h, which this layer does not include */
+#include <pando/db.h>
 
 static void taken(struct sql *s, pd_str name, struct sql_pos pos)
 {
@@ -128,7 +127,7 @@ static void add_relation(struct sql *s, struct sql_row *row, struct sql_relation
     for (; *end; end = &(*end)->next)
         relation.slot++;
     relation.function = pd_str_fmt(s->arena, "%.*s_%.*s", PD_ARG(row->name), PD_ARG(relation.name));
-    if (relation.slot == RELATIONS_MAX || is_taken(row, relation.function))
+    if (relation.slot == PD_RELATIONS_MAX || is_taken(row, relation.function))
         return;
     *end = pd_arena_new(s->arena, struct sql_relation);
     **end = relation;
