@@ -5,6 +5,7 @@
  *   pg_send.h     statements put into its pipeline; prepared ones
  *   pg_connect.h  a new connection: pg_connect.c; with a pooler in between: pg_pooler.c
  *   pg_pool.h     per thread and server, who gets one and who waits: pg_pool.c; opening: pg_grow.c
+ *   pg_choose.h   which one, and which is closed
  *   pg_pools.h    which servers: pg_url.c; the pools' life: pg_pools.c; warming up: pg_warm.c; is
  *                 anybody there: pg_ping.c
  *   pg_size.h     how many connections there may be

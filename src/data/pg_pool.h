@@ -1,5 +1,6 @@
 /* pg_pool.h - private to the PostgreSQL driver: a thread's connections to one server. Who gets one
- * and who waits (pg_pool.c); opening them: how many, when again, when hope is lost (pg_grow.c).
+ * and who waits (pg_pool.c); which one (pg_choose.c); opening them: how many, when again, when hope
+ * is lost (pg_grow.c).
  *
  * Readers share connections, a place each; takers get one alone. Both wait in queues that refuse
  * early who would wait in vain (pace.h). Threading: a pool belongs to its loop.
@@ -9,11 +10,6 @@
 
 #include "data/pg.h"
 
-enum {
-    PG_DEPTH = 16 * PG_SLOW,        /* in flight on one shared connection, at most */
-    PG_GROW_AT = PD_HARD_OR(1, 32), /* in flight on the least busy one: open another */
-};
-#define PG_STUCK_US    (50 * INT64_C(1000)) /* without an answer: reads go elsewhere */
 #define PG_BACKOFF_US  (50 * INT64_C(1000)) /* after a failed attempt; doubles, jittered, to 2 s */
 #define PG_PATIENCE_US (5 * PD_SECOND)      /* without a connection: then nobody waits any more */
 #define PG_CROWDED_US  PD_SECOND /* a full server is let be: to twice that; doubles, to 32 s */
@@ -28,11 +24,6 @@ enum {
 pd_err pd_pg_share(struct pg_pool *pool, pd_mono *began, struct pg_conn **out) PD_MUST PD_YIELDS;
 /* A connection for the caller alone; *began as above, not NULL. */
 pd_err pd_pg_take(struct pg_pool *pool, pd_mono *began, struct pg_conn **out) PD_MUST PD_YIELDS;
-/* One that can be spared: it is idle, nobody waits for one, and others are there or can be opened.
- * NULL: there is none now. */
-struct pg_conn *pd_pg_take_spare(struct pg_pool *pool);
-/* A shared one on which nothing happens, with a place as by pd_pg_share; NULL: there is none. */
-struct pg_conn *pd_pg_pool_idle(struct pg_pool *pool);
 /* Gives a taken connection back; what is still in flight on it is waited for without the caller. */
 void pd_pg_give(struct pg_conn *c);
 
@@ -42,6 +33,14 @@ void pd_pg_give(struct pg_conn *c);
  * thread's first pool. */
 pd_err pd_pg_gather(struct pg_pool *home, pd_mono *began) PD_MUST;
 void pd_pg_gathered(struct pg_pool *home);
+
+/* --- one without waiting (pg_choose.c) ------------------------------------------------------- */
+
+/* One for the caller alone that can be spared: it is idle, nobody waits for one, and others are
+ * there or can be opened. NULL: there is none now. */
+struct pg_conn *pd_pg_take_spare(struct pg_pool *pool);
+/* A shared one on which nothing happens, with a place as by pd_pg_share; NULL: there is none. */
+struct pg_conn *pd_pg_pool_idle(struct pg_pool *pool);
 
 /* --- waiting --------------------------------------------------------------------------------- */
 
@@ -57,10 +56,12 @@ void pd_pg_pool_unpromise(struct pg_conn *c);
 /* Who waits is told that it is in vain. */
 void pd_pg_pool_dismiss(struct pg_pool *pool);
 
-/* --- parting with them ----------------------------------------------------------------------- */
+/* --- parting with them (pg_choose.c) --------------------------------------------------------- */
 
 /* Closes a connection that is old, or one too many, if nothing happens on it. */
 void pd_pg_pool_review(struct pg_conn *c);
+/* All such ones. */
+void pd_pg_pool_review_all(struct pg_pool *pool);
 /* From now on all of them are old; at most once in a second. */
 void pd_pg_pool_retire(struct pg_pool *pool);
 /* Loses the connections that belong to an earlier generation of the server. */

@@ -11,7 +11,7 @@
  * opened and again every half a minute or so, by one thread, over a connection that is there. So a
  * fleet that grows makes room for the newcomers within that time: idle connections beyond the new
  * number are closed, busy ones when their work is done. In between, a server that is full says so
- * (pg_pool.c).
+ * (pg_grow.c).
  *
  * Few are enough, as statements share connections: the upper bound is what a thread can use.
  */
