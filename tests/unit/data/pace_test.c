@@ -36,8 +36,17 @@ static void test_who_would_wait_beyond_the_time_is_refused(void **state)
     assert_false(is_late(&p, 1000)); /* nothing is known */
     serve(&p, 2 * FEW, 100000, 100000);
     assert_in_range(p.us, 99999, 100000);
-    assert_false(is_late(&p, 97)); /* its own turn and its work are 100000 us each */
+    assert_false(is_late(&p, 85)); /* its own turn and its work are 100000 us each */
     assert_true(is_late(&p, 100));
+}
+
+/* The measure is a mean, so who would come just in time comes too late every other time. */
+static void test_an_eighth_of_the_time_is_left_out(void **state)
+{
+    (void)state;
+    struct pd_pace p = { .us = MOST_US / 80 };
+    assert_false(is_late(&p, 68)); /* with its turn and its work 70 of 80 */
+    assert_true(is_late(&p, 69));
 }
 
 /* One that takes long says nothing of those that wait for it. */
@@ -84,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_few_are_let_in_whatever_the_last_waits_were),
         cmocka_unit_test(test_who_would_wait_beyond_the_time_is_refused),
+        cmocka_unit_test(test_an_eighth_of_the_time_is_left_out),
         cmocka_unit_test(test_one_stall_refuses_no_crowd),
         cmocka_unit_test(test_few_waits_can_only_lower_it),
         cmocka_unit_test(test_who_gives_up_can_only_raise_it),
