@@ -67,10 +67,7 @@ static void leave_the_thread(struct pd_db *db)
 static void test_pg_what_a_hanging_cancel_was_for_loses_its_connection(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(leave_the_thread);
+    with_one_connection(leave_the_thread);
 }
 
 int main(void)

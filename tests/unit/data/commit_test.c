@@ -24,24 +24,13 @@ static int64_t exec_at(const char *site, struct pd_ctx *c, const struct pd_stmt 
 {
     return pd_stmt_exec(c, s, &arg, site);
 }
-static int64_t change_at(const char *site, struct pd_ctx *c, pd_id id, int64_t by)
-{
-    return pd_stmt_exec(c, &account_change, &(struct change){ id, by }, site);
-}
-static struct account *add_at(const char *site, struct pd_ctx *c, pd_id id, const char *name)
-{
-    struct account a = { .id = id, .name = pd_str_c(name), .balance = 100 };
-    return pd_stmt_one(c, &account_add, &a, site);
-}
 static struct owner *owner_at(const char *site, struct pd_ctx *c, pd_id id)
 {
     struct owner o = { .id = id, .name = PD_STR("owner") };
     return pd_stmt_one(c, &owner_echo, &o, site);
 }
-#define exec_(...)   exec_at(PD_SITE, __VA_ARGS__)
-#define change_(...) change_at(PD_SITE, __VA_ARGS__)
-#define add_(...)    add_at(PD_SITE, __VA_ARGS__)
-#define owner_(...)  owner_at(PD_SITE, __VA_ARGS__)
+#define exec_(...)  exec_at(PD_SITE, __VA_ARGS__)
+#define owner_(...) owner_at(PD_SITE, __VA_ARGS__)
 
 /* Changes account 1, and runs `with` if there is one; both leave with the commit. */
 static pd_err commit_with(struct pd_db *db, const struct pd_stmt *with, pd_id arg)
@@ -56,33 +45,6 @@ static pd_err commit_with(struct pd_db *db, const struct pd_stmt *with, pd_id ar
     pd_err e = pd_commit(c);
     unit_end(&u);
     return e;
-}
-static int64_t number_of(struct pd_db *db, const struct pd_stmt *stmt)
-{
-    struct unit u;
-    struct number *n = pd_stmt_one(unit_start(&u, db), stmt, NULL, PD_SITE);
-    int64_t v = n ? n->n : -1;
-    unit_end(&u);
-    return v;
-}
-static int schema_len(const char **name)
-{
-    *name = strstr(test_url, "%3D") + 3;
-    return (int)strcspn(*name, "&%");
-}
-/* What a commit does for so long, and what it then says; "" = nothing. */
-static void defer(const char *seconds, const char *raises)
-{
-    char sql[640];
-    const char *schema;
-    int n = schema_len(&schema);
-    snprintf(sql, sizeof sql,
-             "create function %.*s.late() returns trigger language plpgsql as $$ begin perform "
-             "pg_sleep(%s); %s return null; end $$; create constraint trigger late after update on "
-             "%.*s.t_account deferrable initially deferred for each row execute function "
-             "%.*s.late()",
-             n, schema, seconds, raises, n, schema, n, schema);
-    server_do(sql);
 }
 
 /* --- on both engines -----------------------------------------------------------------------------
@@ -137,18 +99,10 @@ TEST_WITH_DB(behind_a_refused_statement_the_rest_is_committed)
 /* --- PostgreSQL ----------------------------------------------------------------------------------
  */
 
-static void one_connection(void (*fn)(struct pd_db *db))
-{
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(fn);
-}
-
 static void says_why(struct pd_db *db)
 {
     struct unit u;
-    int64_t n, backend_before = number_of(db, &backend);
+    int64_t n, backend_before = number_fresh(db, &backend);
     seed(db, 1);
     defer("0", "raise exception 'too late';");
     struct pd_ctx *c = unit_start(&u, db);
@@ -157,12 +111,12 @@ static void says_why(struct pd_db *db)
     assert_non_null(strstr(pd_ctx_diag(c)->message, "too late"));
     unit_end(&u);
     assert_int_equal(sum_fresh(db), 100);
-    assert_int_equal(number_of(db, &backend), backend_before);
+    assert_int_equal(number_fresh(db, &backend), backend_before);
 }
 static void test_pg_a_trigger_of_the_commit_says_why_and_the_connection_goes_on(void **state)
 {
     (void)state;
-    one_connection(says_why);
+    with_one_connection(says_why);
 }
 
 /* Half of it is in the pipeline already. */
@@ -178,7 +132,7 @@ static void cannot_be_sent(struct pd_db *db)
 static void test_pg_what_cannot_be_sent_undoes_what_was(void **state)
 {
     (void)state;
-    one_connection(cannot_be_sent);
+    with_one_connection(cannot_be_sent);
 }
 
 static void forget(struct pd_db *db)
@@ -196,7 +150,7 @@ static void forget(struct pd_db *db)
 static void test_pg_what_the_server_forgot_fails_one_transaction(void **state)
 {
     (void)state;
-    one_connection(forget);
+    with_one_connection(forget);
 }
 
 static pd_err add_owner(struct pd_db *db, pd_id id)
@@ -213,13 +167,9 @@ static pd_err add_owner(struct pd_db *db, pd_id id)
 }
 static void alter(struct pd_db *db)
 {
-    char sql[128];
-    const char *schema;
-    int n = schema_len(&schema);
     seed(db, 1);
     die_of(add_owner(db, 1));
-    snprintf(sql, sizeof sql, "alter table %.*s.t_owner alter name type varchar(10)", n, schema);
-    server_do(sql);
+    schema_do("alter table t_owner alter name type varchar(10)");
     assert_int_not_equal(add_owner(db, 2), PD_OK);
     assert_int_equal(sum_fresh(db), 101);
     die_of(add_owner(db, 2));
@@ -228,7 +178,7 @@ static void alter(struct pd_db *db)
 static void test_pg_a_changed_schema_fails_one_transaction(void **state)
 {
     (void)state;
-    one_connection(alter);
+    with_one_connection(alter);
 }
 
 static void isolated(struct pd_db *db)

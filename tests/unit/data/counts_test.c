@@ -2,14 +2,9 @@
  * however they leave. */
 #include "data_test.h"
 
-static int64_t exec_at(const char *site, struct pd_ctx *c, const struct pd_stmt *s, pd_id arg)
+static int64_t link_at(const char *site, struct pd_ctx *c, pd_id to)
 {
-    return pd_stmt_exec(c, s, &(struct change){ arg, 1 }, site);
-}
-static struct account *add_at(const char *site, struct pd_ctx *c, pd_id id, const char *name)
-{
-    struct account a = { .id = id, .name = pd_str_c(name) };
-    return pd_stmt_one(c, &account_add, &a, site);
+    return pd_stmt_exec(c, &link_add, &to, site);
 }
 static struct number *count_at(const char *site, struct pd_ctx *c)
 {
@@ -26,11 +21,9 @@ static struct owner *owner_at(const char *site, struct pd_ctx *c, const struct a
 {
     return pd_relation_one(c, &owner_relation, a, site);
 }
-#define change_(c, id) exec_at(PD_SITE, c, &account_change, id)
-#define link_(c, id)   exec_at(PD_SITE, c, &link_add, id)
-#define add_(...)      add_at(PD_SITE, __VA_ARGS__)
-#define count_(c)      count_at(PD_SITE, c)
-#define owner_(...)    owner_at(PD_SITE, __VA_ARGS__)
+#define link_(...)  link_at(PD_SITE, __VA_ARGS__)
+#define count_(...) count_at(PD_SITE, __VA_ARGS__)
+#define owner_(...) owner_at(PD_SITE, __VA_ARGS__)
 
 /* Since `before`, which is then of now. */
 static void counted(struct pd_db *db, struct pd_db_stats *before, unsigned reads, unsigned writes)
@@ -49,15 +42,15 @@ TEST_WITH_DB(what_a_commit_takes_along_is_counted)
     seed(db, 2);
     struct pd_db_stats before = stats(db);
     struct pd_ctx *c = unit_start(&u, db);
-    pd_later(c, &n, change_, 1);
+    pd_later(c, &n, change_, 1, 1);
     pd_later(c, &seen, count_); /* inside, though it writes nothing */
-    pd_later(c, &n, change_, 2);
+    pd_later(c, &n, change_, 2, 1);
     die_of(pd_commit(c));
     unit_end(&u);
     counted(db, &before, 0, 3);
     c = unit_start(&u, db); /* behind one that has not waited for it */
     assert_int_equal(change(c, 1, 1), 1);
-    pd_later(c, &n, change_, 2);
+    pd_later(c, &n, change_, 2, 1);
     die_of(pd_commit(c));
     unit_end(&u);
     counted(db, &before, 0, 2);
@@ -72,9 +65,9 @@ TEST_WITH_DB(of_a_refused_flight_what_ran_is_counted)
     struct pd_db_stats before = stats(db);
     for (int awaits = 0; awaits < 2; awaits++) {
         struct pd_ctx *c = unit_start(&u, db);
-        pd_later(c, &n, change_, 1);
+        pd_later(c, &n, change_, 1, 1);
         pd_later(c, &a, add_, 2, "account 1"); /* the name is taken */
-        pd_later(c, &n, change_, 1);
+        pd_later(c, &n, change_, 1, 1);
         if (awaits)
             assert_false(pd_await(c));
         else
@@ -91,7 +84,7 @@ TEST_WITH_DB(of_a_refused_commit_all_is_counted)
     seed(db, 1);
     struct pd_db_stats before = stats(db);
     struct pd_ctx *c = unit_start(&u, db);
-    pd_later(c, &n, change_, 1);
+    pd_later(c, &n, change_, 1, 1);
     pd_later(c, &n, link_, 77); /* only the commit sees that there is no such account */
     assert_int_equal(pd_commit(c), PD_ECONSTRAINT);
     unit_end(&u);
@@ -109,28 +102,23 @@ TEST_WITH_DB(a_relation_that_is_loaded_already_is_no_statement)
     struct account own = { .id = 1, .owner_id = { true, 1 }, .name = PD_STR("a") };
     struct account *a = pd_stmt_one(c, &account_add, &own, PD_SITE);
     struct pd_db_stats before = stats(db);
-    pd_later(c, &n, change_, 1);
+    pd_later(c, &n, change_, 1, 1);
     pd_later(c, &first, owner_, a);
     pd_later(c, &again, owner_, a);
     assert_true(pd_await(c));
     assert_true(first && first == again);
     counted(db, &before, 0, 2);
     pd_later(c, &again, owner_, a); /* in front of one that runs */
-    pd_later(c, &n, change_, 1);
+    pd_later(c, &n, change_, 1, 1);
     assert_true(pd_await(c));
     counted(db, &before, 0, 1);
     unit_end(&u);
 }
 
-static bool next(void *arg, const void *row)
-{
-    *(int64_t *)arg += ((const struct number *)row)->n;
-    return true;
-}
 static void walk(struct pd_ctx *c)
 {
     int64_t sum = 0;
-    die_of(pd_stmt_each(c, &numbers, &(pd_id){ 300 }, PD_SITE, next, &sum));
+    die_of(pd_stmt_each(c, &numbers, &(pd_id){ 300 }, PD_SITE, add_number, &sum));
     assert_int_equal(sum, 300 * 301 / 2);
 }
 TEST_WITH_DB(a_walk_counts_by_the_transaction_that_it_is_in)

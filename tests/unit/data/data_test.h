@@ -116,6 +116,17 @@ static const struct pd_column all_cols[] = { COL(all, b, BOOL),
                                              COL(all, u, UUID),
                                              COL(all, j, JSON, .nullable = true),
                                              COL(all, o, OPT, .as = PD_T_I64, .nullable = true) };
+UNUSED static const struct all one_of_all = { .b = true,
+                                              .i = INT64_MIN,
+                                              .m = -5,
+                                              .id = 7,
+                                              .s = PD_STR_INIT("h\xc3\xa9llo"),
+                                              .y = { .ptr = "\0\1\2", .len = 3 },
+                                              .t = 1234567,
+                                              .d = -3,
+                                              .u = { { 1, 2, 3 } },
+                                              .j = PD_STR_INIT("{}"),
+                                              .o = PD_SOME(9) };
 static const struct pd_column number_cols[] = { COL(number, n, I64) };
 static const struct pd_column id_param[] = { { .name = "id", .type = PD_T_ID } };
 static const struct pd_column ids_param[] = { { .name = "ids", .type = PD_T_ID, .list = true } };
@@ -218,7 +229,7 @@ STMT(slow_write, 0,
 
 /* Most tests run twice: on a SQLite file in a folder of their own, and in a schema of their own on
  * the PostgreSQL that TEST_POSTGRES names (scripts/test starts one). */
-static char test_dir[64], test_url[256];
+static char test_dir[64], test_url[256], test_schema[64];
 static struct pd_db_opts test_opts;
 static bool on_postgres;
 
@@ -232,6 +243,19 @@ static void server_do(const char *sql)
         fail_msg("%s: %s", sql, PQerrorMessage(pq));
     PQclear(r);
     PQfinish(pq);
+}
+
+/* In the schema of the test. */
+UNUSED __attribute__((format(printf, 1, 2))) static void schema_do(const char *format, ...)
+{
+    char sql[1024];
+    va_list args;
+    int n = snprintf(sql, sizeof sql, "set search_path = %s; ", test_schema);
+    va_start(args, format);
+    n += vsnprintf(sql + n, sizeof sql - (size_t)n, format, args);
+    va_end(args);
+    assert_true(n < (int)sizeof sql);
+    server_do(sql);
 }
 
 UNUSED static int dir_setup(void **state)
@@ -263,19 +287,19 @@ UNUSED static int dir_teardown(void **state)
 UNUSED static int schema_setup(void **state)
 {
     static int serial;
-    char name[64], sql[256];
+    char sql[256];
     const char *server = getenv("TEST_POSTGRES");
     if (!server)
         return dir_setup(state);
-    snprintf(name, sizeof name, "test_%d_%d", (int)getpid(), ++serial);
+    snprintf(test_schema, sizeof test_schema, "test_%d_%d", (int)getpid(), ++serial);
     snprintf(
         sql, sizeof sql, /* a process of this number may have been killed with its schema there */
         "set client_min_messages = warning; drop schema if exists %s cascade; create schema %s",
-        name, name);
+        test_schema, test_schema);
     server_do(sql);
     dir_setup(state);
     snprintf(test_url, sizeof test_url, "%s%coptions=-csearch_path%%3D%s", server,
-             strchr(server, '?') ? '&' : '?', name);
+             strchr(server, '?') ? '&' : '?', test_schema);
     on_postgres = true;
     return 0;
 }
@@ -284,9 +308,8 @@ UNUSED static int schema_teardown(void **state)
 {
     char sql[128];
     if (on_postgres) {
-        const char *name = strstr(test_url, "%3D") + 3;
-        snprintf(sql, sizeof sql, "set client_min_messages = error; drop schema %.*s cascade",
-                 (int)strcspn(name, "&%"), name);
+        snprintf(sql, sizeof sql, "set client_min_messages = error; drop schema %s cascade",
+                 test_schema);
         server_do(sql);
     }
     return dir_teardown(state);
@@ -360,6 +383,13 @@ UNUSED static void with_db(void (*fn)(struct pd_db *db))
     struct with_db w = { fn };
     die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, with_db_main, &w));
 }
+UNUSED static void with_one_connection(void (*fn)(struct pd_db *db))
+{
+    if (!on_postgres)
+        skip();
+    test_opts.connections = 1;
+    with_db(fn);
+}
 /* Without a server the second half is reported as skipped. */
 #define DATA_TEST(fn)                                                                              \
     cmocka_unit_test_setup_teardown(test_##fn, dir_setup, dir_teardown),                           \
@@ -389,6 +419,19 @@ UNUSED static void with_db(void (*fn)(struct pd_db *db))
     }                                                                                              \
     static void name(struct pd_db *db)
 
+/* As `pando gen` would write them: such calls can be noted (pd_later). */
+UNUSED static int64_t change_at(const char *site, struct pd_ctx *c, pd_id id, int64_t by)
+{
+    return pd_stmt_exec(c, &account_change, &(struct change){ id, by }, site);
+}
+UNUSED static struct account *add_at(const char *site, struct pd_ctx *c, pd_id id, const char *name)
+{
+    struct account a = { .id = id, .name = pd_str_c(name), .balance = 100 };
+    return pd_stmt_one(c, &account_add, &a, site);
+}
+#define change_(...) change_at(PD_SITE, __VA_ARGS__)
+#define add_(...)    add_at(PD_SITE, __VA_ARGS__)
+
 UNUSED static struct account *add(struct pd_ctx *c, pd_id id, const char *name, int64_t balance)
 {
     struct account a = { .id = id, .name = pd_str_c(name), .balance = balance };
@@ -403,21 +446,37 @@ UNUSED static int64_t count(struct pd_ctx *c)
     struct number *n = pd_stmt_one(c, &account_count, NULL, PD_SITE);
     return n ? n->n : -1;
 }
-/* In a context of its own. */
-UNUSED static int64_t count_fresh(struct pd_db *db)
+/* A walk over numbers. */
+UNUSED static bool add_number(void *arg, const void *row)
+{
+    *(int64_t *)arg += ((const struct number *)row)->n;
+    return true;
+}
+/* In a context of its own; -1: it has failed, or found nothing. */
+UNUSED static int64_t number_fresh(struct pd_db *db, const struct pd_stmt *stmt)
 {
     struct unit u;
-    int64_t n = count(unit_start(&u, db));
+    struct number *n = pd_stmt_one(unit_start(&u, db), stmt, NULL, PD_SITE);
+    int64_t got = n ? n->n : -1;
     unit_end(&u);
-    return n;
+    return got;
+}
+UNUSED static int64_t count_fresh(struct pd_db *db)
+{
+    return number_fresh(db, &account_count);
 }
 UNUSED static int64_t sum_fresh(struct pd_db *db)
 {
-    struct unit u;
-    struct number *n = pd_stmt_one(unit_start(&u, db), &balance_sum, NULL, PD_SITE);
-    int64_t sum = n ? n->n : -1;
-    unit_end(&u);
-    return sum;
+    return number_fresh(db, &balance_sum);
+}
+/* What the commit of a change of accounts does for so long on PostgreSQL, and what it then says;
+ * "" = nothing. */
+UNUSED static void defer(const char *seconds, const char *raises)
+{
+    schema_do("create function late() returns trigger language plpgsql as $$ begin perform "
+              "pg_sleep(%s); %s return null; end $$; create constraint trigger late after update "
+              "on t_account deferrable initially deferred for each row execute function late()",
+              seconds, raises);
 }
 UNUSED static struct pd_db_stats stats(struct pd_db *db)
 {

@@ -96,7 +96,7 @@ static struct account *get_at(const char *site, struct pd_ctx *c, pd_id id)
 {
     return pd_stmt_one(c, &c_get, &id, site);
 }
-static int64_t change_at(const char *site, struct pd_ctx *c, pd_id id, int64_t by)
+static int64_t change_counted_at(const char *site, struct pd_ctx *c, pd_id id, int64_t by)
 {
     return pd_stmt_exec(c, &c_change, &(struct change){ id, by }, site);
 }
@@ -104,9 +104,9 @@ static struct number *broken_at(const char *site, struct pd_ctx *c)
 {
     return pd_stmt_one(c, &c_broken, NULL, site);
 }
-#define get_(...)    get_at(PD_SITE, __VA_ARGS__)
-#define change_(...) change_at(PD_SITE, __VA_ARGS__)
-#define broken_(...) broken_at(PD_SITE, __VA_ARGS__)
+#define get_(...)           get_at(PD_SITE, __VA_ARGS__)
+#define change_counted(...) change_counted_at(PD_SITE, __VA_ARGS__)
+#define broken_(...)        broken_at(PD_SITE, __VA_ARGS__)
 
 /* --- counting ------------------------------------------------------------------------------------
  */
@@ -388,8 +388,8 @@ TEST_WITH_DB(a_commit_that_travels_with_writes_is_counted)
     seed(db, 2);
     uint64_t commits = calls(db, "pando.commit");
     struct pd_ctx *c = unit_start(&u, db);
-    pd_later(c, &x, change_, 1, 5);
-    pd_later(c, &y, change_, 2, 5);
+    pd_later(c, &x, change_counted, 1, 5);
+    pd_later(c, &y, change_counted, 2, 5);
     die_of(pd_commit(c));
     unit_end(&u);
     assert_int_equal(calls(db, "t.c_change"), 2);
@@ -406,9 +406,9 @@ TEST_WITH_DB(those_behind_the_one_that_fails_have_not_run)
     seed(db, 2);
     uint64_t commits = calls(db, "pando.commit");
     struct pd_ctx *c = unit_start(&u, db);
-    pd_later(c, &x, change_, 1, 5);
+    pd_later(c, &x, change_counted, 1, 5);
     pd_later(c, &n, broken_);
-    pd_later(c, &y, change_, 2, 5);
+    pd_later(c, &y, change_counted, 2, 5);
     assert_int_not_equal(pd_commit(c), PD_OK);
     unit_end(&u);
     assert_int_equal(calls(db, "t.c_change"), 1);

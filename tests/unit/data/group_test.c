@@ -396,14 +396,9 @@ TEST_WITH_DB(an_insert_that_the_database_leaves_out_fails_its_unit)
 {
     struct unit u;
     int64_t n[3];
-    char sql[512];
-    const char *schema = strstr(test_url, "%3D") + 3;
-    snprintf(sql, sizeof sql,
-             "set search_path = %.*s; create function skip() returns trigger language plpgsql as "
-             "'begin if new.id = 2 then return null; end if; return new; end'; create trigger skip "
-             "before insert on t_account for each row execute function skip()",
-             (int)strcspn(schema, "&%"), schema);
-    server_do(sql);
+    schema_do("create function skip() returns trigger language plpgsql as "
+              "'begin if new.id = 2 then return null; end if; return new; end'; create trigger "
+              "skip before insert on t_account for each row execute function skip()");
     struct pd_ctx *c = unit_start(&u, db);
     for (int i = 0; i < 3; i++)
         note_add(c, &n[i], i + 1, 1);

@@ -139,16 +139,7 @@ TEST_WITH_DB(keys_of_every_type_find_their_row)
 {
     static const struct pd_stmt *const by[] = { &by_b, &by_i, &by_m, &by_id, &by_s,
                                                 &by_y, &by_t, &by_d, &by_u };
-    const struct all in = { .b = true,
-                            .i = INT64_MIN,
-                            .m = -5,
-                            .id = 7,
-                            .s = PD_STR("h\xc3\xa9llo"),
-                            .y = { .ptr = "\0\1\2", .len = 3 },
-                            .t = 1234567,
-                            .d = -3,
-                            .u = { { 1, 2, 3 } },
-                            .j = PD_STR("{}") };
+    const struct all in = one_of_all;
     const struct all other = { .s = PD_STR(""), .y = PD_STR(""), .j = PD_STR("{}") };
     const struct all absent = { .i = 1, .s = PD_STR_NULL, .y = PD_STR("y"), .u = { { 9 } } };
     const void *const asked[] = { &in, &other, &in, &absent, &in };

@@ -23,18 +23,9 @@ static struct account_rows accounts_at(const char *site, struct pd_ctx *c)
     struct pd_rows r = pd_stmt_many(c, &account_list, NULL, site);
     return (struct account_rows){ r.rows, r.n };
 }
-static int64_t change_at(const char *site, struct pd_ctx *c, pd_id id, int64_t by)
-{
-    return pd_stmt_exec(c, &account_change, &(struct change){ id, by }, site);
-}
 static bool change_any_at(const char *site, struct pd_ctx *c, pd_id id, int64_t by)
 {
     return pd_stmt_exec(c, &account_change, &(struct change){ id, by }, site) > 0;
-}
-static struct account *add_at(const char *site, struct pd_ctx *c, pd_id id, const char *name)
-{
-    struct account a = { .id = id, .name = pd_str_c(name), .balance = 100 };
-    return pd_stmt_one(c, &account_add, &a, site);
 }
 static struct number *number_at(const char *site, struct pd_ctx *c, const struct pd_stmt *s,
                                 pd_id arg)
@@ -47,9 +38,7 @@ static struct number *number_at(const char *site, struct pd_ctx *c, const struct
 #define slowly(c, n)        pd_stmt_exec(c, &slow_write, &(pd_id){ n }, PD_SITE)
 #define account_by_id(...)  account_by_id_at(PD_SITE, __VA_ARGS__)
 #define accounts(...)       accounts_at(PD_SITE, __VA_ARGS__)
-#define change_(...)        change_at(PD_SITE, __VA_ARGS__)
 #define change_any(...)     change_any_at(PD_SITE, __VA_ARGS__)
-#define add_(...)           add_at(PD_SITE, __VA_ARGS__)
 #define number_(...)        number_at(PD_SITE, __VA_ARGS__)
 
 static const struct pd_relation account_owner_relation = {

@@ -72,10 +72,7 @@ static void read_together(struct pd_db *db)
 static void test_pg_reads_of_a_turn_leave_together(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(read_together);
+    with_one_connection(read_together);
 }
 
 /* Connections come by themselves, and soon. */
@@ -161,15 +158,11 @@ TEST_WITH_DB(a_pooler_that_forgets_statements_is_survived)
 
 TEST_WITH_DB(a_changed_schema_is_prepared_anew)
 {
-    char sql[128];
     struct unit u;
     (void)pd_stmt_many(unit_start(&u, db), &all_of_owner, NULL, PD_SITE);
     assert_int_equal(u.c.failed, PD_OK);
     unit_end(&u);
-    const char *schema = strstr(test_url, "%3D") + 3;
-    snprintf(sql, sizeof sql, "alter table %.*s.t_owner alter name type varchar(10)",
-             (int)strcspn(schema, "&"), schema);
-    server_do(sql);
+    schema_do("alter table t_owner alter name type varchar(10)");
     (void)pd_stmt_many(unit_start(&u, db), &all_of_owner, NULL, PD_SITE);
     assert_int_equal(u.c.failed, PD_OK);
     unit_end(&u);
@@ -179,8 +172,6 @@ TEST_WITH_DB(a_changed_schema_is_prepared_anew)
 static void alter_behind(struct pd_db *db)
 {
     struct unit u;
-    char sql[128];
-    const char *schema = strstr(test_url, "%3D") + 3;
     for (int i = 0; i < 3; i++) {
         struct pd_ctx *c = unit_start(&u, db);
         assert_true(pd_begin(c));
@@ -188,19 +179,14 @@ static void alter_behind(struct pd_db *db)
         if (i != 1) /* the transaction that meets the change may be lost */
             die_of(pd_commit(c));
         unit_end(&u);
-        snprintf(sql, sizeof sql, "alter table %.*s.t_owner alter name type varchar(10)",
-                 (int)strcspn(schema, "&"), schema);
         if (i == 0)
-            server_do(sql);
+            schema_do("alter table t_owner alter name type varchar(10)");
     }
 }
 static void test_pg_a_changed_schema_fails_one_transaction(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(alter_behind);
+    with_one_connection(alter_behind);
 }
 
 /* One that adds 1. */
@@ -235,10 +221,7 @@ static void forget_commands(struct pd_db *db)
 static void test_pg_a_forgotten_begin_or_commit_fails_one_transaction(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(forget_commands);
+    with_one_connection(forget_commands);
 }
 
 /* What is sent while the Parse it relies on is being skipped behind an error is sent again, and the
@@ -264,10 +247,7 @@ static void skipped_parse(struct pd_db *db)
 static void test_pg_an_error_does_not_end_prepared_statements(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(skipped_parse);
+    with_one_connection(skipped_parse);
 }
 
 /* --- what counts as heard ------------------------------------------------------------------------
@@ -470,10 +450,7 @@ static void late_cancels(struct pd_db *db)
 static void test_pg_a_late_cancel_hits_no_transaction(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(late_cancels);
+    with_one_connection(late_cancels);
 }
 
 /* A transaction that gives up waiting leaves nothing behind that readers would wait for. */
@@ -501,10 +478,7 @@ static void taker_gives_up(struct pd_db *db)
 static void test_pg_a_transaction_that_gives_up_frees_its_place(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(taker_gives_up);
+    with_one_connection(taker_gives_up);
 }
 
 struct busy {
@@ -542,10 +516,7 @@ static void always_writers(struct pd_db *db)
 static void test_pg_transactions_do_not_starve_a_reader(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(always_writers);
+    with_one_connection(always_writers);
 }
 
 /* Who gives up behind a statement that may still take its time does not end that one. */
@@ -571,10 +542,7 @@ static void gives_up_behind(struct pd_db *db)
 static void test_pg_giving_up_does_not_cost_the_connection(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(gives_up_behind);
+    with_one_connection(gives_up_behind);
 }
 
 static void long_read(struct pd_db *db)
@@ -602,13 +570,8 @@ static void test_pg_a_statement_has_a_limit_of_its_own(void **state)
 TEST_WITH_DB(a_read_that_raises_does_not_undo_in_silence)
 {
     struct unit u;
-    char sql[200];
-    const char *schema = strstr(test_url, "%3D") + 3;
-    snprintf(sql, sizeof sql,
-             "create function %.*s.t_raise() returns bigint language plpgsql as 'begin raise "
-             "exception ''no''; end'",
-             (int)strcspn(schema, "&"), schema);
-    server_do(sql);
+    schema_do("create function t_raise() returns bigint language plpgsql as 'begin raise "
+              "exception ''no''; end'");
     seed(db, 1);
     struct pd_ctx *c = unit_start(&u, db);
     assert_int_equal(change(c, 1, 5), 1);
@@ -731,19 +694,13 @@ TEST_WITH_DB(a_connection_that_is_lost_as_it_is_made_is_not_used)
     pd_db_close(other);
 }
 
-static bool add_up(void *arg, const void *row)
-{
-    *(int64_t *)arg += ((const struct number *)row)->n;
-    return true;
-}
-
 TEST_WITH_DB(a_walk_that_has_not_begun_survives_them)
 {
     struct unit u;
     pd_id to = 300;
     int64_t sum = 0;
     kill_connections();
-    die_of(pd_stmt_each(unit_start(&u, db), &numbers, &to, PD_SITE, add_up, &sum));
+    die_of(pd_stmt_each(unit_start(&u, db), &numbers, &to, PD_SITE, add_number, &sum));
     unit_end(&u);
     assert_int_equal(sum, 300 * 301 / 2);
 }
@@ -779,26 +736,12 @@ TEST_WITH_DB(a_server_that_does_not_write_is_left)
     assert_true(after.n > 0 && after.n != before.n);
 }
 
-/* A deferred trigger makes the COMMIT itself last, so that the connection dies within it. */
-static void slow_commit(const char *seconds)
-{
-    char sql[512], schema[64];
-    const char *name = strstr(test_url, "%3D") + 3;
-    snprintf(schema, sizeof schema, "%.*s", (int)strcspn(name, "&"), name);
-    snprintf(sql, sizeof sql,
-             "create function %s.wait() returns trigger language plpgsql as 'begin perform "
-             "pg_sleep(%s); return null; end'; create constraint trigger slow after update on "
-             "%s.t_account deferrable initially deferred for each row execute function %s.wait()",
-             schema, seconds, schema, schema);
-    server_do(sql);
-}
-
 TEST_WITH_DB(a_commit_without_an_answer_is_unknown)
 {
     struct writer w = { .db = db };
     struct pd_group g;
     seed(db, 1);
-    slow_commit("0.3");
+    defer("0.3", "");
     pd_group_init(&g);
     die_of(pd_group_go(&g, "write", write_one, &w));
     die_of(pd_sleep(100000)); /* it is in its COMMIT now */
@@ -812,7 +755,7 @@ TEST_WITH_DB(a_commit_that_is_late_is_unknown_and_not_canceled)
 {
     struct unit u;
     seed(db, 1);
-    slow_commit("1");
+    defer("1", "");
     struct pd_ctx *c = unit_start(&u, db);
     assert_int_equal(change(c, 1, 5), 1);
     unsigned connections = stats(db).connections;

@@ -62,22 +62,13 @@ static void test_the_share_of_a_thread(void **state)
     assert_int_equal(pd_pg_size_of(20, 0, 2), 7); /* it was not seen itself yet */
 }
 
-static int64_t ask(struct pd_db *db, const struct pd_stmt *stmt)
-{
-    struct unit u;
-    struct number *n = pd_stmt_one(unit_start(&u, db), stmt, NULL, PD_SITE);
-    int64_t got = n ? n->n : -1;
-    unit_end(&u);
-    return got;
-}
-
 TEST_WITH_DB(processes_that_size_themselves_are_told_apart)
 {
     struct pd_db *other, *fixed;
-    assert_int_equal(ask(db, &processes), 1);
+    assert_int_equal(number_fresh(db, &processes), 1);
     die_of(pd_db_open(pd_str_c(test_url), &test_opts, &other));
     die_of(pd_db_open(pd_str_c(test_url), &(struct pd_db_opts){ .connections = 1 }, &fixed));
-    assert_int_equal(ask(db, &processes), 2);
+    assert_int_equal(number_fresh(db, &processes), 2);
     assert_int_equal(stats(fixed).connections_max, 1);
     pd_db_close(fixed);
     pd_db_close(other);
@@ -91,14 +82,13 @@ static int with_role(void **state, int limit)
         return -1;
     if (!on_postgres)
         return 0;
-    const char *schema = strstr(test_url, "%3D") + 3;
-    int n = (int)strcspn(schema, "&");
+    const char *name = test_schema;
     snprintf(sql, sizeof sql,
-             "create role %.*s_few login connection limit %d; grant all on schema %.*s to %.*s_few",
-             n, schema, limit, n, schema, n, schema);
+             "create role %s_few login connection limit %d; grant all on schema %s to %s_few", name,
+             limit, name, name);
     server_do(sql);
     size_t len = strlen(test_url);
-    snprintf(test_url + len, sizeof test_url - len, "&user=%.*s_few", n, schema);
+    snprintf(test_url + len, sizeof test_url - len, "&user=%s_few", name);
     return 0;
 }
 static int with_nine(void **state)
@@ -114,11 +104,9 @@ static int without_role(void **state)
     char sql[300];
     if (!on_postgres)
         return schema_teardown(state);
-    const char *schema = strstr(test_url, "%3D") + 3;
-    int n = (int)strcspn(schema, "&");
     snprintf(sql, sizeof sql,
-             "set client_min_messages = error; drop owned by %.*s_few cascade; drop role %.*s_few",
-             n, schema, n, schema);
+             "set client_min_messages = error; drop owned by %s_few cascade; drop role %s_few",
+             test_schema, test_schema);
     server_do(sql);
     return schema_teardown(state);
 }
@@ -207,24 +195,21 @@ static void warm(struct pd_db *db)
     struct unit u;
     pd_id id = 1;
     seed(db, 1);
-    int64_t before = ask(db, &prepared);
-    pd_db_warm_up(db, modules, 1);
-    assert_int_equal(ask(db, &prepared), before + 1); /* behind the broken one all are skipped */
+    int64_t before = number_fresh(db, &prepared);
+    pd_db_warm_up(db, modules, 1); /* behind the broken one all are skipped */
+    assert_int_equal(number_fresh(db, &prepared), before + 1);
     assert_null(pd_stmt_one(unit_start(&u, db), &broken, &id, PD_SITE));
     assert_int_equal(u.c.failed, PD_EINTERNAL);
     unit_end(&u);
     assert_non_null(pd_stmt_one(unit_start(&u, db), &account_get, &id, PD_SITE));
     assert_non_null(pd_stmt_one(&u.c, &quick, &id, PD_SITE));
     unit_end(&u);
-    assert_int_equal(ask(db, &prepared), before + 2);
+    assert_int_equal(number_fresh(db, &prepared), before + 2);
 }
 static void test_pg_what_finds_rows_by_key_is_prepared_in_advance(void **state)
 {
     (void)state;
-    if (!on_postgres)
-        skip();
-    test_opts.connections = 1;
-    with_db(warm);
+    with_one_connection(warm);
 }
 
 TEST_WITH_DB(a_thread_opens_its_first_connection_in_advance)

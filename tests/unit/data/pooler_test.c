@@ -143,17 +143,12 @@ TEST_WITH_DB(an_error_fails_one_statement)
     unit_end(&u);
 }
 
-static bool add_up(void *arg, const void *row)
-{
-    *(int64_t *)arg += ((const struct number *)row)->n;
-    return true;
-}
 TEST_WITH_DB(results_are_walked)
 {
     struct unit u;
     pd_id to = 1000;
     int64_t sum = 0;
-    die_of(pd_stmt_each(unit_start(&u, db), &numbers, &to, PD_SITE, add_up, &sum));
+    die_of(pd_stmt_each(unit_start(&u, db), &numbers, &to, PD_SITE, add_number, &sum));
     unit_end(&u);
     assert_int_equal(sum, 1000 * 1001 / 2);
 }

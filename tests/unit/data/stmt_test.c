@@ -8,17 +8,7 @@ TEST_WITH_DB(every_type_survives)
 {
     struct unit u;
     struct pd_ctx *c = unit_start(&u, db);
-    struct all in = { .b = true,
-                      .i = INT64_MIN,
-                      .m = -5,
-                      .id = 7,
-                      .s = PD_STR("h\xc3\xa9llo"),
-                      .y = { .ptr = "\0\1\2", .len = 3 },
-                      .t = 1234567,
-                      .d = -3,
-                      .u = { { 1, 2, 3 } },
-                      .j = PD_STR("{}"),
-                      .o = PD_SOME(9) };
+    const struct all in = one_of_all;
     assert_int_equal(pd_stmt_exec(c, &all_add, &in, PD_SITE), 1);
     struct all *out = pd_stmt_one(c, &all_get, NULL, PD_SITE);
     assert_non_null(out);
