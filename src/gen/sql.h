@@ -470,7 +470,8 @@ void sql_queries_read(struct sql *s, struct sql_module *m);
 void sql_queries_parse(struct sql *s, struct sql_module *m, struct sql_pos pos, pd_str text,
                        bool generated);
 struct sql_stmt *sql_stmt_find(struct sql_module *m, pd_str name);
-struct sql_token *sql_first_token(struct sql_stmt *st); /* of SQLite's text; NULL: it is empty */
+/* Without what is for `other` only; NULL: nothing is left. */
+struct sql_token *sql_first_token(struct sql_stmt *st, enum sql_engine other);
 struct sql_param *sql_param_find(struct sql_stmt *st, pd_str name);
 
 struct sql_analysis;

@@ -34,10 +34,10 @@ struct sql_stmt *sql_stmt_find(struct sql_module *m, pd_str name)
     return st;
 }
 
-struct sql_token *sql_first_token(struct sql_stmt *st)
+struct sql_token *sql_first_token(struct sql_stmt *st, enum sql_engine other)
 {
     uint32_t i = 0;
-    while (i < st->body.n && st->body.at[i].engine == SQL_ONLY_POSTGRES)
+    while (i < st->body.n && st->body.at[i].engine == other)
         i++;
     return i < st->body.n ? &st->body.at[i] : NULL;
 }
@@ -136,7 +136,7 @@ static void finish(struct reader *r)
     if (!st)
         return;
     r->st = NULL;
-    if (!sql_first_token(st)) {
+    if (!sql_first_token(st, SQL_ONLY_POSTGRES)) {
         sql_error(r->s, st->pos, "PD-SQL-003", PD_STR("write the statement below its name"),
                   "statement \"%.*s\" is empty", PD_ARG(st->name));
         return;

@@ -132,7 +132,7 @@ static bool is_allowed(struct reader *r)
 {
     struct sql_token *first = &r->stmt.at[0];
     if (!sql_is_any(first, "begin start commit end rollback abort savepoint release attach detach "
-                           "vacuum pragma set"))
+                           "vacuum pragma set reset prepare deallocate discard"))
         return true;
     sql_error(r->s, (struct sql_pos){ r->migration->file, first->line, first->column },
               "PD-SQL-016", PD_STR("remove it: each migration is one transaction by itself"),

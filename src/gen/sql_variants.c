@@ -302,10 +302,11 @@ static void check_mode(struct sql *s, struct sql_stmt *st)
               PD_ARG(st->name));
 }
 
-static bool check_start(struct sql *s, struct sql_stmt *st)
+/* What a connection is told otherwise (set, deallocate) would last beyond the statement. */
+static bool check_start(struct sql *s, struct sql_stmt *st, enum sql_engine other)
 {
-    struct sql_token *first = sql_first_token(st);
-    if (sql_is_any(first, "select with values insert replace update delete"))
+    struct sql_token *first = sql_first_token(st, other);
+    if (!first || sql_is_any(first, "select with values insert replace update delete merge"))
         return true;
     sql_error(s, (struct sql_pos){ st->pos.file, first->line, first->column }, "PD-SQL-023",
               PD_STR("select, insert, update, delete or with; schema belongs to migrations"),
@@ -333,7 +334,7 @@ static pd_str suffix_of(struct sql *s, struct sql_stmt *st, const struct sql_var
 void sql_check(struct sql *s, struct sql_stmt *st)
 {
     uint32_t orders = st->norders ? st->norders : 1, masks = 1u << st->nflags;
-    if (!check_start(s, st)) {
+    if (!check_start(s, st, SQL_ONLY_POSTGRES) || !check_start(s, st, SQL_ONLY_SQLITE)) {
         st->failed = true;
         return;
     }
