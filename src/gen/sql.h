@@ -4,7 +4,8 @@
  *
  *   sql_lex.c      text -> tokens with positions
  *   sql_expand.c   migrations: type aliases -> SQL of each engine; columns keep their alias
- *   sql_schema.c   runs the migrations in a scratch SQLite, reads tables, keys, indexes back
+ *   sql_schema.c   runs the migrations in a scratch SQLite
+ *   sql_tables.c   reads tables, keys, indexes back from there
  *   sql_lint.c, sql_lint_alter.c   migrations: what must not be done to tables in use
  *   sql_reach.c    views, triggers, indexes and foreign keys keep to their module
  *   sql_trigger.c  the index lint for what triggers do
@@ -445,6 +446,7 @@ void sql_expand_alone(struct sql *s, struct sql_module *m, struct sql_migration 
 sqlite3_stmt *sql_ask(struct sql *s, const char *sql, pd_str name);
 bool sql_next(struct sql *s, sqlite3_stmt *q);
 void sql_schema_read(struct sql *s); /* all migrations of all modules, then the tables */
+void sql_tables_read(struct sql *s); /* what they made, as it is then: for sql_schema_read */
 /* Refuses what would hurt the program that runs: true if it said so. */
 bool sql_lint(struct sql *s, struct sql_lint *file, const struct sql_tokens *t,
               enum sql_engine engine);
