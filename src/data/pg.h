@@ -15,7 +15,8 @@
  *                 pg_commit.c; and in a way of their own: pg_walk.c (row by row), pg_many.c
  *                 (pd_later), pg_explain.c (plans)
  *   pg_group.h    noted calls of one statement that leave as one
- *   pg_batch.h    one statement for the keys of many callers (`-- batch`)
+ *   pg_gather.h   one statement for the keys of many callers (`-- batch`): who joins, and when
+ *                 it leaves; pg_batch.h: their keys, and what each is told
  *   pg_hand.h     out of pipeline mode: scripts
  *   pg_migrate.h  one program at a time migrates; what runs outside of a transaction
  *   pg_known.h    what each program knows of the schema; who is too old for a contract migration

@@ -27,7 +27,7 @@ pd_err pd_pg_take(struct pg_pool *pool, pd_mono *began, struct pg_conn **out) PD
 /* Gives a taken connection back; what is still in flight on it is waited for without the caller. */
 void pd_pg_give(struct pg_conn *c);
 
-/* Now the caller waits for an answer that it shares with others (pg_batch.c), and does not any
+/* Now the caller waits for an answer that it shares with others (pg_gather.c), and does not any
  * more. Its session has begun by that, *began as above: it is refused here or not at all, and those
  * who wait so count with those who wait for a connection, as they may want one next. `home`: the
  * thread's first pool. */

@@ -1,6 +1,6 @@
 /* pg_pools.c - the pools' life: one for each thread and server, made when the thread first asks. */
-#include "data/pg_batch.h"
 #include "data/pg_conn.h"
+#include "data/pg_gather.h"
 #include "data/pg_pool.h"
 #include "data/pg_pools.h"
 #include "data/pg_team.h"
@@ -81,7 +81,7 @@ static void pool_free(struct pg_pool *pool)
         pool->sessions = s->next_free;
         free(s);
     }
-    pd_pg_batches_free(pool);
+    pd_pg_gathers_free(pool);
     free(pool);
 }
 
@@ -91,7 +91,7 @@ static void close_own(struct pg_pool *pool)
     pool->closer = pd_fiber_self();
     if (pool->retry_at)
         pd_timer_stop(&pool->retry);
-    pd_pg_batches_end(pool);
+    pd_pg_gathers_end(pool);
     while (!pd_list_empty(&pool->conns))
         pd_pg_conn_close(pd_container(pool->conns.next, struct pg_conn, node));
     pd_shield_begin();

@@ -13,6 +13,7 @@
 #include "data/pg_batch.h"
 #include "data/pg_conn.h"
 #include "data/pg_error.h"
+#include "data/pg_gather.h"
 #include "data/pg_pool.h"
 #include "data/pg_pools.h"
 #include "data/pg_row.h"
@@ -296,7 +297,7 @@ pd_err pd_pg_run(struct pd_session *base, const struct pd_stmt *stmt, const void
         return pd_pg_walk(s, stmt, params, out);
     if (base->in_tx)
         return pd_pg_inside(s, stmt, params, out);
-    return (stmt->batch ? pd_pg_batch_read : pd_pg_read)(s, stmt, params, out);
+    return (stmt->batch ? pd_pg_gather_read : pd_pg_read)(s, stmt, params, out);
 }
 
 /* Of the schema that the tables are in, as the locks of migrations: programs with a schema each

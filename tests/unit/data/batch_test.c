@@ -3,7 +3,7 @@
 #include "data_test.h"
 
 /* The driver's file itself, for what takes several servers to be seen from outside. */
-#include "data/pg_batch.c"
+#include "data/pg_gather.c"
 
 /* `nth` says for which key a row is, `where` which row is for the key k.id. */
 #define MANY_OF(nth, select, where)                                                                \
