@@ -220,8 +220,10 @@ bool pd_violated(struct pd_ctx *c, const char *constraint);
  *   row that it does not take; the transaction is undone, as said below.
  *
  * Rows are found by the index of the key, in the order of the calls, and so are locked in that
- * order: calls that are sorted by key do not wait for each other in a circle. On SQLite calls run
- * one after the other. */
+ * order: calls that are sorted by key do not wait for each other in a circle. (A table that
+ * PostgreSQL takes for a single row is read in its own order.) A group sees what was committed when
+ * it began, where calls one by one see what was committed when each began. On SQLite calls run one
+ * after the other. */
 
 /* Notes a statement (not of :each) or relation with its arguments; does not run it. `*to` gets its
  * result from pd_await; until then, and if the context fails, what a failed call returns (NULL, no

@@ -29,6 +29,7 @@
  *   sql_server_plan.c   its plans
  *   sql_server_tables.c   the tables that a statement touches there
  *   sql_server_trigger.c  what its trigger functions do
+ *   sql_server_writes.c   what only its catalog tells of tables that are written
  *   sql_crud.c     statements nobody has to write, as text, sent down the same way
  *   sql_rows.c     row structs and relations
  *   sql_emit_h.c, sql_emit_c.c, lock.c   what is written
@@ -126,6 +127,8 @@ struct sql_column {
     pd_str target; /* ref, xref: the table named */
     struct sql_pos pos, target_pos;
     bool not_null, exists;
+    bool watched /* by a unique index or exclusion */, blurred /* equal is not the same */;
+    /* in PostgreSQL, as a server says */
     pd_str fallback;              /* the default's text; null if none */
     pd_str no_index;              /* ref: why it needs none; null if it does */
     unsigned pk;                  /* 1 … n in the primary key; 0: not in it */
@@ -158,6 +161,7 @@ struct sql_table {
     bool kept;    /* its rows are never deleted: a ref to it has no index */
     bool exists;
     bool fires; /* it has triggers in PostgreSQL, as a server says */
+    bool looks; /* its rules, policies, checks or defaults may look at other rows there */
     struct sql_column *columns;
     uint32_t ncolumns, cap;
     struct sql_index *indexes;

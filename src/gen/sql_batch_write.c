@@ -18,7 +18,9 @@
  * each changes one row at most, which it finds by a unique key that is compared with parameters
  * (the driver never puts two calls by one key together); it looks at no other row: there are no
  * subqueries, triggers, or further tables; and no row can be in the way of another one: what is
- * changed is not in a unique index, and what is added or removed does not refer to its own table.
+ * changed is not in a unique index, what is added or removed does not refer to its own table, and
+ * what goes along with a row that is deleted does not lead back. sql_server_writes.c knows what
+ * only PostgreSQL has of these.
  *
  * `returning` is left out: where the statement runs for many nobody looks at rows.
  */
@@ -139,7 +141,7 @@ static void read_pins(const struct sql_analysis *a, struct parts *p)
 /* Values that are the same in different words would not be known to be one key. */
 static bool is_one_spelling(const struct sql_column *c)
 {
-    return sql_aliases[c->alias].type != PD_T_JSON;
+    return sql_aliases[c->alias].type != PD_T_JSON && !c->blurred;
 }
 
 static struct sql_param *param_of(const struct parts *p, const struct sql_column *c)
@@ -158,6 +160,14 @@ static bool is_given(const struct sql_index *i, const struct parts *p)
     return i->unique && !i->partial && i->n && n == i->n;
 }
 
+static bool has_unclear_pin(const struct parts *p)
+{
+    for (unsigned i = 0; i < p->npins; i++)
+        if (!is_one_spelling(p->pins[i].column))
+            return true;
+    return false;
+}
+
 static bool find_key(struct sql *s, const struct sql_stmt *st, const struct sql_analysis *a,
                      struct parts *p)
 {
@@ -170,6 +180,11 @@ static bool find_key(struct sql *s, const struct sql_stmt *st, const struct sql_
             param_of(p, i->at[c].column)->pins = true;
         return true;
     }
+    if (has_unclear_pin(p))
+        return sql_batch_refuse(s, st,
+                                PD_STR("compare another key, or remove `-- batch`: two calls for "
+                                       "one row would not be told apart from two for two"),
+                                "compares what may be equal without being the same");
     return sql_batch_refuse(s, st,
                             PD_STR("compare a primary key, or all columns of a unique index, with "
                                    "parameters: `where id = :id`"),
@@ -192,12 +207,13 @@ static bool is_watched(const struct sql_index *i, const struct sql_column *c)
 static bool may_set(struct sql *s, const struct sql_stmt *st, const struct sql_table *t,
                     const struct sql_column *c)
 {
+    bool watched = c && c->watched;
     for (const struct sql_index *i = t->indexes; c && i; i = i->next)
-        if (is_watched(i, c))
-            return sql_batch_refuse(
-                s, st, PD_STR("remove `-- batch`: rows would change in an order of the server's"),
-                "changes a column that a unique index looks at");
-    return true;
+        watched |= is_watched(i, c);
+    return !watched ||
+           sql_batch_refuse(
+               s, st, PD_STR("remove `-- batch`: rows would change in an order of the server's"),
+               "changes a column that a unique index looks at");
 }
 
 /* `a = x, (b, c) = (y, z)` */
@@ -233,17 +249,55 @@ static bool has_trigger(const struct sql *s, const struct sql_table *t)
     return has;
 }
 
+/* Whose rows go with those of the table, or lose what they refer to it by. */
+static const char goes_along[] =
+    "with recursive child (name, \"table\", on_delete) as materialized (\n"
+    "    select m.name, f.\"table\", f.on_delete\n"
+    "    from sqlite_schema m, pragma_foreign_key_list(m.name) f where m.type = 'table'),\n"
+    "gone (name, on_delete) as (\n"
+    "    select name, on_delete from child where \"table\" = ?1 collate nocase\n"
+    "    union select c.name, c.on_delete from gone g, child c\n"
+    "        where g.on_delete = 'CASCADE' and c.\"table\" = g.name collate nocase)\n"
+    "select distinct name from gone where on_delete in ('CASCADE', 'SET NULL', 'SET DEFAULT')";
+
+/* What a row takes along when it is deleted may be, or look at, the row of the next call. */
+static bool stays_apart(struct sql *s, const struct sql_stmt *st, const struct sql_table *t)
+{
+    const char *why = NULL;
+    sqlite3_stmt *q = sql_ask(s, goes_along, t->name);
+    while (sql_next(s, q)) {
+        const struct sql_table *with =
+            sql_table_find(s, pd_str_c((const char *)sqlite3_column_text(q, 0)));
+        if (with == t)
+            why = "deletes what may change its own table again";
+        else if (with && (has_trigger(s, with) || with->looks))
+            why = "deletes or changes rows of a table with triggers along";
+    }
+    sqlite3_finalize(q);
+    return !why ||
+           sql_batch_refuse(
+               s, st, PD_STR("remove `-- batch`: what goes with one row may be about another one"),
+               why);
+}
+
 static bool is_apart(struct sql *s, const struct sql_stmt *st, struct sql_analysis *a,
                      const struct parts *p)
 {
     bool update = sql_at_is(a, 0, "update");
     if (update && !check_set(s, st, a, p))
         return false;
+    if (sql_at_is(a, 0, "delete") && !stays_apart(s, st, p->table))
+        return false;
     if (!update && refers_to_itself(s, p->table))
         return sql_batch_refuse(s, st,
                                 PD_STR("remove `-- batch`: one row may have to be there, or be "
                                        "gone, before another one"),
                                 "is about a table that refers to itself");
+    if (p->table->looks)
+        return sql_batch_refuse(s, st,
+                                PD_STR("remove `-- batch`: these may look at all rows at once"),
+                                "is about a table with rules, policies, checks or defaults that "
+                                "look at rows");
     if (has_trigger(s, p->table))
         return sql_batch_refuse(s, st,
                                 PD_STR("remove `-- batch`: a trigger would see all rows at once"),

@@ -57,6 +57,12 @@ bool sql_server_is_open(const struct server_nodes *all, uint32_t n);
 /* A table that grows, all of which the statement reads whatever the planner is told; NULL: none. */
 struct sql_table *sql_server_scanned(struct sql_planner *l);
 
+/* --- the catalog --------------------------------------------------------------------------- */
+
+/* Notes of tables and columns what matters where many rows are written at once: sql_table.looks,
+ * sql_column.watched and .blurred. */
+void sql_server_writes(struct sql *s);
+
 /* --- tables -------------------------------------------------------------------------------- */
 
 /* Compares the tables that pd_it touches with those that SQLite reports, and reports a difference.

@@ -268,6 +268,71 @@ static void a_trigger_of_the_servers_alone_is_seen(void **state)
     app_close(&a);
 }
 
+/* What a migration for PostgreSQL alone has made, and why calls cannot be one statement then: one
+ * for two rows may do something else there than two, one after the other. */
+static const struct {
+    const char *made, *sql;
+    const char *why; /* NULL: it is taken */
+} alone[] = {
+    { "create rule shop_r as on update to shop_t do also insert into shop_log (n) select count(*) "
+      "from shop_t where n = 5;\n",
+      "update shop_t set n = :n where id = :id", "is about a table with rules" },
+    { "create function shop_f() returns bigint language sql stable as 'select count(*) from "
+      "shop_t';\n-- postgres:\ncreate policy shop_p on shop_t for insert with check (shop_f() < "
+      "9);\n",
+      "insert into shop_t (n, name) values (:n, :name)", "is about a table with rules, policies" },
+    { "create policy shop_p on shop_t using ((select count(*) from shop_t) < 9);\n",
+      "delete from shop_t where id = :id", "is about a table with rules, policies" },
+    { "create policy shop_p on shop_t using (n = current_setting('shop.n')::bigint);\n",
+      "delete from shop_t where id = :id", NULL },
+    { "create function shop_f() returns bigint language sql stable as 'select max(n) + 1 from "
+      "shop_t';\n-- postgres:\nalter table shop_t alter column m set default shop_f();\n",
+      "insert into shop_t (n, name) values (:n, :name)", "checks or defaults that look at rows" },
+    { "create function shop_f() returns bigint language sql as 'select count(*) from shop_t';\n"
+      "-- postgres:\nalter table shop_t add constraint shop_few check (shop_f() < 9);\n",
+      "insert into shop_t (n, name) values (:n, :name)", "checks or defaults that look at rows" },
+    { "create function shop_f(bigint) returns boolean language sql immutable as 'select $1 > 0';\n"
+      "-- postgres:\nalter table shop_t add constraint shop_some check (shop_f(n));\n",
+      "insert into shop_t (n, name) values (:n, :name)", NULL },
+    { "alter table shop_t add constraint shop_n unique (n) deferrable initially immediate;\n",
+      "update shop_t set n = :n where id = :id", "a unique index looks at" },
+    { "create unique index shop_n on shop_t ((n + 1)) include (m) where name <> '';\n",
+      "update shop_t set n = :n where id = :id", "a unique index looks at" },
+    { "create unique index shop_n on shop_t ((n + 1)) include (m) where name <> '';\n",
+      "update shop_t set m = :m where id = :id", NULL },
+    { "alter table shop_t add constraint shop_n exclude using btree (n with =);\n",
+      "update shop_t set n = :n where id = :id", "a unique index looks at" },
+    { "create collation shop_c (provider = icu, locale = 'und-u-ks-level2', deterministic = "
+      "false);\n-- postgres:\nalter table shop_t alter column name type text collate shop_c;\n",
+      "update shop_t set n = :n where name = :name", "may be equal without being the same" },
+    { "create index shop_m on shop_t (m);\n", "update shop_t set n = :n where name = :name", NULL },
+};
+
+static void what_the_server_alone_has_is_heeded(void **state)
+{
+    static const char tables[] =
+        "-- small: few\ncreate table shop_t (id id, n int not null, m int, name text not null "
+        "unique);\n-- small: few\ncreate table shop_log (id id, n int not null);\n"
+        "-- unsafe ok: no rows\n-- postgres:\n";
+    (void)state;
+    if (!getenv("TEST_POSTGRES"))
+        skip();
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) {
+        struct app a;
+        char made[2048], queries[512];
+        snprintf(made, sizeof made, "%s%s", tables, alone[i].made);
+        snprintf(queries, sizeof queries, "-- name: it :exec\n-- batch\n%s;\n", alone[i].sql);
+        run_app(&a, made, pd_str_c(queries));
+        pd_str said = pd_buf_str(&a.said);
+        bool refused = pd_str_find_str(said, PD_STR("error PD-SQL-039: \"it\" ")) != PD_NPOS;
+        if (refused != (alone[i].why != NULL) ||
+            (refused && pd_str_find_str(said, pd_str_c(alone[i].why)) == PD_NPOS) ||
+            (!refused && pd_str_find_str(said, PD_STR(" error ")) != PD_NPOS))
+            fail_msg("%s%s: %.*s", alone[i].made, alone[i].sql, PD_ARG(said));
+        app_close(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +341,7 @@ int main(void)
         cmocka_unit_test(one_that_reads_all_is_refused),
         cmocka_unit_test(many_rows_are_changed_by_the_index_of_one),
         cmocka_unit_test(a_trigger_of_the_servers_alone_is_seen),
+        cmocka_unit_test(what_the_server_alone_has_is_heeded),
         cmocka_unit_test(one_that_the_server_does_not_take_is_refused),
     };
     return cmocka_run_group_tests_name("gen/batch", tests, NULL, NULL);
