@@ -514,6 +514,8 @@ struct sql_seen { /* a table in a FROM, UPDATE or DELETE */
     pd_str
         filters[SQL_INDEX_COLUMNS]; /* conditions on this table alone, as sql_condition has them */
     unsigned nfilters;
+    const struct sql_column *several[SQL_INDEX_COLUMNS]; /* may be more than one value, or null */
+    unsigned nseveral;
     struct sql_seen *next;
 };
 struct sql_analysis {

@@ -41,6 +41,8 @@ struct sql_val {
     struct sql_param *param;   /* it is just this parameter */
     struct sql_column *column; /* it is just this column */
     struct sql_seen *seen;     /* of that column */
+    struct sql_column *equal;  /* it is true where this column, */
+    struct sql_seen *equal_of; /* of this table, has the one value that is given */
     struct sql_val *row;       /* (a, b): its parts */
     unsigned nrow;
     uint32_t from, to; /* its tokens; to is 0 if it is made up */
@@ -111,6 +113,9 @@ struct sql_seen *sql_key_of(struct sql_analysis *a, struct sql_val v, struct sql
 /* `v` is compared with `other`: a candidate for an index. */
 void sql_key_note(struct sql_analysis *a, struct sql_val v, struct sql_val other,
                   enum sql_comparison how);
+/* What is asked for may be in several rows, though it is equal to the column: `a is null`, `a = x
+ * or a = y`. */
+void sql_key_several(struct sql_seen *seen, const struct sql_column *c);
 /* The conditions of a WHERE or ON, for the tables they are of. */
 void sql_filters_note(struct sql_analysis *a, uint32_t from, uint32_t to);
 

@@ -127,6 +127,12 @@ void sql_key_note(struct sql_analysis *a, struct sql_val v, struct sql_val other
     list[(*n)++] = key;
 }
 
+void sql_key_several(struct sql_seen *seen, const struct sql_column *c)
+{
+    if (seen && c && seen->nseveral < SQL_INDEX_COLUMNS)
+        seen->several[seen->nseveral++] = c;
+}
+
 /* A call stands as it is; PostgreSQL wants other expressions in parentheses. */
 pd_str sql_key_text(struct sql *s, const struct sql_key *key)
 {

@@ -61,13 +61,28 @@ static unsigned count(pd_str text, const char *word)
     return n;
 }
 
-/* Whether a search finds at most one row: every column of a unique key is given. */
-static bool is_keyed(const struct sql_index *i, const struct sql_table *t, pd_str detail)
+static bool has_several(const struct sql_seen *seen, const struct sql_index *i)
 {
+    for (unsigned n = 0; seen && n < seen->nseveral; n++) {
+        bool asked = !i && seen->several[n]->pk;
+        for (unsigned c = 0; i && c < i->n; c++)
+            asked |= i->at[c].column == seen->several[n];
+        if (asked || seen->nseveral == SQL_INDEX_COLUMNS)
+            return true;
+    }
+    return false;
+}
+
+/* Whether a search finds at most one row: every column of a unique key is given. */
+static bool is_keyed(const struct sql_index *i, const struct sql_seen *seen, pd_str detail)
+{
+    if (has_several(seen, i))
+        return false;
     if (pd_str_ends(detail, PD_STR("INTEGER PRIMARY KEY (rowid=?)")))
         return true;
     if (i)
         return i->unique && count(detail, "=?") == i->n;
+    const struct sql_table *t = seen ? seen->table : NULL;
     unsigned key = 0; /* of a table without rowid */
     for (uint32_t c = 0; t && c < t->ncolumns; c++)
         key += t->columns[c].pk > 0;
@@ -134,7 +149,7 @@ static void read_access(struct sql_planner *l, struct sql_plan *p, const struct 
         p->probed =
             count(step->detail, "=?") + count(step->detail, ">?") + count(step->detail, "<?");
     bool small = seen && seen->table->small.len;
-    bool keyed = step->search && is_keyed(index, seen ? seen->table : NULL, step->detail);
+    bool keyed = step->search && is_keyed(index, seen, step->detail);
     p->loops += step->outermost;
     p->keyed_loops += step->outermost && keyed;
     p->small_loops += step->outermost && small && !keyed;

@@ -433,9 +433,17 @@ static void refuse_null_test(struct sql_expr *x, struct sql_val l)
               "\":%.*s is null\" in a condition can never use an index", PD_ARG(l.param->name));
 }
 
+/* `l is r`: many rows may have a null, in a unique index, too. */
+static void note_nulls(struct sql_val l, struct sql_val r)
+{
+    if (l.column && !l.column->not_null && !l.column->pk && (r.param || r.null != SQL_NOT_NULL))
+        sql_key_several(l.seen, l.column);
+}
+
 static struct sql_val test_null(struct sql_expr *x, struct sql_val l, enum sql_comparison how)
 {
     refuse_null_test(x, l);
+    note_nulls(l, unknown);
     sql_key_note(x->a, l, unknown, how);
     return sql_value(PD_T_BOOL, SQL_NOT_NULL);
 }
@@ -451,6 +459,8 @@ static struct sql_val read_is(struct sql_expr *x, struct sql_val l)
         return test_null(x, l, negated ? SQL_RANGE : SQL_EQUAL);
     struct sql_val r = climb(x, 5);
     sql_val_compare(x->a, l, r, negated ? SQL_OTHER : SQL_EQUAL);
+    note_nulls(l, r);
+    note_nulls(r, l);
     struct sql_param *p = l.param ? l.param : r.param;
     struct sql_column *c = l.column ? l.column : r.column;
     if (p && c && !p->declared)
@@ -494,7 +504,22 @@ static struct sql_val read_test(struct sql_expr *x, struct sql_val l)
     } else {
         sql_val_compare(x->a, l, r, equality ? SQL_EQUAL : SQL_OTHER);
     }
-    return sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
+    struct sql_val v = sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
+    v.equal = !equality ? NULL : l.column ? l.column : r.column;
+    v.equal_of = l.column ? l.seen : r.seen;
+    return v;
+}
+
+/* `a = x or a = y` is `a in (x, y)` to SQLite. */
+static struct sql_val either(struct sql_val l, struct sql_val r)
+{
+    struct sql_val v = sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
+    if (l.equal && l.equal == r.equal && l.equal_of == r.equal_of) {
+        sql_key_several(l.equal_of, l.equal);
+        v.equal = l.equal;
+        v.equal_of = l.equal_of;
+    }
+    return v;
 }
 
 static struct sql_val join_text(struct sql_expr *x, struct sql_val l, struct sql_val r)
@@ -519,7 +544,7 @@ static struct sql_val binary(struct sql_expr *x, struct sql_val l, int level)
     }
     struct sql_val r = climb(x, level + 1);
     switch (level) {
-    case 1:
+    case 1: return either(l, r);
     case 2: return sql_value(PD_T_BOOL, sql_computed(sql_null_worst(l.null, r.null)));
     case 5:
         sql_val_compare(x->a, l, r, SQL_RANGE);

@@ -380,7 +380,8 @@ static void a_statement_that_finds_one_row_by_a_unique_key_is_keyed(void **state
     assert_false(statement(&a, "customer_names")->keyed);   /* a list of keys is many rows */
     assert_false(statement(&a, "lines_of")->keyed);         /* one of two columns */
     assert_false(statement(&a, "totals")->keyed);
-    assert_false(statement(&a, "customer_rename")->keyed); /* does not read */
+    assert_false(statement(&a, "customer_rename")->keyed);        /* does not read */
+    assert_true(statement(&a, "customer_greeted_or_not")->keyed); /* the key is one */
     app_close(&a);
 }
 

@@ -207,3 +207,7 @@ select id, 'what??/ oh??!' as what from shop_customer where id = :id;
 -- param row: int
 -- param variant: int
 select id from shop_order where customer_id = :rows and total > :row and total < :variant;
+
+-- One row by its key, whatever else is asked of it.
+-- name: customer_greeted_or_not :one
+select name from shop_customer where id = :id and (name = 'a' or name = :name) and seen_at is null;
