@@ -9,7 +9,8 @@
  *   sqlite_wait.c    SQLite's own waits -> waits of the fiber
  *   sqlite_memory.c  SQLite's small blocks, kept per thread
  *   sqlite_reader.c  per thread: connections for reading, held snapshots; sessions
- *   sqlite_writer.c  the one writer: queue, savepoints, group commit, checkpoints
+ *   sqlite_queue.c   who may write, and who waits for it
+ *   sqlite_writer.c  the one writer: savepoints, group commit, checkpoints
  */
 #ifndef PD_SQLITE_H
 #define PD_SQLITE_H
@@ -234,6 +235,24 @@ void pd_lite_unhold(struct lite_session *s);
 void pd_lite_pools_close(struct lite_db *lite) PD_YIELDS;
 struct pd_session *pd_lite_session_get(struct pd_db *db);
 void pd_lite_session_put(struct pd_session *s);
+
+/* --- sqlite_queue.c
+ * ------------------------------------------------------------------------------------------ */
+
+/* The writer's connection is the session's, at once or after a wait in the queue; PD_EOVERLOAD:
+ * too many wait already, or it would be too late. */
+pd_err pd_lite_own(struct lite_db *lite, struct lite_session *s) PD_MUST PD_YIELDS;
+/* What is said of a wait for it that ended with `e`, also if it came just then. Gives e. */
+pd_err pd_lite_late_to_write(pd_err e);
+/* The owner gives it to who waits longest. If nobody does: false, and it stays the caller's
+ * (`keep`) or becomes free, decided under the same lock. */
+bool pd_lite_hand_on(struct lite_writer *w, bool keep);
+void pd_lite_pass_on(struct lite_writer *w); /* the same, and it is the caller's no more */
+/* Sets s->signaled and wakes its fiber, which may be another thread's. The session is not to be
+ * touched then. */
+void pd_lite_signal(struct lite_session *s);
+/* Waits for that. It is certain to come soon: neither deadline nor cancel can end this wait. */
+void pd_lite_wait_signal(struct lite_session *s) PD_YIELDS;
 
 /* --- sqlite_writer.c
  * ---------------------------------------------------------------------------------------- */

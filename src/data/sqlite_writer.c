@@ -9,9 +9,8 @@
  *       savepoint … release                C commits: waits, too
  *     commit                               one fsync; then A and C are told
  *
- * The connection belongs to one fiber at a time, its *owner*. A fiber that wants to write becomes
- * the owner or queues up (in order of arrival, with a deadline). When its part is done it hands the
- * connection to the next one; if nobody waits, or the batch is big or old enough, it ends the
+ * The connection belongs to one fiber at a time (sqlite_queue.c). When its part is done it hands
+ * the connection to the next one; if nobody waits, or the batch is big or old enough, it ends the
  * batch: the COMMIT runs on the offload pool, so the loop goes on, and whoever arrives meanwhile
  * forms the next batch. Under load batches grow by themselves; a lone writer waits for nobody.
  *
@@ -20,159 +19,13 @@
  * then on again), which fails those who are waiting, too. Nobody is told of success before the
  * fsync. A waiting commit cannot be canceled and has no deadline: its outcome is about to be known.
  *
- * Threads: `lock` guards the queue and the ownership. Everything else about the connection belongs
- * to its owner, and is handed on through the lock. A fiber is woken on its own thread, by mail if
- * the waker is on another, so that a session is never touched after its fiber went on.
+ * Threads: everything about the connection belongs to its owner, and is handed on with it.
  */
 #include "data/sqlite.h"
 #include "base/fault.h"
 #include <stdio.h>
 
 enum { BATCH_US = 4000 }; /* a batch is not kept open for longer when others could go on */
-
-/* --- waking
- * --------------------------------------------------------------------------------------------- */
-
-static void deliver(struct pd_mail *m)
-{
-    struct lite_session *s = pd_container(m, struct lite_session, mail);
-    s->signaled = true;
-    pd_fiber_wake(s->fiber);
-}
-
-static void signal_session(struct lite_session *s)
-{
-    s->mail.fn = deliver;
-    if (s->pool->loop == pd_loop_self())
-        deliver(&s->mail);
-    else
-        pd_loop_post(s->pool->loop, &s->mail);
-}
-
-/* For what is certain to come soon: neither deadline nor cancel can end this wait. */
-static void wait_signal(struct lite_session *s)
-{
-    pd_mono old = pd_deadline();
-    pd_deadline_restore(PD_FOREVER);
-    pd_shield_begin();
-    while (!s->signaled)
-        (void)!pd_fiber_park();
-    pd_shield_end();
-    pd_deadline_restore(old);
-}
-
-/* --- ownership
- * ------------------------------------------------------------------------------------------ */
-
-enum { FEW = 16 }; /* that may wait in any case */
-
-/* Takes the connection or a place in the queue; *owner says which. *waiting: as many do already. */
-static pd_err enqueue(struct lite_db *lite, struct lite_session *s, bool *owner, unsigned *waiting)
-{
-    struct lite_writer *w = &lite->writer;
-    const struct pd_db_opts *opts = &lite->db->opts;
-    pd_err e = PD_OK;
-    s->fiber = pd_fiber_self();
-    s->signaled = false;
-    pthread_mutex_lock(&w->lock);
-    *owner = !w->owned;
-    *waiting = w->nwaiting;
-    if (*owner) {
-        w->owned = true;
-    } else if (w->nwaiting >= opts->max_waiting ||
-               pd_pace_is_late(&w->pace, w->nwaiting, FEW, 1, opts->wait_us)) {
-        e = PD_EOVERLOAD;
-    } else {
-        s->ahead = w->nwaiting;
-        s->since = pd_mono_now();
-        pd_list_push(&w->waiting, &s->node);
-        w->nwaiting++;
-        s->queued = true;
-    }
-    pthread_mutex_unlock(&w->lock);
-    return e;
-}
-
-/* False if it is too late: the connection has just been given to this session. */
-static bool dequeue(struct lite_writer *w, struct lite_session *s)
-{
-    pthread_mutex_lock(&w->lock);
-    bool queued = s->queued;
-    if (queued) {
-        pd_list_remove(&s->node);
-        w->nwaiting--;
-        s->queued = false;
-        pd_pace_note(&w->pace, pd_mono_now() - s->since, s->ahead, FEW, false);
-    }
-    pthread_mutex_unlock(&w->lock);
-    return queued;
-}
-
-/* Gives the connection to who waits longest. If nobody does: false, and it stays the caller's
- * (`keep`) or becomes free, decided under the same lock. */
-static bool hand_on(struct lite_writer *w, bool keep)
-{
-    struct lite_session *next = NULL;
-    pthread_mutex_lock(&w->lock);
-    struct pd_list *node = pd_list_pop(&w->waiting);
-    if (node) {
-        next = pd_container(node, struct lite_session, node);
-        next->queued = false;
-        w->nwaiting--;
-        pd_pace_note(&w->pace, pd_mono_now() - next->since, next->ahead, FEW, true);
-    } else {
-        w->owned = keep;
-    }
-    pthread_mutex_unlock(&w->lock);
-    if (next)
-        signal_session(next);
-    return next != NULL;
-}
-
-static void pass_on(struct lite_writer *w)
-{
-    (void)hand_on(w, false);
-}
-
-/* Waits in the queue. The connection may arrive just when the wait is given up: then it is ours. */
-static pd_err late_to_write(pd_err e)
-{
-    return pd_hint(pd_fail(e, "%s while waiting to write", pd_err_text(e)),
-                   "another transaction is open for long: do nothing slow between the first write "
-                   "of a handler and its end");
-}
-
-static pd_err wait_turn(struct lite_writer *w, struct lite_session *s, int64_t limit_us)
-{
-    pd_err e = PD_OK;
-    pd_mono old = pd_deadline_within(limit_us);
-    while (!s->signaled && (e = pd_fiber_park()) == PD_OK)
-        ;
-    pd_deadline_restore(old);
-    if (s->signaled)
-        return PD_OK;
-    if (dequeue(w, s))
-        return late_to_write(e);
-    wait_signal(s);
-    return PD_OK;
-}
-
-static pd_err own(struct lite_db *lite, struct lite_session *s)
-{
-    struct lite_writer *w = &lite->writer;
-    bool owner = false;
-    unsigned waiting = 0;
-    pd_err e = enqueue(lite, s, &owner, &waiting);
-    if (e != PD_OK) {
-        atomic_fetch_add(&w->refused, 1);
-        return pd_hint(pd_fail(e, "%u transactions are waiting to write already", waiting),
-                       "do nothing slow between the first write of a handler and its end");
-    }
-    if (owner)
-        return PD_OK;
-    atomic_fetch_add(&w->waits, 1);
-    return wait_turn(w, s, lite->db->opts.wait_us);
-}
 
 /* --- the batch
  * --------------------------------------------------------------------------------------------- */
@@ -244,7 +97,7 @@ static void tell(struct pd_list *members, pd_err result, const char *why, struct
         if (s == self)
             s->signaled = true;
         else
-            signal_session(s);
+            pd_lite_signal(s);
     }
 }
 
@@ -291,7 +144,7 @@ static void end_batch(struct lite_db *lite, struct lite_session *self)
     struct pd_list members;
     commit_batch(lite, &job, &members);
     checkpoint_if_due(lite);
-    pass_on(&lite->writer); /* from here on the connection may be another's */
+    pd_lite_pass_on(&lite->writer); /* from here on the connection may be another's */
     tell(&members, job.result, job.why, self);
 }
 
@@ -302,11 +155,11 @@ static void finish(struct lite_db *lite, struct lite_session *self)
 {
     struct lite_writer *w = &lite->writer;
     if (!w->open) {
-        pass_on(w);
+        pd_lite_pass_on(w);
         return;
     }
     bool young = w->nbatch < lite->db->opts.max_batch && pd_os_mono() - w->batch_start < BATCH_US;
-    if (!young || !hand_on(w, true))
+    if (!young || !pd_lite_hand_on(w, true))
         end_batch(lite, self);
 }
 
@@ -345,12 +198,12 @@ pd_err pd_lite_begin(struct pd_session *base)
     if (base->tx.read_only)
         return pd_lite_hold(s);
     pd_mono from = pd_mono_now();
-    pd_err e = own(lite, s);
+    pd_err e = pd_lite_own(lite, s);
     pd_waited_since(base, from);
     PD_TRY(e);
     e = pd_check();
     if (e != PD_OK)
-        (void)late_to_write(e);
+        (void)pd_lite_late_to_write(e);
     else
         e = enter(&lite->writer);
     if (e != PD_OK) {
@@ -448,7 +301,7 @@ pd_err pd_lite_commit(struct pd_session *base)
     pd_list_push(&w->batch, &s->node);
     w->nbatch++;
     finish(lite, s);
-    wait_signal(s);
+    pd_lite_wait_signal(s);
     if (s->result == PD_OK)
         return PD_OK;
     return pd_hint(pd_fail(s->result, "the commit failed: %s", s->why),
@@ -514,7 +367,7 @@ static void checkpoint_fiber(void *arg)
         atomic_store(&w->checkpointing, false);
         return;
     }
-    if (own(lite, (struct lite_session *)base) == PD_OK) {
+    if (pd_lite_own(lite, (struct lite_session *)base) == PD_OK) {
         struct commit_job batch;
         struct pd_list members;
         if (w->open) { /* came in between two members */
@@ -524,7 +377,7 @@ static void checkpoint_fiber(void *arg)
         struct checkpoint_job job = { .conn = w->conn };
         offload(w, checkpoint_run, &job, &job.ran);
         lite_count(&w->checkpoints);
-        pass_on(w);
+        pd_lite_pass_on(w);
     }
     pd_lite_session_put(base);
     atomic_store(&w->checkpointing, false);
