@@ -234,7 +234,8 @@ bool sql_server_open(struct sql *s, pd_str url)
         return false;
     read_columns(s);
     read_indexes(s);
-    sql_server_writes(s); /* of the checks, while they are there */
+    if (!sql_server_writes(s)) /* of the checks, while they are there */
+        return cannot(s, "cannot read the catalog");
     return make_large(s);
 }
 

@@ -42,25 +42,22 @@ static const char columns[] =
     "  left join pg_collation l on l.oid = a.attcollation\n"
     "where c.relkind in ('r', 'p') and c.relnamespace = current_schema()::regnamespace";
 
-static PGresult *ask(struct sql *s, const char *sql)
+static bool read_tables(struct sql *s)
 {
-    PGresult *r = sql_server_ask(s, pd_str_c(sql));
-    if (!r)
-        pd_panic("cannot read the server's catalog: %.*s", PD_ARG(s->server->refusal.message));
-    return r;
-}
-
-void sql_server_writes(struct sql *s)
-{
-    PGresult *r = ask(s, tables);
-    for (int i = 0; i < PQntuples(r); i++) {
+    PGresult *r = sql_server_ask(s, pd_str_c(tables));
+    for (int i = 0; r && i < PQntuples(r); i++) {
         struct sql_table *t = sql_table_find(s, pd_str_c(PQgetvalue(r, i, 0)));
         if (t)
             t->looks = true;
     }
     PQclear(r);
-    r = ask(s, columns);
-    for (int i = 0; i < PQntuples(r); i++) {
+    return r;
+}
+
+static bool read_columns(struct sql *s)
+{
+    PGresult *r = sql_server_ask(s, pd_str_c(columns));
+    for (int i = 0; r && i < PQntuples(r); i++) {
         struct sql_table *t = sql_table_find(s, pd_str_c(PQgetvalue(r, i, 0)));
         struct sql_column *c = t ? sql_column_find(t, pd_str_c(PQgetvalue(r, i, 1))) : NULL;
         if (!c)
@@ -69,4 +66,10 @@ void sql_server_writes(struct sql *s)
         c->watched = PQgetvalue(r, i, 3)[0] == 't';
     }
     PQclear(r);
+    return r;
+}
+
+bool sql_server_writes(struct sql *s)
+{
+    return read_tables(s) && read_columns(s);
 }
