@@ -171,6 +171,8 @@ void pd_pg_batch_tell(struct pg_batch *b, enum pg_verdict v)
         }
     }
     b->over = true;
+    if (!b->ncallers && !b->runner)
+        pd_pg_batch_free(b);
 }
 
 /* --- reading for all -----------------------------------------------------------------------------
@@ -252,6 +254,6 @@ void pd_pg_batch_run(struct pg_batch *b)
         b->why = *pd_diag();
     if (!b->over)
         pd_pg_batch_tell(b, is_for_all(e) ? PG_FAILED : PG_ALONE);
-    if (!b->ncallers)
+    else if (!b->ncallers)
         pd_pg_batch_free(b);
 }

@@ -69,7 +69,8 @@ void pd_pg_batch_join(struct pg_batch *b, pd_str key, struct pg_caller *me, pd_m
  * what is to be done; else the call has failed. */
 pd_err pd_pg_batch_wait(struct pg_session *s, struct pg_caller *me,
                         const struct pd_stmt *stmt) PD_MUST PD_YIELDS;
-/* The last word to those who wait; who could not be given its row runs by itself. */
+/* The last word to those who wait; who could not be given its row runs by itself. Where all have
+ * left it is free now. */
 void pd_pg_batch_tell(struct pg_batch *b, enum pg_verdict v);
 /* Reads for all of them in the calling fiber, one of the pool's own, whose deadline it changes;
  * they are told. The batch is not the caller's any more. */

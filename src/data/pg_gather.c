@@ -57,8 +57,6 @@ static struct pg_batch *leave(struct pg_gather *g)
     }
     g->away += b->ncallers;
     pd_pg_batch_tell(b, PG_FIRST);
-    if (!b->ncallers)
-        pd_pg_batch_free(b);
     return NULL;
 }
 

@@ -4,6 +4,7 @@
 
 /* The driver's file itself, for what takes several servers to be seen from outside. */
 #include "data/pg_gather.c"
+#include "data/pg_pools.h"
 
 /* `nth` says for which key a row is, `where` which row is for the key k.id. */
 #define MANY_OF(nth, select, where)                                                                \
@@ -514,6 +515,17 @@ TEST_WITH_DB(those_who_give_up_before_it_leaves_are_not_missed)
     assert_all_found(all, 4);
 }
 
+/* As when it is full and cannot be run: there is no fiber left. */
+TEST_WITH_DB(a_batch_that_all_have_left_is_free_when_it_is_told)
+{
+    struct pg_pool *pool = pd_pg_pool(pg_of(db));
+    unsigned before = pool->nbatches;
+    struct pg_batch *b = pd_pg_batch_new(gather_of(pool, &get, ON_PRIMARY), pool, &get);
+    assert_non_null(b);
+    pd_pg_batch_tell(b, PG_ALONE);
+    assert_int_equal(pool->nbatches, before + 1);
+}
+
 static void calls_of(struct pd_db *db, const struct pd_stmt *stmt)
 {
     struct call all[20];
@@ -778,6 +790,7 @@ int main(void)
         PG_TEST(who_gives_up_leaves_the_others_alone),
         PG_TEST(when_all_give_up_the_server_stops),
         PG_TEST(those_who_give_up_before_it_leaves_are_not_missed),
+        PG_TEST(a_batch_that_all_have_left_is_free_when_it_is_told),
         PG_TEST(when_a_batch_is_refused_each_runs_by_itself),
         PG_TEST(rows_that_nobody_asked_for_are_nobodys),
         PG_TEST(nothing_is_lost_with_a_connection),
