@@ -162,6 +162,9 @@ struct sql_table {
     bool exists;
     bool fires; /* it has triggers in PostgreSQL, as a server says */
     bool looks; /* its rules, policies, checks or defaults may look at other rows there */
+    bool refers_to_itself; /* by a foreign key there */
+    bool leads_back;       /* what goes along with a row that is deleted there may be, or look at,
+                              another one of it */
     struct sql_column *columns;
     uint32_t ncolumns, cap;
     struct sql_index *indexes;

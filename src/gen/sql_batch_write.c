@@ -236,7 +236,7 @@ static bool refers_to_itself(struct sql *s, const struct sql_table *t)
     sqlite3_stmt *q =
         sql_ask(s, "select 1 from pragma_foreign_key_list(?1) where \"table\" = ?1 collate nocase",
                 t->name);
-    bool refers = sql_next(s, q);
+    bool refers = sql_next(s, q) || t->refers_to_itself;
     sqlite3_finalize(q);
     return refers;
 }
@@ -263,7 +263,7 @@ static const char goes_along[] =
 /* What a row takes along when it is deleted may be, or look at, the row of the next call. */
 static bool stays_apart(struct sql *s, const struct sql_stmt *st, const struct sql_table *t)
 {
-    const char *why = NULL;
+    const char *why = t->leads_back ? "deletes what may lead back to its own table" : NULL;
     sqlite3_stmt *q = sql_ask(s, goes_along, t->name);
     while (sql_next(s, q)) {
         const struct sql_table *with =

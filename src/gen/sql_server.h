@@ -60,7 +60,8 @@ struct sql_table *sql_server_scanned(struct sql_planner *l);
 /* --- the catalog --------------------------------------------------------------------------- */
 
 /* Notes of tables and columns what matters where many rows are written at once: sql_table.looks,
- * sql_column.watched and .blurred. False: the server does not say. */
+ * .refers_to_itself and .leads_back, sql_column.watched and .blurred. False: the server does not
+ * say. */
 bool sql_server_writes(struct sql *s);
 
 /* --- tables -------------------------------------------------------------------------------- */

@@ -3,9 +3,9 @@
  * have.
  *
  * Rules, policies, checks and defaults may look at other rows: by a subquery, or by a function of
- * the app's that is not immutable. A unique index or an exclusion may be there only, and a
- * collation that takes different texts for equal. What functions of others do (extensions) is not
- * looked at.
+ * the app's that is not immutable. A unique index or an exclusion may be there only, a foreign key
+ * whose deletes come back to where they began, and a collation that takes different texts for
+ * equal. What functions of others do (extensions) is not looked at.
  */
 #include "gen/sql_server.h"
 
@@ -42,6 +42,21 @@ static const char columns[] =
     "  left join pg_collation l on l.oid = a.attcollation\n"
     "where c.relkind in ('r', 'p') and c.relnamespace = current_schema()::regnamespace";
 
+/* Of each table that is referred to: by itself? May what a delete takes along lead back to it? */
+static const char referred[] =
+    "with recursive child as (select conrelid as oid, confrelid as parent, confdeltype as how\n"
+    "    from pg_constraint where contype = 'f'),\n"
+    "gone (top, oid, how) as (select parent, oid, how from child\n"
+    "    union select g.top, c.oid, c.how from gone g join child c on c.parent = g.oid\n"
+    "        where g.how = 'c')\n"
+    "select c.relname,\n"
+    "  bool_or(exists (select from child f where f.oid = c.oid and f.parent = c.oid)),\n"
+    "  bool_or(g.how in ('c', 'n', 'd') and (g.oid = c.oid\n"
+    "    or exists (select from pg_trigger t where t.tgrelid = g.oid and not t.tgisinternal)\n"
+    "    or exists (select from pg_rewrite w where w.ev_class = g.oid)))\n"
+    "from gone g join pg_class c on c.oid = g.top\n"
+    "where c.relnamespace = current_schema()::regnamespace group by c.relname";
+
 static bool read_tables(struct sql *s)
 {
     PGresult *r = sql_server_ask(s, pd_str_c(tables));
@@ -49,6 +64,20 @@ static bool read_tables(struct sql *s)
         struct sql_table *t = sql_table_find(s, pd_str_c(PQgetvalue(r, i, 0)));
         if (t)
             t->looks = true;
+    }
+    PQclear(r);
+    return r;
+}
+
+static bool read_referred(struct sql *s)
+{
+    PGresult *r = sql_server_ask(s, pd_str_c(referred));
+    for (int i = 0; r && i < PQntuples(r); i++) {
+        struct sql_table *t = sql_table_find(s, pd_str_c(PQgetvalue(r, i, 0)));
+        if (!t)
+            continue;
+        t->refers_to_itself = PQgetvalue(r, i, 1)[0] == 't';
+        t->leads_back = PQgetvalue(r, i, 2)[0] == 't';
     }
     PQclear(r);
     return r;
@@ -71,5 +100,5 @@ static bool read_columns(struct sql *s)
 
 bool sql_server_writes(struct sql *s)
 {
-    return read_tables(s) && read_columns(s);
+    return read_tables(s) && read_referred(s) && read_columns(s);
 }

@@ -305,6 +305,20 @@ static const struct {
     { "create collation shop_c (provider = icu, locale = 'und-u-ks-level2', deterministic = "
       "false);\n-- postgres:\nalter table shop_t alter column name type text collate shop_c;\n",
       "update shop_t set n = :n where name = :name", "may be equal without being the same" },
+    { "alter table shop_log add foreign key (n) references shop_t on delete cascade;\n"
+      "-- postgres:\nalter table shop_t add foreign key (m) references shop_log on delete set "
+      "null;\n",
+      "delete from shop_t where id = :id and m is null", "may lead back to its own table" },
+    { "alter table shop_log add foreign key (n) references shop_t on delete cascade;\n"
+      "-- postgres:\ncreate function shop_f() returns trigger language plpgsql as 'begin delete "
+      "from shop_t where m = old.n; return null; end';\n"
+      "-- postgres:\ncreate trigger shop_g after delete on shop_log for each row execute function "
+      "shop_f();\n",
+      "delete from shop_t where id = :id", "may lead back to its own table" },
+    { "alter table shop_log add foreign key (n) references shop_t on delete cascade;\n",
+      "delete from shop_t where id = :id", NULL },
+    { "alter table shop_t add foreign key (m) references shop_t;\n",
+      "delete from shop_t where id = :id", "refers to itself" },
     { "create index shop_m on shop_t (m);\n", "update shop_t set n = :n where name = :name", NULL },
 };
 
