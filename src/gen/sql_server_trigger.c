@@ -282,8 +282,11 @@ static void look_at(struct body *b, uint32_t from, uint32_t to)
     }
     if (r)
         types = sql_server_types(s);
+    bool told = r && (types.len || !p.nparams);
+    if (r && !told)
+        why = s->server->refusal;
     sql_server_command(s, PD_STR("rollback to pd_trigger; release pd_trigger"));
-    if (!r)
+    if (!told)
         refused(&p, &why);
     else if (sql_server_plans(s))
         look_at_plan(&p, types);
