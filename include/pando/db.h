@@ -316,7 +316,7 @@ struct pd_ids {
     size_t n;
 };
 
-enum { PD_STMT_KEYS_MAX = 4 };
+enum { PD_STMT_KEYS_MAX = 4 }; /* parameters of a statement that has sql_sqlite_keys, at most */
 
 struct pd_stmt {
     const char *name; /* "ledger.account_by_id" */

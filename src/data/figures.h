@@ -91,8 +91,8 @@ void pd_figures_end_items(struct pd_session *s, const struct pd_items *items, pd
 /* The driver has done what may wait for a connection, or a turn, since `from`: pd_mono_now(), or
  * exactly then. If it has waited the loop's clock has moved beyond it. */
 void pd_waited_since(struct pd_session *s, pd_mono from);
-/* Another session has waited so long for one that both were answered on; since the statement began.
- */
+/* The session that ran the statement for this one as well (`-- batch`) has waited so long for its
+ * connection, which this one has waited for with it. */
 void pd_waited_with(struct pd_session *s, int64_t us);
 
 #endif

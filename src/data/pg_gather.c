@@ -222,7 +222,7 @@ static bool enter(struct pg_gather *g, struct pg_session *s, const struct pd_stm
 static pd_err read_together(struct pg_gather *g, struct pg_session *s, const struct pd_stmt *stmt,
                             const void *params, struct pg_caller *me)
 {
-    PD_TRY(pd_pg_gather(s->home, &s->began));
+    PD_TRY(pd_pg_pool_join(s->home, &s->began));
     pd_mono old = pd_deadline_within(s->base.db->opts.statement_us);
     pd_err e = PD_OK;
     if (enter(g, s, stmt, params, me))
@@ -230,7 +230,7 @@ static pd_err read_together(struct pg_gather *g, struct pg_session *s, const str
     else
         me->verdict = PG_ALONE;
     pd_deadline_restore(old);
-    pd_pg_gathered(s->home);
+    pd_pg_pool_part(s->home);
     return e;
 }
 

@@ -287,7 +287,7 @@ static bool are_crowded(const struct pg_pool *home)
     return t || is_crowded(home);
 }
 
-pd_err pd_pg_gather(struct pg_pool *home, pd_mono *began)
+pd_err pd_pg_pool_join(struct pg_pool *home, pd_mono *began)
 {
     if (begin(began) && are_crowded(home))
         return overloaded(home, "");
@@ -295,7 +295,7 @@ pd_err pd_pg_gather(struct pg_pool *home, pd_mono *began)
     return PD_OK;
 }
 
-void pd_pg_gathered(struct pg_pool *home)
+void pd_pg_pool_part(struct pg_pool *home)
 {
     home->gathered--;
 }

@@ -31,8 +31,8 @@ void pd_pg_give(struct pg_conn *c);
  * more. Its session has begun by that, *began as above: it is refused here or not at all, and those
  * who wait so count with those who wait for a connection, as they may want one next. `home`: the
  * thread's first pool. */
-pd_err pd_pg_gather(struct pg_pool *home, pd_mono *began) PD_MUST;
-void pd_pg_gathered(struct pg_pool *home);
+pd_err pd_pg_pool_join(struct pg_pool *home, pd_mono *began) PD_MUST;
+void pd_pg_pool_part(struct pg_pool *home);
 
 /* --- one without waiting (pg_choose.c) ------------------------------------------------------- */
 
