@@ -6,29 +6,30 @@
  * nobody alone: when PQcancel returns the server has been signalled, and what it runs from then on
  * is not hit.
  *
- * PQcancel blocks, and for ever if what accepts the connection then says nothing. So each runs on a
- * thread of its own, which is left to itself if it does not end in time; what it was to cancel has
- * lost its connection by then. There are PG_CANCELS such threads at most in the whole process;
- * without one, the grace period does it.
+ * PQcancel blocks, and for ever if what accepts the connection then says nothing. So a thread does
+ * it, whose end another one awaits, and brings about after PG_GRACE_US; what it was to cancel has
+ * lost its connection by then. PQcancel does not say which socket it opens: the thread has a table
+ * of descriptors of its own, which goes with it. There are PG_CANCELS requests on their way at most
+ * in the whole process; without one, the grace period does it.
  */
 #include "data/pg_conn.h"
 #include "data/pg_pool.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { PG_CANCELS = 4 };
-enum cancel_state { CANCEL_RUNS, CANCEL_DONE, CANCEL_LEFT };
 
-struct pg_cancel { /* of a fiber and a thread: of the thread alone once it is left to itself */
+struct pg_cancel {
     struct pg_pool *pool;
     struct pg_conn *conn; /* NULL: it is gone */
     PGcancel *handle;
     struct pd_loop *loop;
     struct pd_fiber *fiber;
+    bool asked; /* the server has been; the thread's until it has told */
     struct pd_mail told;
     bool ended; /* the loop has been told so */
-    _Atomic(enum cancel_state) state;
 };
 
 static atomic_uint cancels;
@@ -36,10 +37,31 @@ static atomic_uint cancels;
 /* --- asking --------------------------------------------------------------------------------------
  */
 
-static void cancel_free(struct pg_cancel *x)
+/* With nothing open but the standard streams: no connection of the process stays open because this
+ * thread has it, too. */
+static void *ask(void *handle)
 {
-    PQfreeCancel(x->handle);
-    free(x);
+    char why[64];
+    if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_UNSHARE) == 0)
+        (void)!PQcancel(handle, why, sizeof why); /* if that fails, the grace period ends it */
+    return NULL;
+}
+
+static bool ask_in_time(PGcancel *handle)
+{
+    pthread_t asking;
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    int64_t ns = end.tv_nsec + PG_GRACE_US * 1000;
+    end.tv_sec += ns / 1000000000;
+    end.tv_nsec = ns % 1000000000;
+    if (pthread_create(&asking, NULL, ask, handle) != 0)
+        return true; /* nothing is on its way */
+    if (pthread_clockjoin_np(asking, NULL, CLOCK_MONOTONIC, &end) == 0)
+        return true;
+    pthread_cancel(asking); /* PQcancel may run in a handler of signals: it holds nothing */
+    pthread_join(asking, NULL);
+    return false;
 }
 
 static void deliver_end(struct pd_mail *m)
@@ -52,13 +74,8 @@ static void deliver_end(struct pd_mail *m)
 static void *cancel_thread(void *arg)
 {
     struct pg_cancel *x = arg;
-    char why[64];
-    (void)!PQcancel(x->handle, why, sizeof why); /* if that fails, the grace period ends it */
-    atomic_fetch_sub(&cancels, 1);
-    if (atomic_exchange(&x->state, CANCEL_DONE) == CANCEL_LEFT)
-        cancel_free(x);
-    else
-        pd_loop_post(x->loop, &x->told);
+    x->asked = ask_in_time(x->handle);
+    pd_loop_post(x->loop, &x->told);
     return NULL;
 }
 
@@ -76,26 +93,6 @@ static bool start_thread(struct pg_cancel *x)
     return started;
 }
 
-/* Waits for the thread, but no longer than for the server; whose request it was then goes to *conn.
- * True if it has ended; else x is the thread's alone, and may be gone already. */
-static bool await_thread(struct pg_cancel *x, struct pg_conn **conn)
-{
-    pd_err e = PD_OK;
-    pd_mono old = pd_deadline_within(PG_GRACE_US);
-    while (!x->ended && x->conn && e == PD_OK)
-        e = pd_fiber_park();
-    pd_deadline_restore(old);
-    *conn = x->conn;
-    if (!x->ended && atomic_exchange(&x->state, CANCEL_LEFT) == CANCEL_RUNS)
-        return false;
-    pd_shield_begin();
-    while (!x->ended) /* its mail is on the way */
-        (void)!pd_fiber_park();
-    pd_shield_end();
-    *conn = x->conn;
-    return true;
-}
-
 static void cancel_fiber(void *arg)
 {
     struct pg_cancel *x = arg;
@@ -103,15 +100,18 @@ static void cancel_fiber(void *arg)
     x->fiber = pd_fiber_self();
     x->loop = pd_loop_self();
     bool started = start_thread(x);
-    if (!started)
-        atomic_fetch_sub(&cancels, 1);
+    pd_shield_begin();
+    while (started && !x->ended) /* which is bounded */
+        (void)!pd_fiber_park();
+    pd_shield_end();
+    atomic_fetch_sub(&cancels, 1);
     struct pg_conn *c = x->conn;
-    bool ended = !started || await_thread(x, &c);
+    bool asked = !started || x->asked;
+    PQfreeCancel(x->handle);
+    free(x);
     if (c)
         c->cancel = NULL;
-    if (ended)
-        cancel_free(x);
-    if (c && ended)
+    if (c && asked)
         pd_pg_settle(c);
     else if (c) /* it could still hit what runs next */
         pd_pg_lose(c, "the server did not answer in time");
@@ -120,13 +120,9 @@ static void cancel_fiber(void *arg)
 
 void pd_pg_cancel_forget(struct pg_conn *c)
 {
-    struct pg_cancel *x = c->cancel;
+    if (c->cancel)
+        c->cancel->conn = NULL;
     c->cancel = NULL;
-    if (!x)
-        return;
-    x->conn = NULL;
-    if (x->fiber)
-        pd_fiber_wake(x->fiber);
 }
 
 static bool take_turn(void)

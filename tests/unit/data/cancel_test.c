@@ -1,37 +1,30 @@
-/* A request to cancel that hangs: its thread is left to itself, which ends when it likes and costs
- * nobody anything. ThreadSanitizer says whether the two agree on who has what (`make tsan`). */
+/* A request to cancel that is never answered: its thread ends all the same, and the next one is not
+ * the last that could be sent. */
 #include "data_test.h"
+#include <dirent.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
-/* PQcancel ends when the test says so. The two tell each other nothing but this, by loads and
- * stores that order nothing else: what else they share is to be ordered by what is under test. */
-static atomic_bool hangs, may_end, freed;
-static bool is_set(atomic_bool *b)
-{
-    return atomic_load_explicit(b, memory_order_relaxed);
-}
-static void set(atomic_bool *b)
-{
-    atomic_store_explicit(b, true, memory_order_relaxed);
-}
+static atomic_uint hanging;
 
+/* As libpq's does where what accepts the connection says nothing. */
 static int hanging_cancel(PGcancel *handle, char *why, int size)
 {
     (void)handle, (void)why, (void)size;
-    set(&hangs);
-    while (!is_set(&may_end))
-        usleep(1000);
+    int sock[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
+    assert_int_equal(sock[0],
+                     STDERR_FILENO + 1); /* nothing else is open here: nothing is kept open */
+    atomic_fetch_add(&hanging, 1);
+    char byte;
+    (void)!recv(sock[0], &byte, 1, 0);
     return 0;
 }
-static void noting_free(void *p)
-{
-    free(p);
-    set(&freed);
-}
-#define PQcancel hanging_cancel
-#define free     noting_free
+#include "data/pg_conn.h"
+#undef PG_GRACE_US
+#define PG_GRACE_US 100000 /* of many */
+#define PQcancel    hanging_cancel
 #include "data/pg_cancel.c"
-#undef free
 
 static int64_t connection(struct pd_db *db)
 {
@@ -52,28 +45,42 @@ static void read_for_long(struct pd_db *db)
     unit_end(&u);
 }
 
-static void leave_the_thread(struct pd_db *db)
+static int open_files(void)
 {
-    int64_t before = connection(db);
-    pd_mono old = pd_deadline_within(10000);
-    read_for_long(db);
-    pd_deadline_restore(old);
-    assert_true(connection(db) != before); /* the pool has one at a time */
-    assert_true(is_set(&hangs) && !is_set(&freed));
-    set(&may_end);
-    while (!is_set(&freed))
-        die_of(pd_sleep(1000));
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
 }
-static void test_pg_what_a_hanging_cancel_was_for_loses_its_connection(void **state)
+
+static void hang(struct pd_db *db)
+{
+    int open = open_files();
+    for (unsigned i = 1; i <= 2 * PG_CANCELS; i++) {
+        int64_t before = connection(db);
+        pd_mono old = pd_deadline_within(10000);
+        read_for_long(db);
+        pd_deadline_restore(old);
+        assert_true(connection(db) != before); /* the pool has one at a time */
+        assert_true(atomic_load(&hanging) >= i);
+    }
+    while (atomic_load(&cancels))
+        die_of(pd_sleep(1000));
+    assert_int_equal(open_files(), open);
+}
+static void test_pg_what_a_hanging_cancel_was_for_loses_its_connection_and_it_ends(void **state)
 {
     (void)state;
-    with_one_connection(leave_the_thread);
+    with_one_connection(hang);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PG_TEST(what_a_hanging_cancel_was_for_loses_its_connection),
+        PG_TEST(what_a_hanging_cancel_was_for_loses_its_connection_and_it_ends),
     };
     return cmocka_run_group_tests_name("data/cancel", tests, NULL, NULL);
 }
