@@ -96,12 +96,14 @@ struct pg_conn {
     bool fatal;      /* the server has said its last words */
     bool unsynced;   /* something was sent since the last Sync */
     bool await_sync; /* the next result is the answer to a Sync */
+    bool clogged;    /* the socket had no room for all of what was sent */
     bool by_hand;    /* out of pipeline mode: a fiber reads the results itself */
     struct pd_fiber *rester; /* waits until nothing is in flight */
     struct pd_list ops;
     unsigned nops, nslow, weight; /* all of them; PG_SLOW ones; their sum */
     struct pd_list promised;      /* waiters that got a place here, but have not run yet */
     unsigned npromised;
+    unsigned flights;         /* away: Syncs that are not answered yet */
     struct pg_cancel *cancel; /* a request to the server that is on its way */
     struct pd_turn_hook hook; /* sends what was collected */
     struct pd_timer timer;    /* asks for a cancel again, and ends it at answer_by */

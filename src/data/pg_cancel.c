@@ -212,7 +212,7 @@ void pd_pg_hurry(struct pg_conn *c)
     if (c->timed || c->broken)
         return;
     if (is_left(c)) {
-        if (!c->unsynced)
+        if (c->flights) /* the first is away */
             cancel(c);
         pd_pg_limit(c, PG_GRACE_US);
     } else if (c->use == PG_LEAVING) {

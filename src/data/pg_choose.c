@@ -1,12 +1,13 @@
 /* pg_choose.c - which of a pool's connections serves, and which is closed.
  *
  * Reads go to the shared connection with the least in flight, where a statement that finds a row by
- * its key weighs little; another connection is opened only when even that one is busy, or has quick
- * statements behind one that may be slow. So few connections serve many fibers and pipelines are
- * long under load. A transaction wants a connection alone: an idle one, else a new one, else a
- * shared one is reserved for it, gets no more reads, and is handed over when it has come to rest.
- * But the last one that there may be is not for transactions: reads do not wait for them. Nor do
- * they go behind something that takes long as long as another connection moves.
+ * its key weighs little, and a few of these go where others leave in the same turn. Another
+ * connection is opened only when even that one is busy, or has quick statements behind one that may
+ * be slow. So few connections serve many fibers and pipelines are long under load. A transaction
+ * wants a connection alone: an idle one, else a new one, else a shared one is reserved for it, gets
+ * no more reads, and is handed over when it has come to rest. But the last one that there may be is
+ * not for transactions: reads do not wait for them. Nor do they go behind something that takes long
+ * as long as another connection moves.
  */
 #include "data/pg_choose.h"
 #include "data/pg_conn.h"
@@ -27,11 +28,18 @@ static bool is_stuck(const struct pg_conn *c)
     return c->nops && pd_mono_now() - c->moved > PG_STUCK_US;
 }
 
+/* What leaves with this turn anyway takes a few more along. */
+static int burden(const struct pg_conn *c)
+{
+    bool leaves = c->unsynced && !c->nslow && !pd_pg_is_gathering(c);
+    return (int)pg_load(c) - (leaves ? PG_TOGETHER : 0);
+}
+
 static bool is_better(const struct pg_conn *c, const struct pg_conn *than)
 {
     if (is_stuck(c) != is_stuck(than))
         return is_stuck(than);
-    return pg_load(c) < pg_load(than);
+    return burden(c) < burden(than);
 }
 
 static bool has_room(const struct pg_conn *c)

@@ -9,7 +9,8 @@
 #include "data/pg.h"
 
 enum {
-    PG_DEPTH = 16 * PG_SLOW,        /* in flight on one shared connection, at most */
+    PG_DEPTH = 16 * PG_SLOW, /* in flight on one shared connection, at most */
+    PG_TOGETHER = 8,         /* more in flight than elsewhere, for one flight instead of two */
     PG_GROW_AT = PD_HARD_OR(1, 32), /* in flight on the least busy one: open another */
 };
 #define PG_STUCK_US (50 * INT64_C(1000)) /* without an answer: reads go elsewhere */

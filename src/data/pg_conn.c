@@ -335,6 +335,9 @@ static bool receive(struct pg_conn *c)
         bool synced = PQresultStatus(r) == PGRES_PIPELINE_SYNC;
         PQclear(r);
         c->await_sync = false;
+        c->flights--;
+        if (c->unsynced)
+            pd_turn_end(&c->hook);
         return synced;
     }
     struct pg_op *op = pd_container(c->ops.next, struct pg_op, node);
@@ -395,9 +398,13 @@ static void ready(struct pd_io *io, unsigned events)
 
 static void send_out(struct pg_conn *c)
 {
-    if (c->unsynced) {
+    bool leaves = c->unsynced && !pd_pg_is_gathering(c);
+    if (!leaves && !c->clogged)
+        return;
+    if (leaves) {
         pd_container(c->ops.prev, struct pg_op, node)->sync = true;
         c->unsynced = false;
+        c->flights++;
         pg_count(&c->pool->flushes);
         if (!PQpipelineSync(c->pq)) {
             pd_pg_lose(c, PQerrorMessage(c->pq));
@@ -405,6 +412,7 @@ static void send_out(struct pg_conn *c)
         }
     }
     int rc = PQflush(c->pq);
+    c->clogged = rc > 0;
     if (rc < 0)
         pd_pg_lose(c, PQerrorMessage(c->pq));
     else

@@ -38,6 +38,16 @@ void pd_pg_lose(struct pg_conn *c, const char *why);
 
 /* --- what is in flight ----------------------------------------------------------------------- */
 
+/* What is sent in one turn of the loop leaves together, as one flight. While so many are away on a
+ * shared connection what comes next gathers, and leaves with the answer to the first: the server
+ * would not come to it sooner, and few large flights cost both sides less than many small ones. */
+enum { PG_AWAY = 4 };
+
+static inline bool pd_pg_is_gathering(const struct pg_conn *c)
+{
+    return c->use == PG_SHARED && c->flights >= PG_AWAY;
+}
+
 struct pg_op *pd_pg_op_get(struct pg_conn *c, struct pd_fiber *waiter); /* NULL with a diag */
 /* Gives a done op back, with its result. NULL is fine. */
 void pd_pg_op_put(struct pg_pool *pool, struct pg_op *op);

@@ -75,6 +75,42 @@ static void test_pg_reads_of_a_turn_leave_together(void **state)
     with_one_connection(read_together);
 }
 
+static void start_each_in_a_turn(struct pd_group *g, struct pd_db *db, struct reader *all, int n)
+{
+    for (int i = 0; i < n; i++) {
+        die_of(pd_yield());
+        all[i] = (struct reader){ .db = db, .stmt = &quick, .arg = 1 };
+        die_of(pd_group_go(g, "read", read_one, &all[i]));
+        die_of(pd_yield());
+    }
+}
+
+static void read_behind_four_flights(struct pd_db *db)
+{
+    struct reader first = { .db = db, .stmt = &sleeps, .arg = 60000 }, three[3], more[10];
+    struct pd_group sleeper, readers;
+    pd_group_init(&sleeper);
+    pd_group_init(&readers);
+    uint64_t before = stats(db).batches;
+    die_of(pd_group_go(&sleeper, "sleeps", read_one, &first));
+    start_each_in_a_turn(&readers, db, three, 3);
+    assert_int_equal(stats(db).batches - before, 4);
+    start_each_in_a_turn(&readers, db, more, 10);
+    assert_int_equal(stats(db).batches - before, 4);
+    pd_group_cancel(&sleeper);
+    (void)!pd_group_wait(&sleeper);
+    assert_int_equal(first.failed, PD_ECANCELED);
+    die_of(pd_group_wait(&readers));
+    assert_int_equal(stats(db).batches - before, 5);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(more[i].failed, PD_OK);
+}
+static void test_pg_what_comes_while_four_flights_are_away_leaves_together(void **state)
+{
+    (void)state;
+    with_one_connection(read_behind_four_flights);
+}
+
 /* Connections come by themselves, and soon. */
 static void await_connections(struct pd_db *db, unsigned n)
 {
@@ -96,6 +132,28 @@ TEST_WITH_DB(statements_that_find_a_row_by_key_need_few_connections)
         all[i].stmt = &divides;
     read_all(db, all, READERS);
     await_connections(db, 2);
+}
+
+static void read_where_two_are_idle(struct pd_db *db)
+{
+    struct reader all[READERS];
+    for (int i = 0; i < READERS; i++)
+        all[i] = (struct reader){ .stmt = &divides, .arg = 1 };
+    read_all(db, all, READERS);
+    await_connections(db, 2);
+    for (int i = 0; i < 8; i++)
+        all[i].stmt = &quick;
+    uint64_t before = stats(db).batches;
+    read_all(db, all, 8);
+    assert_int_equal(stats(db).batches - before, 1);
+}
+static void test_pg_quick_statements_of_a_turn_share_a_connection(void **state)
+{
+    (void)state;
+    if (!on_postgres || PD_HARD)
+        skip();
+    test_opts.connections = 2;
+    with_db(read_where_two_are_idle);
 }
 
 TEST_WITH_DB(quick_statements_do_not_wait_behind_a_slow_one_for_long)
@@ -914,6 +972,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PG_TEST(reads_of_a_turn_leave_together),
+        PG_TEST(quick_statements_of_a_turn_share_a_connection),
+        PG_TEST(what_comes_while_four_flights_are_away_leaves_together),
         PG_TEST(statements_that_find_a_row_by_key_need_few_connections),
         PG_TEST(quick_statements_do_not_wait_behind_a_slow_one_for_long),
         PG_TEST(an_error_fails_one_reader),
