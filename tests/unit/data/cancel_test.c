@@ -11,12 +11,12 @@ static atomic_uint hanging;
 static int hanging_cancel(PGcancel *handle, char *why, int size)
 {
     (void)handle, (void)why, (void)size;
-    int sock[2];
+    static _Thread_local int sock[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
     assert_int_equal(sock[0],
                      STDERR_FILENO + 1); /* nothing else is open here: nothing is kept open */
     atomic_fetch_add(&hanging, 1);
-    char byte;
+    static _Thread_local char byte;
     (void)!recv(sock[0], &byte, 1, 0);
     return 0;
 }
