@@ -11,10 +11,10 @@
  */
 #include "data/own.h"
 #include "data/pg_conn.h"
+#include "data/pg_row.h"
 #include "data/pg_send.h"
 #include "data/pg_team.h"
 #include "data/pg_tx.h"
-#include <endian.h>
 
 struct position {
     struct pd_row pd;
@@ -31,11 +31,8 @@ PD_OWN_STMT(replayed, "pando.replayed", .flags = PD_S_READONLY,
 /* 0: there was no answer. */
 static uint64_t position(const PGresult *r)
 {
-    uint64_t v = 0;
-    if (r && PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1 &&
-        PQgetlength(r, 0, 0) == sizeof v)
-        memcpy(&v, PQgetvalue(r, 0, 0), sizeof v);
-    return be64toh(v);
+    bool told = r && PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
+    return told ? pd_pg_number_at(r, 0) : 0;
 }
 
 /* --- made by a commit ----------------------------------------------------------------------------

@@ -14,9 +14,9 @@
 #include "data/pg_connect.h"
 #include "data/pg_error.h"
 #include "data/pg_pool.h"
+#include "data/pg_row.h"
 #include "data/pg_send.h"
 #include "data/pg_team.h"
-#include <endian.h>
 #include <pando/log.h>
 #include <stdio.h>
 
@@ -35,15 +35,6 @@ static const char question[] =
 /* --- asking --------------------------------------------------------------------------------------
  */
 
-/* A column of eight bytes, in network order; 0 if it is null. */
-static uint64_t number_at(const PGresult *r, int column)
-{
-    uint64_t v = 0;
-    if (PQgetlength(r, 0, column) == sizeof v)
-        memcpy(&v, PQgetvalue(r, 0, column), sizeof v);
-    return be64toh(v);
-}
-
 static pd_err read_claim(struct pg_conn *c, const PGresult *r, struct pg_claim *out)
 {
     if (PQresultStatus(r) != PGRES_TUPLES_OK)
@@ -51,11 +42,11 @@ static pd_err read_claim(struct pg_conn *c, const PGresult *r, struct pg_claim *
     if (PQntuples(r) != 1 || PQnfields(r) != 5)
         return pd_fail(PD_EPROTO, "the server does not say what it is");
     *out = (struct pg_claim){
-        .system = number_at(r, 0),
+        .system = pd_pg_number_at(r, 0),
         .standby = PQgetlength(r, 0, 1) == 1 && *PQgetvalue(r, 0, 1),
-        .run = (int64_t)number_at(r, 2),
-        .timeline = (uint32_t)number_at(r, 3),
-        .lsn = number_at(r, 4),
+        .run = (int64_t)pd_pg_number_at(r, 2),
+        .timeline = (uint32_t)pd_pg_number_at(r, 3),
+        .lsn = pd_pg_number_at(r, 4),
     };
     return PD_OK;
 }

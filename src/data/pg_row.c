@@ -271,6 +271,14 @@ int64_t pd_pg_rows_nth(const struct pg_rows *rows, int row)
     return read_number(DECODE_INT8, (const unsigned char *)v, n, &nth) ? nth : 0;
 }
 
+uint64_t pd_pg_number_at(const PGresult *r, int column)
+{
+    uint64_t v = 0;
+    if (PQgetlength(r, 0, column) == sizeof v)
+        memcpy(&v, PQgetvalue(r, 0, column), sizeof v);
+    return be64toh(v);
+}
+
 pd_err pd_pg_take_rows(const struct pd_stmt *s, const PGresult *r, struct pd_result *out,
                        bool *more)
 {

@@ -51,6 +51,8 @@ pd_err pd_pg_rows_take(const struct pg_rows *rows, int row, struct pd_result *ou
                        bool *more) PD_MUST PD_YIELDS;
 /* Of a PD_S_BATCH statement: for which key the row is, 1 …; 0 if it does not say so. */
 int64_t pd_pg_rows_nth(const struct pg_rows *rows, int row);
+/* A column of eight bytes of the first row; 0 if it is null. */
+uint64_t pd_pg_number_at(const PGresult *r, int column);
 
 /* --- single values, for COPY's binary format ------------------------------------------------- */
 
