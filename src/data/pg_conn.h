@@ -6,9 +6,10 @@
  *
  * A fiber that gives up (deadline, cancel) leaves its op behind: the result is dropped when it
  * comes. Once such an op is first in line, the server is asked to cancel it; a server that does not
- * react within PG_GRACE_US loses the connection. A request to cancel may arrive late and then hit
- * what runs next: reads are sent again (pg_tx.h), and nobody gets a connection alone while a
- * request is on its way.
+ * react within PG_GRACE_US loses the connection, as one that does not answer a rollback within
+ * PG_LEAVE_US; its backend is ended by the next one (pg_reap.h). A request to cancel may arrive
+ * late and then hit what runs next: reads are sent again (pg_tx.h), and nobody gets a connection
+ * alone while a request is on its way.
  *
  * Threading: a connection belongs to its pool's loop.
  */
@@ -19,7 +20,9 @@
 
 #define PG_GRACE_US  (2 * PD_SECOND)       /* for the server to obey a cancel */
 #define PG_CANCEL_US (250 * INT64_C(1000)) /* between two attempts to cancel */
-#define PG_LEAVE_US  (10 * PD_SECOND)      /* for the answer to a rollback that nobody waits for */
+/* For the answer to a rollback that nobody waits for; less than PG_IDLE_MS, for which the server
+ * goes on holding its locks. */
+#define PG_LEAVE_US (2 * PD_SECOND)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
