@@ -2,6 +2,7 @@
  *
  *   pg.c          the driver's table; open, close, check, statistics
  *   pg_conn.h     one connection and what is in flight on it: pg_conn.c; giving up: pg_cancel.c
+ *   pg_reap.h     ending what a lost connection has left behind on its server
  *   pg_send.h     statements put into its pipeline; prepared ones
  *   pg_connect.h  a new connection: pg_connect.c; with a pooler in between: pg_pooler.c
  *   pg_pool.h     per thread and server, who gets one and who waits: pg_pool.c; opening: pg_grow.c
@@ -78,10 +79,16 @@ struct pg_op {               /* a statement in flight */
     bool alone;       /* … and nothing behind it */
     bool sync;        /* a Sync was sent behind it */
     bool left;        /* its fiber has given up */
+    bool commits;     /* a transaction that may have written: it is never ended by us */
     bool skipped;     /* it failed because an earlier op's Parse did */
     bool done;
     pd_mono ended; /* when it was done: the turn */
     struct pg_op *next_free;
+};
+
+struct pg_backend { /* a process of the server; all zero: it is not known */
+    int pid;
+    int64_t started; /* in microseconds since 2000, on the server's clock */
 };
 
 enum pg_use { PG_SHARED, PG_TAKEN, PG_LEAVING /* taken, to be shared when its ops are done */ };
@@ -111,11 +118,12 @@ struct pg_conn {
     pd_mono moved;            /* something was answered, or sent when nothing was in flight */
     struct pg_stmt **table;   /* open addressing, keyed by descriptor address */
     unsigned ntable, used, names;
-    struct pg_stmt *recent; /* … the one that was asked for last */
-    bool pooled;            /* at the other end is a pooler */
-    bool timed;             /* `timer` is set */
-    bool watched;           /* `io` is open */
-    bool orphan;            /* to be freed by its hook */
+    struct pg_stmt *recent;    /* … the one that was asked for last */
+    struct pg_backend backend; /* at the other end … */
+    bool pooled;               /* … is a pooler instead */
+    bool timed;                /* `timer` is set */
+    bool watched;              /* `io` is open */
+    bool orphan;               /* to be freed by its hook */
     pd_mono retire_at;
     struct pd_list node; /* on pool->conns, if shared or leaving */
     /* With several servers only: */
@@ -142,6 +150,13 @@ struct pg_queue { /* fibers that wait, by `began` */
     struct pd_pace pace;
 };
 
+enum { PG_REAP_MOST = PD_HARD_OR(2, 32) };
+struct pg_reap { /* backends whose connection was lost (pg_reap.h): a ring */
+    struct pg_backend of[PG_REAP_MOST];
+    pd_mono lost[PG_REAP_MOST];
+    uint64_t first, end; /* numbers since ever */
+};
+
 struct pg_team;
 
 struct pg_pool { /* connections of a thread to one server */
@@ -166,6 +181,7 @@ struct pg_pool { /* connections of a thread to one server */
     pd_mono retired;   /* all connections were, then */
     pd_mono heard;     /* the server has sent something, last … */
     bool asking;       /* … and is being asked whether it is there */
+    struct pg_reap reap;
     bool closing;
     struct pd_fiber *closer;
     unsigned helpers;            /* fibers of the pool's own: connecting, cancelling */

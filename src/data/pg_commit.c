@@ -144,6 +144,7 @@ static pd_err await_commit(struct pg_session *s, struct pd_items *items)
     struct pg_op *op = pd_pg_send(s->conn, &commit, NULL, NULL, pd_fiber_self());
     if (!op)
         return pd_diag()->code;
+    op->commits = true;
     struct pg_op *floor = pd_pg_floor_ask(s);
     pd_err late = items ? pd_pg_items_wait(s, items) : PD_OK;
     pd_err e = commit_wait(s, op, floor);

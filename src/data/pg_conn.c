@@ -14,6 +14,7 @@
 #include "data/pg_connect.h"
 #include "data/pg_error.h"
 #include "data/pg_pool.h"
+#include "data/pg_reap.h"
 #include "data/pg_tx.h"
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -137,6 +138,7 @@ void pd_pg_lose(struct pg_conn *c, const char *why)
     if (c->broken)
         return;
     say(pool, why);
+    pd_pg_reap_note(c);
     c->broken = true;
     pd_pg_unlimit(c);
     pd_pg_cancel_forget(c);
@@ -175,6 +177,8 @@ void pd_pg_conn_close(struct pg_conn *c)
         pd_list_remove(&c->node);
         pool->nconns--;
         atomic_fetch_sub(&pool->open, 1);
+        if (pd_pg_reap_is_due(pool))
+            pd_pg_pool_grow(pool);
     }
     c->use = PG_TAKEN; /* lose() does not come back here */
     pd_pg_lose(c, pool->closing ? "the database was closed" : pool->why);

@@ -13,6 +13,7 @@
 #include "data/pg_connect.h"
 #include "data/pg_error.h"
 #include "data/pg_known.h"
+#include "data/pg_reap.h"
 #include "data/pg_send.h"
 #include "data/pg_size.h"
 #include "data/pg_team.h"
@@ -154,8 +155,10 @@ int64_t pd_pg_statement_ms(const struct pg_db *pg)
 
 /* All of it leaves at once, and is answered at once: a connection is opened when somebody waits. */
 struct setup {
-    struct pg_op *settled, *placed, *looked; /* to be given back; NULL: not asked, or taken */
-    bool asks_rows;                          /* `looked` does */
+    struct pg_op *settled, *placed, *looked, *met, *ended; /* to be given back; NULL: not asked, or
+                                                              taken */
+    bool asks_rows;                                        /* `looked` does */
+    uint64_t upto;                                         /* `ended` goes */
 };
 
 /* What every connection is set to, whatever the server's configuration says. Only transactions that
@@ -215,13 +218,16 @@ static struct pg_op *place(struct pg_conn *c)
 }
 
 /* What is behind "commit" sees what was committed until then, whatever the server's configuration
- * says of isolation: see pg_known.c. */
+ * says of isolation: see pg_known.c. What may be refused without harm comes last: an error behind
+ * "commit" undoes nothing. */
 static pd_err setup_send(struct pg_conn *c, struct setup *s)
 {
     bool sent = pd_pg_command(c, "begin isolation level read committed", NULL) &&
                 (s->settled = settle(c)) && (!c->pool->team || (s->placed = place(c))) &&
                 pd_pg_command(c, "commit", NULL) &&
-                (!c->pool->pg->known || (s->looked = pd_pg_known_look(c, &s->asks_rows)));
+                (!c->pool->pg->known || (s->looked = pd_pg_known_look(c, &s->asks_rows))) &&
+                (s->met = pd_pg_reap_meet(c)) &&
+                (!pd_pg_reap_is_due(c->pool) || (s->ended = pd_pg_reap_end(c, &s->upto)));
     return sent ? PD_OK : pd_diag()->code;
 }
 
@@ -238,7 +244,10 @@ static pd_err setup_take(struct pg_conn *c, struct setup *s)
     PD_TRY(settled(c, s->settled));
     if (s->looked && !c->pooled)
         PD_TRY(pd_pg_known_heard(c, taken(&s->looked), s->asks_rows));
-    return s->placed ? pd_pg_answered(c, taken(&s->placed), &c->said) : PD_OK;
+    if (s->placed)
+        PD_TRY(pd_pg_answered(c, taken(&s->placed), &c->said));
+    PD_TRY(pd_pg_reap_met(c, taken(&s->met)));
+    return s->ended ? pd_pg_reap_ended(c, taken(&s->ended), s->upto) : PD_OK;
 }
 
 static pd_err conn_setup(struct pg_conn *c)
@@ -247,7 +256,7 @@ static pd_err conn_setup(struct pg_conn *c)
     pd_err e = setup_send(c, &s);
     if (e == PD_OK)
         e = setup_take(c, &s);
-    struct pg_op *left[] = { s.settled, s.placed, s.looked };
+    struct pg_op *left[] = { s.settled, s.placed, s.looked, s.met, s.ended };
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         if (left[i])
             pd_pg_op_forget(c->pool, left[i]);

@@ -15,6 +15,7 @@
 #include "data/pg_conn.h"
 #include "data/pg_connect.h"
 #include "data/pg_pool.h"
+#include "data/pg_reap.h"
 #include "data/pg_size.h"
 #include <stdio.h>
 
@@ -60,7 +61,7 @@ static void retry(struct pd_timer *t)
 {
     struct pg_pool *pool = pd_container(t, struct pg_pool, retry);
     pool->retry_at = 0;
-    if (pool->away || pd_pg_pool_is_wanted(pool))
+    if (pool->away || pd_pg_pool_is_wanted(pool) || pd_pg_reap_is_due(pool))
         pd_pg_pool_grow(pool);
     else
         pool->failures = 0; /* what happens when somebody asks again is another story */

@@ -1,7 +1,9 @@
 /* Through a pooler that pools transactions: PgBouncer as Debian has it, which knows no prepared
  * statements. TEST_POOLER names it (scripts/test starts one); it has few connections to the server,
  * so that everybody gets each other's. */
-#include "data/pg.h"
+#include "data/pg_conn.h"
+#include "data/pg_pools.h"
+#include "data/pg_reap.h"
 #include "data_test.h"
 #include <sys/wait.h>
 #include <unistd.h>
@@ -362,6 +364,22 @@ static void test_pg_behind_it_a_program_is_not_seen(void **state)
     die_of(pd_loop_main(&(struct pd_loop_opts){ .stall_us = -1 }, unseen_main, NULL));
 }
 
+/* Its numbers of processes are inventions: they may be somebody else's. */
+TEST_WITH_DB(nothing_is_ended_behind_it)
+{
+    struct unit u;
+    struct pg_pool *pool = pd_pg_pool(pg_of(db));
+    seed(db, 1);
+    assert_int_equal(change(unit_start(&u, db), 1, -1), 1);
+    struct pg_conn *c = pd_container(pool->conns.next, struct pg_conn, node);
+    while (c->use != PG_TAKEN)
+        c = pd_container(c->node.next, struct pg_conn, node);
+    assert_int_equal(c->backend.started, 0);
+    pd_pg_lose(c, "a test");
+    assert_false(pd_pg_reap_is_due(pool));
+    unit_end(&u);
+}
+
 static pd_err several_main(void *arg)
 {
     struct pd_db *db;
@@ -397,6 +415,7 @@ int main(void)
         POOLER_TEST(it_does_not_migrate, pooler_setup),
         POOLER_TEST(behind_it_a_program_is_not_seen, pooler_setup),
         POOLER_TEST(it_is_none_of_several_servers, pooler_setup),
+        POOLER_TEST(nothing_is_ended_behind_it, migrated),
     };
     return cmocka_run_group_tests_name("data/pooler", tests, NULL, NULL);
 }
