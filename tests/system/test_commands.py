@@ -1,4 +1,5 @@
 """The program as its own tool: starting, refusing to start, stopping, seeding and importing."""
+import contextlib
 import os
 import random
 import resource
@@ -203,13 +204,21 @@ def test_a_seed_that_is_killed_goes_on_where_it_was(own_server, tmp_path_factory
     assert own_server.command("check").returncode == 0
 
 
+def all_of(terminal):
+    """What was written to it, in pieces of a page; behind the last one, once all writers are gone, is an error."""
+    pieces = []
+    with open(terminal, "rb", buffering=0) as file, contextlib.suppress(OSError):
+        while piece := file.read(1 << 16):
+            pieces.append(piece)
+    return b"".join(pieces).decode()
+
+
 def test_seed_shows_its_progress_on_a_terminal_and_is_made_once(own_server):
     terminal, theirs = os.openpty()
     first = subprocess.run([FINFLOW, "seed", "--entries", "12000"], cwd=own_server.dir, env=own_server.env(), text=True,
                            stdout=subprocess.PIPE, stderr=theirs, timeout=120)
     os.close(theirs)
-    said = os.read(terminal, 1 << 16).decode()
-    os.close(terminal)
+    said = all_of(terminal)
     assert first.returncode == 0 and "12000 entries" in first.stdout
     assert "100 %  12000 entries" in said and said.count("[") > 2
     one_clear_line(own_server.command("seed", "--entries", 12000), "there already", "--seed")
