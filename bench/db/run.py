@@ -206,7 +206,7 @@ def show_marks(name, seen):
             continue
         if each and case in ONE_CORE and name == "one core":
             show_h2o_mark(case, ours, each, h2o)
-        if case == "single":
+        if case == "single" and name == "one core":
             show_mark("single: PostgreSQL's us", ours[5], 7)
         if case == "single" and fastify:
             show_mark("single: user CPU of a request, of fastify's", ours[3] / fastify[3], 0.05)
