@@ -113,3 +113,4 @@ app.put('/item/:id', { schema: { params: id, body: change } }, async (request, r
 });
 
 app.listen({ port: Number(process.env.PORT), host: '127.0.0.1' });
+process.on('SIGTERM', () => process.exit(0)); // as a program ends, not as one is killed

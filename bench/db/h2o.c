@@ -12,6 +12,7 @@
 #include "h2o_job.h"
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 
 enum {
@@ -311,6 +312,13 @@ static void configure(void)
     acceptor = (h2o_accept_ctx_t){ .ctx = &context, .hosts = config.hosts };
 }
 
+static volatile sig_atomic_t ended;
+static void end(int signo)
+{
+    (void)signo;
+    ended = 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3 || argc > 5 || (argc == 5 && strcmp(argv[4], "each") != 0)) {
@@ -322,8 +330,11 @@ int main(int argc, char **argv)
     db_open(context.loop, argv[1], argc > 3 ? atoi(argv[3]) : 2,
             sync_each ? DB_SYNC_EACH : DB_SYNC_TURN);
     listen_on((uint16_t)atoi(argv[2]));
-    while (h2o_evloop_run(context.loop, INT32_MAX) == 0 || errno == EINTR)
+    sigaction(SIGTERM, &(struct sigaction){ .sa_handler = end }, NULL);
+    while (!ended && (h2o_evloop_run(context.loop, INT32_MAX) == 0 || errno == EINTR))
         db_flush();
+    if (ended)
+        return 0; /* by exit, so that between.c can report */
     perror("h2o: waiting");
     return 1;
 }

@@ -170,7 +170,7 @@ def measure_case(case, servers, db, args, build, server_on, rest_on):
 
 
 def show_layout(name, server_on, rest_on, args, build, work, db, modules):
-    """Prints the table of one layout; returns (case, program) -> medians."""
+    """Prints the table of one layout; returns (case, program) -> medians, and program -> exact user us of `single`."""
     servers = wanted_servers(peers.free_port(), server_on, args, build, work, db, modules)
     check_alike(servers)
     db.move(rest_on)
@@ -182,7 +182,13 @@ def show_layout(name, server_on, rest_on, args, build, work, db, modules):
         for program, m in found.items():
             show_row(case, program, m, found.get("pando"))
             seen[case, program] = m
-    return seen
+    exact = [s for s in servers if s.name in ("pando", "h2o", "fastify") and ("single", s.name) in seen]
+    return seen, {s.name: between(s, "single", args, build, rest_on) for s in exact}
+
+
+def between(server, case, args, build, load_on):
+    """User us of a request, measured between system calls."""
+    return peers.between(server, build, lambda: wrk(server.port, CASES[case][0], args.connections, 2 * args.seconds, load_on)[0])
 
 
 def show_mark(what, value, limit):
@@ -198,7 +204,7 @@ def show_h2o_mark(case, ours, each, h2o):
         print(f"    of h2o's, which has one Sync for all of a turn: {ratios(ours, h2o)[2]:.2f}")
 
 
-def show_marks(name, seen):
+def show_marks(name, seen, exact):
     print(f"\nmarks ({name}); missing one does not fail the run, because a busy machine misses them")
     for case in CASES:
         ours, fastify, bare, h2o, each = (seen.get((case, program)) for program in ("pando", "fastify", "bare+http", "h2o", "h2o-each"))
@@ -210,6 +216,9 @@ def show_marks(name, seen):
             show_mark("single: PostgreSQL's us", ours[5], 7)
         if case == "single" and fastify:
             show_mark("single: user CPU of a request, of fastify's", ours[3] / fastify[3], 0.05)
+            if exact.get("pando") and exact.get("fastify"):
+                show_mark("single: the same, measured between system calls", exact["pando"] / exact["fastify"], 0.05)
+                print("    us: " + ", ".join(f"{program} {us:.2f}" for program, us in exact.items() if us))
             show_mark("single: user and system CPU of a request, of fastify's", sum(ours[3:5]) / sum(fastify[3:5]), 1 / 6)
         if case == "many" and bare:
             show_mark("many: user and system CPU, of the bare program's behind HTTP", sum(ours[3:5]) / sum(bare[3:5]), 1.3)
@@ -288,7 +297,7 @@ def run(args, build, modules, tmp):
         if set(args.only.split(",")) == {"batched"}:
             layouts = []
         for name, server_on, rest_on in layouts:
-            show_marks(name, show_layout(name, server_on, rest_on, args, build, tmp, db, modules))
+            show_marks(name, *show_layout(name, server_on, rest_on, args, build, tmp, db, modules))
         if "batched" in args.only.split(",") and "pando" in args.servers:
             db.move(CPUS[-1])
             show_batching(pando_server(peers.free_port(), CPUS[-1], args, build, tmp, db), db, args, CPUS[-1])

@@ -186,24 +186,7 @@ class Result:
         return self.cpu() + self.client()
 
 
-def between(server, case, build, out):
-    """User microseconds per request between system calls; None if the server does not let itself be measured."""
-    library = pathlib.Path(build).resolve() / "bench/http/between.so"
-    if not library.exists():
-        return None
-    env = server.env
-    server.env = {**env, "LD_PRELOAD": str(library), "BETWEEN_OUT": str(out)}
-    with server as s:
-        requests, _ = load(build, s.port, *CASES[case], 2)
-    server.env = env
-    try:
-        us, calls = map(float, out.read_text().split())
-    except OSError:
-        return None
-    return us / requests if calls * CASES[case][2] > requests else None  # else it was the parent's
-
-
-def measure(servers, cases, args, work):
+def measure(servers, cases, args):
     """case -> name -> Result. All cases of a server are asked one behind the other, so that what happens to the machine meets all."""
     results = {case: {s.name: Result() for s in servers if asked(s, case)} for case in cases}
     with contextlib.ExitStack() as running:
@@ -216,7 +199,8 @@ def measure(servers, cases, args, work):
                     results[case][s.name].add(s, case, args)
     for case in cases:
         for s in servers:
-            results[case][s.name].between = between(s, case, args.build, work / f"between-{case}-{s.name}")
+            results[case][s.name].between = peers.between(s, args.build, lambda: load(args.build, s.port, *CASES[case], 2)[0],
+                                                          CASES[case][2])
     return results
 
 
@@ -440,7 +424,7 @@ def main():
         print(f"{'case':10}{'server':8}{'req/s':>12}{'user us':>9}{'sys us':>9}{'client us':>10}{'between':>9}   pando's ratio: req/s, user, between")
         seen = {}
         for cases in in_groups(args.only.split(",")):
-            seen.update(measure([s for s in found if asked(s, cases[0])], cases, args, work))
+            seen.update(measure([s for s in found if asked(s, cases[0])], cases, args))
             for case in cases:
                 show(case, seen[case])
         if not args.layer and all("pando" in results for results in seen.values()):

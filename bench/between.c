@@ -1,4 +1,4 @@
-/* between.c - how long a server computes between its system calls; run.py preloads it.
+/* between.c - how long a server computes between its system calls; peers.py preloads it.
  *
  * The kernel splits CPU time into user and system by looking at what runs when a timer ticks: that
  * is a few hundred samples a second, and a tick that comes while it has interrupts off is charged
@@ -8,7 +8,7 @@
  * out of its mean. At exit the sum over the kinds, in microseconds, and the number of calls are
  * written to the file BETWEEN_OUT.
  *
- * Only the first thread that polls is measured. x86-64: its counter runs at a constant rate.
+ * Only the main thread is measured. x86-64: its counter runs at a constant rate.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-enum call { READS, WRITES, POLLS, CALLS };
+enum call { READS, WRITES, POLLS, WATCHES, CALLS };
 enum { SAMPLES = 1 << 16 }; /* of each kind; the latest */
 
 struct kind {
@@ -33,7 +33,6 @@ struct kind {
 
 static struct kind kinds[CALLS][CALLS];
 static _Thread_local bool measured;
-static bool taken;
 static enum call last = CALLS; /* CALLS: none yet */
 static uint64_t left, tick0;
 static double us0;
@@ -57,8 +56,10 @@ static void returns(enum call c)
 
 static void poll_begins(void)
 {
-    if (!taken)
-        taken = measured = true;
+    static _Thread_local bool known;
+    if (!known)
+        measured = gettid() == getpid();
+    known = true;
     begins(POLLS);
 }
 
@@ -85,8 +86,12 @@ WRAP(ssize_t, sendmsg, (int s, const struct msghdr *m, int f), (s, m, f), begins
 WRAP(ssize_t, write, (int s, const void *b, size_t n), (s, b, n), begins(WRITES), returns(WRITES))
 WRAP(ssize_t, writev, (int s, const struct iovec *v, int n), (s, v, n), begins(WRITES),
      returns(WRITES))
+WRAP(int, epoll_ctl, (int e, int op, int s, struct epoll_event *v), (e, op, s, v), begins(WATCHES),
+     returns(WATCHES))
 WRAP(int, epoll_wait, (int e, struct epoll_event *v, int n, int ms), (e, v, n, ms), poll_begins(),
      returns(POLLS))
+WRAP(int, epoll_pwait, (int e, struct epoll_event *v, int n, int ms, const sigset_t *m),
+     (e, v, n, ms, m), poll_begins(), returns(POLLS))
 WRAP(int, epoll_pwait2,
      (int e, struct epoll_event *v, int n, const struct timespec *t, const sigset_t *m),
      (e, v, n, t, m), poll_begins(), returns(POLLS))
