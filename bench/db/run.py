@@ -183,12 +183,12 @@ def show_layout(name, server_on, rest_on, args, build, work, db, modules):
             show_row(case, program, m, found.get("pando"))
             seen[case, program] = m
     exact = [s for s in servers if s.name in ("pando", "h2o", "fastify") and ("single", s.name) in seen]
-    return seen, {s.name: between(s, "single", args, build, rest_on) for s in exact}
+    return seen, {s.name: between(s, args, build, rest_on) for s in exact}
 
 
-def between(server, case, args, build, load_on):
-    """User us of a request, measured between system calls."""
-    return peers.between(server, build, lambda: wrk(server.port, CASES[case][0], args.connections, 2 * args.seconds, load_on)[0])
+def between(server, args, build, load_on):
+    """User us of a `single` request, measured between system calls."""
+    return peers.between(server, build, lambda: wrk(server.port, CASES["single"][0], args.connections, 2 * args.seconds, load_on)[0])
 
 
 def show_mark(what, value, limit):
